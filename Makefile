@@ -1,0 +1,37 @@
+# The two commands: `make repro` runs the pipeline, `make test` passes the tests. Both set up what they need.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export DO_NOT_TRACK := 1
+
+.PHONY: repro test lint setup requirements
+
+repro: setup ## reproduce the pipeline that params.yaml describes
+	@hflow check
+	@if dvc status --quiet; then echo "nothing has changed since the last run"; else python -m flows.sim2real; fi
+	@echo "done: open reports/index.html"
+
+test: setup ## run all tests
+	pytest
+
+lint: setup ## style and types
+	ruff check .
+	ruff format --check .
+	mypy
+
+setup: $(VENV)/.installed ## a virtual environment with pinned dependencies
+
+$(VENV)/.installed: requirements.txt pyproject.toml
+	@command -v git >/dev/null || { echo "git is needed: install it first"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install -r requirements.txt
+	VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/uv pip install --no-deps -e .
+	@touch $@
+
+requirements: ## pin the dependencies again
+	uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header \
+		--extra pipeline --group dev pyproject.toml -o requirements.txt

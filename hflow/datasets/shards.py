@@ -1,0 +1,165 @@
+"""Shards: Parquet files of samples whose images `datasets.load_dataset("parquet", ...)` shows as images.
+
+The image columns are structs {bytes, path}, and the schema's metadata names them as images, the way the Hugging Face
+datasets library stores features.
+"""
+
+import bisect
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hflow.errors import HflowError
+
+__all__ = [
+    "PREPARED_SCHEMA",
+    "ShardSet",
+    "image_value",
+    "read_rows",
+    "read_table",
+    "shard_files",
+    "shard_name",
+    "shard_schema",
+    "split_by_key",
+    "write_shard",
+]
+
+_IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+_ROWS_A_GROUP = 16
+
+
+def shard_schema(columns: Mapping[str, pa.DataType | str]) -> pa.Schema:
+    """A Parquet schema with the features' metadata; "image" as a type stands for an image column."""
+    fields = [pa.field(name, _IMAGE if kind == "image" else kind) for name, kind in columns.items()]
+    features = {
+        name: {"_type": "Image"} if kind == "image" else {"dtype": str(kind), "_type": "Value"}
+        for name, kind in columns.items()
+    }
+    return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+PREPARED_SCHEMA = shard_schema(
+    {
+        "key": pa.string(),
+        "image": "image",
+        "label": "image",
+        "label_train_ids": "image",
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "source_path": pa.string(),
+        "source_sha256": pa.string(),
+    }
+)
+"""Columns of a prepared shard. `label` holds raw ids, `source_path` is relative to the raw dataset's root."""
+
+
+def image_value(content: bytes | None, name: str) -> dict[str, Any] | None:
+    """The value of an image column: encoded bytes and the file name they would have; None for no image."""
+    return None if content is None else {"bytes": content, "path": name}
+
+
+def split_by_key(keys: Iterable[str], mean_size: int) -> list[list[str]]:
+    """Cut keys, sorted, into shards of `mean_size` keys on average.
+
+    A shard ends after a key whose hash is a multiple of `mean_size`, so a new key changes only the shard it lands in.
+    """
+    shards: list[list[str]] = [[]]
+    for key in sorted(keys):
+        shards[-1].append(key)
+        if _key_hash(key) % mean_size == 0:
+            shards.append([])
+    return [shard for shard in shards if shard]
+
+
+def shard_name(last_key: str) -> str:
+    """The file name of the shard that ends with this key; it stays when other keys come or go."""
+    return f"shard-{_key_hash(last_key):016x}.parquet"
+
+
+def shard_files(folder: Path) -> list[Path]:
+    """The shards in a folder, sorted by name; none where there is no such folder."""
+    return sorted(folder.glob("shard-*.parquet"))
+
+
+def write_shard(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
+    """Write rows to a Parquet file, in small row groups that can be read one by one; images are compressed as it is."""
+    table = pa.Table.from_pylist(list(rows), schema=schema)
+    pq.write_table(table, path, row_group_size=_ROWS_A_GROUP, compression="none", use_dictionary=False)
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A shard, or some columns of it.
+
+    Raises:
+        HflowError: the file is missing, is no whole Parquet file, or lacks a column.
+    """
+    with _open(path) as file:
+        missing = set(columns or ()) - set(file.schema_arrow.names)
+        if missing:
+            raise HflowError(f"{path} has no column {sorted(missing)[0]!r}: it is not a shard of this stage")
+        try:
+            return file.read(columns=None if columns is None else list(columns))
+        except (pa.ArrowException, OSError) as error:
+            raise HflowError(f"{path} is damaged ({error}): make it again") from None
+
+
+def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The rows of a shard as dictionaries, in order, a row group in memory at a time.
+
+    Raises:
+        HflowError: as read_table.
+    """
+    with _open(path) as file:
+        try:
+            for batch in file.iter_batches(_ROWS_A_GROUP, columns=None if columns is None else list(columns)):
+                yield from batch.to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise HflowError(f"{path} is damaged ({error}): make it again") from None
+
+
+class ShardSet(Sequence[dict[str, Any]]):
+    """Random access to the rows of several shards; a row costs reading its row group."""
+
+    def __init__(self, files: Sequence[Path], columns: Sequence[str] | None = None):
+        self.files = list(files)
+        self.columns = None if columns is None else list(columns)
+        self._ends: list[int] = []  # rows up to and with each row group
+        self._groups: list[tuple[int, int, int]] = []  # file, row group in it, first row
+        rows = 0
+        for number, path in enumerate(self.files):
+            with _open(path) as file:
+                for group in range(file.num_row_groups):
+                    self._groups.append((number, group, rows))
+                    rows += file.metadata.row_group(group).num_rows
+                    self._ends.append(rows)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError(index)
+        number, group, first = self._groups[bisect.bisect_right(self._ends, index)]
+        with _open(self.files[number]) as file:
+            rows = file.read_row_group(group, columns=self.columns)
+        return rows.slice(index - first, 1).to_pylist()[0]
+
+
+def _open(path: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(path, memory_map=True)
+    except FileNotFoundError:
+        raise HflowError(f"{path} is missing: run the stage that writes it") from None
+    except (pa.ArrowException, OSError) as error:
+        raise HflowError(f"{path} is not a whole Parquet file ({error}): make it again") from None
+
+
+def _key_hash(key: str) -> int:
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])

@@ -1,0 +1,48 @@
+"""A training set by name: a small JSON file that lists its shards with their hashes.
+
+A stage that trains on a set depends on this file alone, so it runs again when the set has changed and not when
+another set of the same folder has.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hflow.errors import HflowError
+from hflow.files import write_json
+
+__all__ = ["TrainingSet", "read_training_set", "write_training_set"]
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The shards of a training set, in order, with their SHA-256."""
+
+    name: str
+    shards: Mapping[Path, str]
+
+    @property
+    def files(self) -> Sequence[Path]:
+        return list(self.shards)
+
+
+def write_training_set(path: Path, training_set: TrainingSet) -> None:
+    """Write the set's description."""
+    shards = [{"path": file.as_posix(), "sha256": sha256} for file, sha256 in training_set.shards.items()]
+    write_json(path, {"name": training_set.name, "shards": shards})
+
+
+def read_training_set(path: Path) -> TrainingSet:
+    """Read a set's description.
+
+    Raises:
+        HflowError: the file is missing or is not such a description.
+    """
+    try:
+        said = json.loads(path.read_text(encoding="utf-8"))
+        return TrainingSet(said["name"], {Path(s["path"]): s["sha256"] for s in said["shards"]})
+    except FileNotFoundError:
+        raise HflowError(f"{path} is missing: run the stage that makes this training set") from None
+    except (ValueError, KeyError, TypeError):
+        raise HflowError(f"{path} is not the description of a training set: make it again") from None

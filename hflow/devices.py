@@ -1,0 +1,30 @@
+"""Where tensors live, and what of it can change the last bit of a float."""
+
+from typing import Any
+
+import torch
+
+from hflow.errors import HflowError
+
+__all__ = ["machine_marks", "pick_device"]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of this name; "auto" is a GPU where there is one.
+
+    Raises:
+        HflowError: there is no such device.
+    """
+    try:
+        device = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        first = str(error).splitlines()[0]
+        raise HflowError(f"there is no device {name!r} here ({first}): set it to auto, cpu or cuda") from None
+    return device
+
+
+def machine_marks(device: torch.device) -> list[Any]:
+    """For fingerprints: the library's version, the device, the number of threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    return [torch.__version__, name, torch.get_num_threads()]

@@ -1,0 +1,180 @@
+"""Files that are whole or absent, and the hashes that know them again."""
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "Finished",
+    "WorkFolder",
+    "atomic_path",
+    "code_fingerprint",
+    "fingerprint",
+    "project_root",
+    "publish",
+    "sha256_file",
+    "write_json",
+    "write_text",
+]
+
+
+def project_root() -> Path:
+    """The folder that relative stores and work folders belong to.
+
+    DVC's experiment queue runs a stage in a copy of the project elsewhere and names the project itself in DVC_ROOT;
+    outside DVC it is the current folder.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` to write to; on success flush it to disk and rename it to `path`.
+
+    A process killed at any moment leaves either the old file or the new one under the final name, never a part.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically, indented, keys in the order given."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def sha256_file(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(value: Any) -> str:
+    """The SHA-256 of a JSON value in its canonical form: keys sorted, no white space."""
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def code_fingerprint(*names: str) -> str:
+    """A hash of the sources of modules and packages of hflow, named relative to it: `"labels.py"`, `"model"`."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        place = package / name
+        for source in sorted(place.rglob("*.py")) if place.is_dir() else [place]:
+            digest.update(source.relative_to(package).as_posix().encode() + b"\0" + source.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def publish(files: Mapping[str, Path | bytes], folder: Path) -> None:
+    """Make `folder` hold exactly `files`, name to content, as one step.
+
+    A file given by its path is hard-linked where the file system allows it, else copied. All of it goes to a temporary
+    sibling that then takes the folder's name, so that a reader sees the old folder or the new one.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    try:
+        for name, content in files.items():
+            place = temporary / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                place.write_bytes(content)
+                continue
+            try:
+                os.link(content, place)
+            except OSError:
+                shutil.copyfile(content, place)
+        temporary.chmod(0o755)
+        if folder.exists():
+            retired = temporary.with_suffix(".old")
+            folder.rename(retired)
+            temporary.rename(folder)
+            shutil.rmtree(retired)
+        else:
+            temporary.rename(folder)
+        _sync_folder(folder.parent)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A piece of finished work: its file, and what was noted about it."""
+
+    path: Path
+    sha256: str
+    note: Mapping[str, Any]
+
+
+class WorkFolder:
+    """Finished pieces of work by their fingerprint, so that an interrupted run takes up where it was.
+
+    A piece is a file and a marker written after it, which holds the file's hash. A piece whose file is missing or has
+    other bytes than the marker says counts as not done.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def find(self, fingerprint: str) -> Finished | None:
+        """The finished piece of this fingerprint, or None where there is none that is whole."""
+        path, marker = self._places(fingerprint)
+        try:
+            said = json.loads(marker.read_text(encoding="utf-8"))
+            if sha256_file(path) != said["sha256"]:
+                return None
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+        return Finished(path, said["sha256"], said["note"])
+
+    @contextlib.contextmanager
+    def begin(self, fingerprint: str) -> Iterator[tuple[Path, dict[str, Any]]]:
+        """Yield a path to write to and a note to fill in; the piece is finished when the block ends without error."""
+        path, marker = self._places(fingerprint)
+        note: dict[str, Any] = {}
+        with atomic_path(path) as temporary:
+            yield temporary, note
+            digest = sha256_file(temporary)
+        write_json(marker, {"sha256": digest, "note": note})
+
+    def keep(self, fingerprints: Iterable[str]) -> None:
+        """Remove every finished piece but these."""
+        kept = {place for fingerprint in fingerprints for place in self._places(fingerprint)}
+        for place in self.folder.iterdir() if self.folder.is_dir() else ():
+            if place not in kept and place.is_file():
+                place.unlink(missing_ok=True)
+
+    def _places(self, fingerprint: str) -> tuple[Path, Path]:
+        return self.folder / fingerprint, self.folder / f"{fingerprint}.json"
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,76 @@
+"""A trained model as a folder: model.safetensors, styles.safetensors, config.json. No pickle."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from hflow.errors import HflowError
+from hflow.files import sha256_file
+from hflow.model.hierarchy_flow import HierarchyFlow
+
+__all__ = ["StyleBank", "TrainedModel", "load_model", "model_files"]
+
+WEIGHTS, STYLES, CONFIG = "model.safetensors", "styles.safetensors", "config.json"
+
+
+@dataclass(frozen=True)
+class StyleBank:
+    """Style codes, (S, 8), and the keys of the S images that they are of."""
+
+    codes: Tensor
+    keys: Sequence[str]
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A network with its style bank.
+
+    Attributes:
+        config: what config.json says; `expansions` rebuilds the network, the rest tells how it was trained.
+        sha256: one hash of weights and styles.
+    """
+
+    network: HierarchyFlow
+    styles: StyleBank
+    config: Mapping[str, Any]
+    sha256: str
+
+
+def model_files(network: HierarchyFlow, styles: StyleBank, config: Mapping[str, Any]) -> dict[str, bytes]:
+    """The files of a model folder, name to content."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    keys = json.dumps(list(styles.keys))
+    return {
+        WEIGHTS: save(weights),
+        STYLES: save({"codes": styles.codes.detach().cpu().contiguous()}, metadata={"keys": keys}),
+        CONFIG: (json.dumps({"expansions": list(network.expansions), **config}, indent=2) + "\n").encode(),
+    }
+
+
+def load_model(folder: Path) -> TrainedModel:
+    """Read a model folder, to the CPU.
+
+    Raises:
+        HflowError: the folder is missing or is not a whole model.
+    """
+    for name in (WEIGHTS, STYLES, CONFIG):
+        if not (folder / name).is_file():
+            raise HflowError(f"{folder / name} is missing: {folder} is not a model; `hflow train` makes one")
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        network = HierarchyFlow(config["expansions"])
+        network.load_state_dict(load_file(folder / WEIGHTS))
+        with safe_open(folder / STYLES, "pt") as file:
+            styles = StyleBank(file.get_tensor("codes"), json.loads(file.metadata()["keys"]))
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise HflowError(f"{folder} is not a whole model ({' '.join(str(error).split())}): train it again") from None
+    if len(styles.codes) != len(styles.keys) or not styles.keys:
+        raise HflowError(f"{folder / STYLES} has {len(styles.codes)} codes and {len(styles.keys)} keys")
+    hashes = sha256_file(folder / WEIGHTS)[:32] + sha256_file(folder / STYLES)[:32]
+    return TrainedModel(network.eval(), styles, config, hashes)

@@ -1,0 +1,47 @@
+"""The Style-Net: a style code from an image, and from the code the statistics of a coupling's channels."""
+
+from torch import Tensor, nn
+
+__all__ = ["CODE_SIZE", "StyleEncoder", "StyleMapping"]
+
+CODE_SIZE = 8
+
+
+class StyleEncoder(nn.Sequential):
+    """The style encoder of MUNIT (Huang et al. 2018) without normalisation: (B, 3, H, W) in [0, 1] to (B, 8)."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(3, 64, 7, padding=3, padding_mode="reflect"),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(64, 128, 4, stride=2, padding=1, padding_mode="reflect"),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(128, 256, 4, stride=2, padding=1, padding_mode="reflect"),
+            nn.ReLU(inplace=True),
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(256, CODE_SIZE, 1),
+            nn.Flatten(),
+        )
+
+
+class StyleMapping(nn.Module):
+    """The mean and the standard deviation of one coupling's output channels, from a style code.
+
+    Args:
+        channels: C, how many output channels the coupling has.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.mlp = nn.Sequential(
+            nn.Linear(CODE_SIZE, 3 * channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(3 * channels, 3 * channels),
+            nn.ReLU(inplace=True),
+            nn.Linear(3 * channels, 2 * channels),
+        )
+
+    def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 8) to mean and std, each (B, C); the std as it comes, its sign included."""
+        mean, std = self.mlp(code).chunk(2, dim=1)  # (B, C)
+        return mean, std
