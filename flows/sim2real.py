@@ -5,11 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from flows.stage import run_as_command, stage_flow  # first: it sets up Prefect's environment
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 
+from flows.stage import run_as_command, stage_flow  # first: it sets up Prefect's environment
 from hflow import stages
 from hflow.errors import HflowError
 from hflow.params import load_params

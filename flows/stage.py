@@ -1,18 +1,13 @@
 """What the flows of all stages share: a fault that the user can mend fails the run in one line."""
 
 import functools
-import os
 import sys
 from collections.abc import Callable
-from typing import Any, ParamSpec
-
-# A temporary server on SQLite prints tracebacks about a locked database when its telemetry is on.
-os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-os.environ.setdefault("DO_NOT_TRACK", "1")
+from typing import Any, ParamSpec, cast
 
 from prefect import Flow, flow
 from prefect.artifacts import create_table_artifact
-from prefect.states import Failed
+from prefect.states import Failed, State
 
 from hflow.errors import HflowError
 
@@ -31,12 +26,12 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
         except HflowError as error:
             return Failed(message=str(error))
 
-    return flow(run, name=function.__name__.replace("_", "-"), persist_result=False, validate_parameters=True)
+    return flow(name=function.__name__)(run)
 
 
 def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
     """Run the flow; exit with status 1, the reason as the last line, where it does not complete."""
-    state = stage(**parameters, return_state=True)
+    state = cast("State[Any]", stage(**parameters, return_state=True))
     if not state.is_completed():
         print(f"hflow: {state.message}", file=sys.stderr)
         sys.exit(1)

@@ -111,7 +111,7 @@ def segment(
             "batch_size": params.batch_size,
             "learning_rate": params.learning_rate,
             "weights": params.weights,
-            "size": training.size,
+            "size": list(training.size),
             "training_frames": len(training),
             "validation_frames": len(held_out),
             "validation_sha256": fingerprint(validation_hashes),

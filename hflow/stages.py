@@ -1,11 +1,16 @@
 """The pipeline's stages, each with the folders it reads and writes; what flows and commands call."""
 
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hflow.errors import HflowError
 from hflow.files import project_root
 from hflow.params import Params
+from hflow.progress import say
+
+if TYPE_CHECKING:
+    from hflow.tracking import TrainingRun
 
 __all__ = [
     "EVALUATION",
@@ -36,7 +41,7 @@ REPORTS = Path("reports")
 
 
 def work_folder(stage: str) -> Path:
-    """Where a stage keeps finished pieces between runs; the project shares it with the copies that experiments run in."""
+    """Where a stage keeps finished pieces between runs; copies that experiments run in share it."""
     return project_root() / ".hflow" / stage
 
 
@@ -67,18 +72,38 @@ def train(params: Params) -> dict[str, Any]:
     from hflow.datasets.shards import shard_files
     from hflow.training import train
 
-    result = train(
-        params.model,
-        params.encoder,
-        params.loss,
-        params.train,
-        source=shard_files(PREPARED / "source" / "train"),
-        target=shard_files(PREPARED / "target" / "train"),
-        out=MODEL,
-        plots=TRAIN_PLOTS,
-        work=work_folder("train"),
-    )
+    logger = _training_run(params)
+    try:
+        result = train(
+            params.model,
+            params.encoder,
+            params.loss,
+            params.train,
+            source=shard_files(PREPARED / "source" / "train"),
+            target=shard_files(PREPARED / "target" / "train"),
+            out=MODEL,
+            plots=TRAIN_PLOTS,
+            work=work_folder("train"),
+            logger=logger,
+        )
+    except BaseException:
+        if logger:
+            logger.fail()
+        raise
+    if logger:
+        logger.finish(result.folder, result.fingerprint, TRAIN_PLOTS)
     return {**result.losses, "seconds": result.seconds}
+
+
+def _training_run(params: Params) -> "TrainingRun | None":
+    if not find_spec("mlflow"):
+        say("MLflow is not installed here: the learning curves go to plots/train alone")
+        return None
+    from hflow.tracking import TrainingRun
+
+    return TrainingRun(
+        params, {"source": params.data.source.root, "target": params.data.target.root, "prepared": PREPARED}
+    )
 
 
 def translate(params: Params) -> dict[str, Any]:
@@ -115,5 +140,34 @@ def segment(params: Params, name: str) -> dict[str, Any]:
 
 
 def evaluate(params: Params) -> dict[str, Any]:
-    """Bring all figures together and write the report; gives what metrics/evaluate.json says."""
-    raise HflowError("not yet")
+    """Bring all figures together and write the report; gives the main ones and where the report is."""
+    from hflow.evaluation import evaluate
+    from hflow.report import write_report
+
+    model, report = Path(params.translate.model), REPORTS / "index.html"
+    evaluation = evaluate(
+        prepared=PREPARED,
+        translated=TRANSLATED,
+        model=model,
+        train_plots=TRAIN_PLOTS if model == MODEL else None,
+        segmentation=SEGMENTATION,
+        train_on=params.segment.train_on,
+        metrics=EVALUATION,
+        plots=EVALUATE_PLOTS,
+        examples=params.evaluate.examples,
+    )
+    write_report(evaluation, report, data=params.data)
+    if evaluation.scores and find_spec("mlflow"):
+        from hflow.tracking import log_scores
+
+        log_scores(params, model, {name: SEGMENTATION / f"{name}.json" for name in evaluation.scores})
+    figures: dict[str, Any] = {
+        "given": evaluation.given,
+        "translated": evaluation.translated,
+        "rejected": evaluation.rejected,
+        "ssim": evaluation.similarity["all"].mean,
+        **{f"mIoU/{name}": score.miou for name, score in evaluation.scores.items()},
+    }
+    if evaluation.gain:
+        figures["gain"] = evaluation.gain.miou
+    return {**figures, "report": str(report)}

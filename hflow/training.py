@@ -5,6 +5,7 @@ import io
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -168,11 +169,12 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         say(f"Hierarchy Flow {job.model.expansions}, {parameters:,} parameters, on {fabric.device}")
         if done.step:
             say(f"going on from step {done.step}")
-    with progress("train", params.steps, done=done.step, unit="steps") as advance:
+    showing = progress("train", params.steps, done=done.step, unit="steps")
+    with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
         for content, style in _batches(fabric, pairs, params, done.step):
             _set_learning_rate(optimizer, params, done.step)
             losses = _losses(module, encoder, content, style, job.loss)
-            values = _floats(losses)
+            values = _floats(fabric, losses)
             if not all(math.isfinite(value) for value in values.values()):
                 raise HflowError(_diverged(done.step, values, job.work))
             optimizer.zero_grad(set_to_none=True)
@@ -212,9 +214,11 @@ def _losses(module: nn.Module, encoder: Encoder, content: Tensor, style: Tensor,
     return {"loss": of_content + loss.lambda_style * of_style, "content": of_content, "style": of_style}
 
 
-def _floats(losses: Mapping[str, Tensor]) -> dict[str, float]:
-    values = torch.stack([value.detach().float() for value in losses.values()]).tolist()
-    return dict(zip(losses, values, strict=True))
+def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """The losses as numbers, the mean over all processes."""
+    means = fabric.all_reduce(torch.stack([value.detach().float() for value in losses.values()]), reduce_op="mean")
+    assert isinstance(means, Tensor)
+    return dict(zip(losses, means.tolist(), strict=True))
 
 
 def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> Iterator[tuple[Tensor, Tensor]]:

@@ -250,9 +250,10 @@ class _Pose:
 
     def patch(self, face: np.ndarray, x0: float, y0: float, x1: float, y1: float, what: _Stuff) -> None:
         """A part of a face, from (x0, y0) to (x1, y1) of its width and height."""
-        across, up = np.array([[x0], [x1], [x1], [x0]]), np.array([[y0], [y0], [y1], [y1]])
-        low, high = face[0] + across * (face[1] - face[0]), face[3] + across * (face[2] - face[3])
-        self.polygon(low + up * (high - low), what)
+        weights = [
+            ((1 - x) * (1 - y), x * (1 - y), x * y, (1 - x) * y) for x, y in ((x0, y0), (x1, y0), (x1, y1), (x0, y1))
+        ]
+        self.polygon(np.array(weights) @ face, what)
 
     def contact(self, half_width: float, start: float, end: float) -> None:
         """The dark ground under the object."""
@@ -482,7 +483,9 @@ def _truck(pose: _Pose, rng: np.random.Generator) -> None:
     def cabin() -> None:
         front = pose.solid((0.5, 1.1, long - 0.2, long + 1.7), (2.5, 1.05, long - 0.2, long + 1.5), cab)
         pose.patch(front[1], 0.07, 0.5, 0.93, 0.92, cab.but(Surface.GLASS))
-        pose.patch(front[1], 0.2, 0.1, 0.8, 0.35, cab.but(Surface.TYRE))
+        pose.patch(front[1], 0.25, 0.1, 0.75, 0.35, cab.but(Surface.TYRE))
+        for x in (0.04, 0.8):
+            pose.patch(front[1], x, 0.12, x + 0.16, 0.26, cab.but(Surface.LAMP, 0.99))
         for face in front[2:4]:
             pose.patch(face, 0.3, 0.55, 0.85, 0.9, cab.but(Surface.GLASS))
 
@@ -614,7 +617,7 @@ class _Camera:
         """Unit directions in the world, float32 (H, W, 3)."""
         v, u = np.mgrid[: self.height, : self.width].astype(np.float32) + 0.5
         ahead = np.stack([(u - self.centre[0]) / self.focal, (self.centre[1] - v) / self.focal, np.ones_like(u)], -1)
-        ahead /= np.linalg.norm(ahead, axis=-1, keepdims=True)
+        ahead /= np.sqrt(np.einsum("hwc,hwc->hw", ahead, ahead))[..., None]
         return ahead @ self.turn.astype(np.float32)
 
     def project(self, points: np.ndarray, sizes: np.ndarray) -> list[list[float] | None]:
@@ -701,8 +704,9 @@ def _shade(shapes: _Shapes, plan: _Plan, camera: _Camera, rng: np.random.Generat
 
     azimuth, height = rng.uniform(-2.2, 2.2), rng.uniform(0.6, 1.0)
     light = np.array([np.sin(azimuth) * np.cos(height), np.sin(height), -np.cos(azimuth) * np.cos(height)])
-    fallen = points - points[:, 1:2] * light / light[1]
-    shadow = _mask(camera, fallen, sizes) * ground
+    close = points[starts, 2] < 70  # farther shadows are too thin to see
+    fallen = (points - points[:, 1:2] * light / light[1])[np.repeat(close, sizes)]
+    shadow = _mask(camera, fallen, sizes[close]) * ground
     contact = _mask(camera, np.concatenate(shapes.contacts), np.array([len(c) for c in shapes.contacts]), 1.5) * ground
     sun = np.clip(normal @ light.astype(np.float32) + shade, 0, 1) * (1 - shadow)
     ambient = np.clip(0.72 + 0.28 * normal[..., 1] + 0.8 * shade, 0.1, 1) * (1 - 0.7 * contact)

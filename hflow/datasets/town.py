@@ -102,7 +102,7 @@ def look_of_camera(scene: Scene, rng: np.random.Generator) -> np.ndarray:
         uint8, (H, W, 3), RGB.
     """
     albedo = _albedo(scene, _CAMERA)
-    albedo *= (1 + 0.10 * scene.pattern + 0.38 * scene.grain)[..., None]
+    albedo *= (1 + 0.10 * scene.pattern + 0.45 * scene.grain)[..., None]
     light = (0.85 * scene.ambient + 0.12 * scene.sun)[..., None]
     picture = albedo * light
     _paint_sky(scene, picture, zenith=(0.95, 1.0, 1.0), horizon=(1.15, 1.2, 1.18), clouds=0.12)
@@ -110,11 +110,11 @@ def look_of_camera(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     picture = _shrink(picture)
     height, width = scene.labels.shape
     shake = rng.integers(2)  # moved by a pixel while the shutter was open, or not
-    picture = _blur((picture + np.roll(picture, shake, axis=1)) / 2, 0.0038 * width)
+    picture = _blur((picture + np.roll(picture, shake, axis=1)) / 2, 0.003 * width)
 
     v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    picture = picture * (1 - 0.22 * (u**2 + v**2))[..., None] * rng.uniform(0.65, 0.95)
-    picture = _saturate(picture, 0.62) * (0.90, 1.0, 0.90)
+    picture = picture * (1 - 0.22 * (u**2 + v**2))[..., None] * rng.uniform(0.7, 1.0)
+    picture = _saturate(picture, 0.68) * (0.90, 1.0, 0.90)
     noise = rng.normal(size=(height, width, 3)) * (0.7, 0.5, 0.8) + rng.normal(size=(height, width, 1)) * 0.8
     picture = picture + noise * np.sqrt(0.00002 + 0.00035 * np.clip(picture, 0, 1))  # of the dark and of the photons
     picture = 0.05 + 0.85 * np.clip(picture, 0, 1) ** (1 / 1.9)  # stray light lifts the shadows

@@ -1,0 +1,69 @@
+"""What several tests need: two small prepared domains, and a trained model of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hflow.datasets.shards import shard_files
+from hflow.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
+from hflow.preparation import prepare
+from hflow.training import TrainingResult, train
+from tests.pictures import write_cityscapes, write_gta
+
+
+@dataclass(frozen=True)
+class Project:
+    """Where a small project's data are."""
+
+    folder: Path
+
+    @property
+    def prepared(self) -> Path:
+        return self.folder / "prepared"
+
+    @property
+    def sets(self) -> Path:
+        return self.folder / "sets"
+
+    def train(self, out: Path, *, work: Path | None = None, **options: object) -> TrainingResult:
+        """Train the smallest network on it, into out/model and out/plots."""
+        settings = {"steps": 4, "batch_size": 2, "crop": (24, 16), "learning_rate": 1e-3, "accelerator": "cpu"}
+        return train(
+            ModelParams(variant=(2,)),
+            EncoderParams(),
+            LossParams(),
+            TrainParams.model_validate({**settings, **options}),
+            source=shard_files(self.prepared / "source" / "train"),
+            target=shard_files(self.prepared / "target" / "train"),
+            out=out / "model",
+            plots=out / "plots",
+            work=work or out / "work",
+        )
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Twelve frames and six target images of 32x24, prepared; read it, don't write to it."""
+    folder = tmp_path_factory.mktemp("project")
+    data = DataParams.model_validate(
+        {
+            "source": {"root": write_gta(folder / "gta", 12), "layout": "gta"},
+            "target": {
+                "root": write_cityscapes(folder / "cs", [("train", 6), ("val", 3)]),
+                "layout": "cityscapes",
+            },
+            "classes": ["road", "sky", "car"],
+        }
+    )
+    params = PrepareParams(size=(32, 24), shard_size=4)
+    prepare(data, params, out=folder / "prepared", sets=folder / "sets", work=folder / "work")
+    return Project(folder)
+
+
+@pytest.fixture(scope="session")
+def model_folder(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model trained on the project for a few steps."""
+    out = tmp_path_factory.mktemp("trained")
+    project.train(out)
+    return out / "model"

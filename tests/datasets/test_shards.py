@@ -1,0 +1,104 @@
+"""Shards: whole tables whose images show as images, cut by the hash of the key."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hflow.datasets.images import encode_png
+from hflow.datasets.shards import (
+    PREPARED_SCHEMA,
+    ShardSet,
+    image_value,
+    read_rows,
+    read_table,
+    shard_name,
+    split_by_key,
+    write_shard,
+)
+from hflow.errors import HflowError
+from tests.pictures import random_picture, street_ids
+
+
+def _rows(count: int) -> list[dict[str, object]]:
+    return [
+        {
+            "key": f"{i:03d}",
+            "image": image_value(encode_png(random_picture(i)), f"{i:03d}.png"),
+            "label": image_value(encode_png(street_ids(i)), f"{i:03d}_labelIds.png"),
+            "label_train_ids": None,
+            "width": 48,
+            "height": 24,
+            "source_path": f"{i}.png",
+            "source_sha256": "0",
+        }
+        for i in range(count)
+    ]
+
+
+@given(st.sets(st.text(min_size=1), max_size=200), st.integers(1, 20))
+def test_every_key_is_in_one_shard_in_order(keys: set[str], mean_size: int) -> None:
+    shards = split_by_key(keys, mean_size)
+    assert [key for shard in shards for key in shard] == sorted(keys)
+    assert all(shards)
+
+
+@given(st.sets(st.text(min_size=1), min_size=1, max_size=200), st.text(min_size=1), st.integers(1, 20))
+def test_a_new_key_changes_its_own_shard_alone(keys: set[str], new: str, mean_size: int) -> None:
+    before = {tuple(shard) for shard in split_by_key(keys - {new}, mean_size)}
+    after = {tuple(shard) for shard in split_by_key(keys | {new}, mean_size)}
+    assert len(before - after) <= 1
+    assert len(after - before) <= 2  # two where the new key ends a shard
+
+
+def test_shards_are_of_the_size_asked_for_on_average() -> None:
+    shards = split_by_key([f"{i:05d}" for i in range(20_000)], 100)
+    assert 80 < 20_000 / len(shards) < 120
+
+
+def test_the_datasets_library_shows_images_as_images(tmp_path: Path) -> None:
+    import datasets
+
+    write_shard(tmp_path / shard_name("000"), _rows(3), PREPARED_SCHEMA)
+    files = str(tmp_path / "shard-*.parquet")
+    loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))["train"]
+    assert isinstance(loaded.features["image"], datasets.Image)
+    assert isinstance(loaded.features["label"], datasets.Image)
+    assert loaded[1]["image"].size == (48, 24)
+    assert (loaded[1]["image"].mode, loaded[1]["label"].mode) == ("RGB", "L")
+    assert loaded[1]["label_train_ids"] is None
+
+
+def test_rows_come_back_by_number_and_in_order(tmp_path: Path) -> None:
+    rows = _rows(40)
+    write_shard(tmp_path / "shard-a.parquet", rows[:25], PREPARED_SCHEMA)
+    write_shard(tmp_path / "shard-b.parquet", rows[25:], PREPARED_SCHEMA)
+    files = [tmp_path / "shard-a.parquet", tmp_path / "shard-b.parquet"]
+    rowset = ShardSet(files)
+    assert len(rowset) == 40
+    assert [rowset[i]["key"] for i in (0, 15, 16, 24, 25, 39)] == ["000", "015", "016", "024", "025", "039"]
+    assert rowset[30] == rows[30]
+    assert list(read_rows(files[0])) == rows[:25]
+    with pytest.raises(IndexError):
+        rowset[40]
+
+
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_shard(tmp_path / name, _rows(20), PREPARED_SCHEMA)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_a_truncated_shard_is_named(tmp_path: Path) -> None:
+    place = tmp_path / "shard-a.parquet"
+    write_shard(place, _rows(20), PREPARED_SCHEMA)
+    place.write_bytes(place.read_bytes()[:-100])
+    with pytest.raises(HflowError, match=r"shard-a\.parquet"):
+        read_table(place)
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    write_shard(tmp_path / "shard-a.parquet", _rows(1), PREPARED_SCHEMA)
+    with pytest.raises(HflowError, match="'ssim'"):
+        read_table(tmp_path / "shard-a.parquet", ["key", "ssim"])

@@ -1,0 +1,49 @@
+"""A saved model is the model, and a damaged one is refused by name."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hflow.errors import HflowError
+from hflow.files import publish
+from hflow.model import HierarchyFlow
+from hflow.model.store import StyleBank, load_model, model_files
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    styles = StyleBank(torch.rand(3, 8), ["a", "b", "c/d"])
+    publish(dict(model_files(HierarchyFlow((4,)), styles, {"note": 1})), tmp_path / "model")
+    return tmp_path / "model"
+
+
+def test_a_loaded_model_is_the_one_saved(folder: Path) -> None:
+    torch.manual_seed(0)
+    styles = torch.rand(3, 8)
+    expected = HierarchyFlow((4,))
+    model = load_model(folder)
+    assert torch.equal(model.styles.codes, styles)
+    assert list(model.styles.keys) == ["a", "b", "c/d"]
+    assert model.config["note"] == 1
+    for name, tensor in expected.state_dict().items():
+        assert torch.equal(model.network.state_dict()[name], tensor)
+
+
+def test_the_files_are_no_pickles(folder: Path) -> None:
+    assert sorted(p.name for p in folder.iterdir()) == ["config.json", "model.safetensors", "styles.safetensors"]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "styles.safetensors"])
+def test_a_truncated_file_is_refused(folder: Path, name: str) -> None:
+    content = (folder / name).read_bytes()
+    (folder / name).unlink()
+    (folder / name).write_bytes(content[: len(content) // 2])
+    with pytest.raises(HflowError, match="is not a whole model"):
+        load_model(folder)
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match="nowhere"):
+        load_model(tmp_path / "nowhere")

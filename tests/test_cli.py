@@ -1,0 +1,84 @@
+"""The command: a fault is one line that says what to do, never a traceback."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.pictures import write_cityscapes, write_gta
+
+ROOT = Path(__file__).parents[1]
+
+
+def _hflow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "hflow", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    write_gta(tmp_path / "data/town/gta5", 4)
+    write_cityscapes(tmp_path / "data/town/cityscapes", [("train", 3)])
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def _fault(done: subprocess.CompletedProcess[str]) -> str:
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert lines[-1].startswith("hflow: ")
+    return lines[-1]
+
+
+def test_help_names_every_stage(tmp_path: Path) -> None:
+    done = _hflow(tmp_path, "--help")
+    assert done.returncode == 0
+    assert all(stage in done.stdout for stage in ("init", "prepare", "train", "translate", "segment", "evaluate"))
+
+
+def test_a_stage_runs_as_a_plain_command(project: Path) -> None:
+    done = _hflow(project, "prepare")
+    assert done.returncode == 0, done.stderr
+    assert list((project / "data/prepared/source/train").glob("shard-*.parquet"))
+
+
+def test_an_unknown_parameter_is_named(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("lambda_style", "lamda_style"))
+    assert "loss.lamda_style" in _fault(_hflow(project, "prepare"))
+
+
+def test_a_missing_root_is_named(project: Path) -> None:
+    shutil.rmtree(project / "data/town/gta5")
+    assert "data/town/gta5 is missing" in _fault(_hflow(project, "prepare"))
+
+
+def test_training_before_preparing_says_what_to_run(project: Path) -> None:
+    assert "hflow prepare" in _fault(_hflow(project, "train"))
+
+
+def test_translating_with_a_model_that_is_not_there_names_it(project: Path) -> None:
+    fault = _fault(_hflow(project, "translate", "data/town/gta5/images", "out", "--model", "models/none"))
+    assert "models/none" in fault
+    assert not (project / "out").exists()
+
+
+def test_an_unknown_preset_lists_those_there_are(tmp_path: Path) -> None:
+    assert "carla2camvid, gta2cityscapes, town" in _fault(_hflow(tmp_path, "init", "mars"))
+
+
+def test_init_writes_a_params_yaml_that_runs(project: Path) -> None:
+    done = _hflow(project, "init", "gta2cityscapes", "--source", "data/town/gta5", "--target", "data/town/cityscapes")
+    assert done.returncode == 0, done.stderr
+    assert "params.yaml.bak" in done.stdout
+    assert _hflow(project, "check").returncode == 0
+    assert _hflow(project, "prepare").returncode == 0

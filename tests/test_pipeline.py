@@ -1,0 +1,162 @@
+"""The whole pipeline through the real tools: DVC, Prefect, MLflow, on a miniature of the town."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow import MlflowClient
+
+ROOT = Path(__file__).parents[1]
+STAGES = ("town", "prepare", "train", "translate", "segment", "evaluate")
+
+
+def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PREFECT_HOME": str(folder / ".prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    environment = {
+        k: v for k, v in environment.items() if k not in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "DVC_ROOT")
+    }
+    return subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500, check=False
+    )
+
+
+def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return _run(folder, sys.executable, *arguments)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clone with a params.yaml of few and small pictures, run once through the flow sim2real."""
+    folder = tmp_path_factory.mktemp("pipeline") / "project"
+    files = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    for name in files:
+        if (ROOT / name).is_file() and not name.endswith("dvc.lock") and not name.startswith("tests/"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, folder / name)
+    _change(
+        folder,
+        town={"source": 12, "target_train": 6, "target_val": 3, "size": [64, 32]},
+        prepare={"size": [64, 32], "shard_size": 4},
+        model={"variant": [2]},
+        train={"steps": 6, "crop": [32, 32], "log_every": 2, "checkpoint_every": 3},
+        segment={"train_on": ["source", "translated"], "steps": 3, "batch_size": 4},
+    )
+    for command in (["git", "init", "-q"], ["git", "add", "-A"]):
+        subprocess.run(command, cwd=folder, check=True)
+    done = _python(folder, "-m", "flows.sim2real")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder
+
+
+def _change(folder: Path, **sections: dict[str, object]) -> None:
+    path = folder / "params.yaml"
+    values = yaml.safe_load(path.read_text())
+    for name, changes in sections.items():
+        values[name] = values.get(name, {}) | changes
+    path.write_text(yaml.safe_dump(values))
+
+
+@pytest.mark.end_to_end
+def test_every_stage_leaves_what_it_promises(project: Path) -> None:
+    assert list((project / "data/translated/train").glob("shard-*.parquet"))
+    assert (project / "data/translated/manifest.parquet").is_file()
+    assert (project / "models/hflow/model.safetensors").is_file()
+    assert (project / "plots/train/contact-sheet.png").is_file()
+    for name in ("source", "translated"):
+        assert 0 <= json.loads((project / f"metrics/segment/{name}.json").read_text())["mIoU"] <= 1
+    assert json.loads((project / "metrics/evaluate.json").read_text())
+    assert (project / "reports/index.html").is_file()
+
+
+@pytest.mark.end_to_end
+def test_one_server_knows_the_run_of_every_stage(project: Path) -> None:
+    code = (
+        "import asyncio\nfrom prefect import get_client\n"
+        "async def main():\n"
+        "    async with get_client() as client:\n"
+        "        flows = {f.id: f.name for f in await client.read_flows(limit=100)}\n"
+        "        print(sorted((flows[r.flow_id], r.state_name) for r in await client.read_flow_runs(limit=100)))\n"
+        "asyncio.run(main())\n"
+    )
+    done = _python(project, "-c", code)
+    names = ["evaluate", "prepare", "segment", "segment", "sim2real", "train", "translate"]
+    assert str([(name, "Completed") for name in names]) in done.stdout, done.stdout + done.stderr
+
+
+@pytest.mark.end_to_end
+def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: Path) -> None:
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("town")
+    assert experiment is not None
+    runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    assert runs.keys() == {"train", "segment source", "segment translated"}
+    training = runs["train"]
+    assert training.info.status == "FINISHED"
+    assert training.data.params["loss.k"] == "0.8"
+    assert [m.step for m in client.get_metric_history(training.info.run_id, "loss")] == [2, 4, 6]
+    lock = yaml.safe_load((project / "dvc.lock").read_text())["stages"]["prepare"]["outs"]
+    digests = {d.dataset.name: d.dataset.digest for d in training.inputs.dataset_inputs}
+    assert digests["prepared"] == next(out["md5"] for out in lock if out["path"] == "data/prepared")
+    assert digests["source"].endswith(".dir")
+    artifacts = {a.path for a in client.list_artifacts(training.info.run_id)}
+    assert {"model", "plots", "images"} <= artifacts
+    for name in ("source", "translated"):
+        said = json.loads((project / f"metrics/segment/{name}.json").read_text())
+        run = runs[f"segment {name}"]
+        assert run.data.tags["mlflow.parentRunId"] == training.info.run_id
+        assert run.data.metrics["mIoU"] == pytest.approx(said["mIoU"])
+
+
+@pytest.mark.end_to_end
+def test_a_second_run_changes_nothing(project: Path) -> None:
+    assert _python(project, "-m", "dvc", "status", "--quiet").returncode == 0
+
+
+@pytest.mark.end_to_end
+def test_lambda_runs_only_training_and_what_follows_it(project: Path) -> None:
+    path = project / "params.yaml"
+    before = path.read_text()
+    try:
+        _change(project, loss={"lambda_style": 0.2})
+        done = _python(project, "-m", "dvc", "repro", "--dry")
+    finally:
+        path.write_text(before)
+    ran = set(re.findall(r"Running stage '([^']+)'", done.stdout + done.stderr))
+    kept = set(re.findall(r"Stage '([^']+)' didn't change", done.stdout + done.stderr))
+    assert {"train", "translate", "segment@translated", "evaluate"} == ran
+    assert {"data/dvc.yaml:town", "prepare", "segment@source"} == kept
+
+
+@pytest.mark.end_to_end
+def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path) -> None:
+    path = project / "params.yaml"
+    before = path.read_text()
+    try:
+        _change(project, data={"source": {"root": "data/nowhere", "layout": "gta"}})
+        done = _python(project, "-m", "flows.prepare")
+    finally:
+        path.write_text(before)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.stderr.strip().splitlines()[-1] == (
+        "hflow: data/nowhere is missing: put the dataset there or correct data.*.root in params.yaml"
+    )
+    assert list((project / "data/prepared/source/train").glob("shard-*.parquet"))

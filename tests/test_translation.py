@@ -1,0 +1,139 @@
+"""translate: every frame once, labels bit for bit, the same bytes however often it is interrupted."""
+
+import shutil
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from hflow.datasets.images import decode_rgb
+from hflow.datasets.shards import read_rows, shard_files
+from hflow.datasets.training_sets import read_training_set
+from hflow.errors import HflowError
+from hflow.model import HierarchyFlow
+from hflow.model.store import load_model
+from hflow.params import TranslateParams
+from hflow.translation import Translator, choose_style, translate_dataset
+from tests.conftest import Project
+
+
+def _translate(project: Project, model: Path, out: Path, **options: Any) -> dict[str, Any]:
+    sets = out / "sets"
+    shutil.copytree(project.sets, sets, dirs_exist_ok=True)
+    return translate_dataset(
+        load_model(model),
+        TranslateParams.model_validate({"device": "cpu", **options}),
+        prepared=project.prepared,
+        out=out / "translated",
+        sets=sets,
+        work=out / "work",
+    )
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*.parquet")}
+
+
+def test_every_frame_is_translated_once_and_its_label_is_as_it_was(
+    project: Project, model_folder: Path, tmp_path: Path
+) -> None:
+    counts = _translate(project, model_folder, tmp_path)
+    assert (counts["given"], counts["translated"], counts["rejected"]) == (12, 12, 0)
+    before = {r["key"]: r for p in shard_files(project.prepared / "source/train") for r in read_rows(p)}
+    after = {r["key"]: r for p in shard_files(tmp_path / "translated/train") for r in read_rows(p)}
+    assert before.keys() == after.keys()
+    for key, row in after.items():
+        assert row["label"] == before[key]["label"]
+        assert row["label_train_ids"] == before[key]["label_train_ids"]
+        pixels = decode_rgb(row["image"]["bytes"])
+        assert pixels.shape == (row["height"], row["width"], 3)
+        assert not np.array_equal(pixels, decode_rgb(before[key]["image"]["bytes"]))
+
+
+def test_a_shard_becomes_a_shard_of_the_same_name(project: Project, model_folder: Path, tmp_path: Path) -> None:
+    _translate(project, model_folder, tmp_path)
+    given = [p.name for p in shard_files(project.prepared / "source/train")]
+    assert [p.name for p in shard_files(tmp_path / "translated/train")] == given
+
+
+def test_the_manifest_tells_of_every_frame(project: Project, model_folder: Path, tmp_path: Path) -> None:
+    _translate(project, model_folder, tmp_path)
+    manifest = pq.read_table(tmp_path / "translated" / "manifest.parquet").to_pylist()
+    assert [row["key"] for row in manifest] == [f"{i:05d}" for i in range(12)]
+    rows = {r["key"]: r for p in shard_files(tmp_path / "translated/train") for r in read_rows(p)}
+    for line in manifest:
+        row = rows[line["key"]]
+        assert line["status"] == "translated"
+        assert line["image_sha256"] == sha256(row["image"]["bytes"]).hexdigest()
+        assert line["label_sha256"] == sha256(row["label"]["bytes"]).hexdigest()
+        assert line["model_sha256"] == load_model(model_folder).sha256
+        assert -1 <= line["ssim"] <= 1
+
+
+def test_the_training_sets_are_described(project: Project, model_folder: Path, tmp_path: Path) -> None:
+    _translate(project, model_folder, tmp_path)
+    translated = read_training_set(tmp_path / "sets" / "translated.json")
+    both = read_training_set(tmp_path / "sets" / "translated+target.json")
+    target = read_training_set(tmp_path / "sets" / "target.json")
+    for path, digest in translated.shards.items():
+        assert sha256(path.read_bytes()).hexdigest() == digest
+    assert both.shards == {**translated.shards, **target.shards}
+
+
+def test_an_interrupted_translation_ends_in_the_same_bytes_and_redoes_no_finished_shard(
+    project: Project, model_folder: Path, tmp_path: Path
+) -> None:
+    _translate(project, model_folder, tmp_path / "a")
+    expected = _bytes(tmp_path / "a" / "translated")
+    work = tmp_path / "a" / "work"
+    pieces = sorted(p for p in work.iterdir() if p.suffix != ".json")
+    assert len(pieces) > 1
+    pieces[0].with_name(pieces[0].name + ".json").unlink()  # killed before this shard was finished
+    kept = {p: p.stat().st_mtime_ns for p in pieces[1:]}
+    shutil.rmtree(tmp_path / "a" / "translated")
+    _translate(project, model_folder, tmp_path / "a")
+    assert _bytes(tmp_path / "a" / "translated") == expected
+    assert {p: p.stat().st_mtime_ns for p in pieces[1:]} == kept
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"batch_size": 2}])
+def test_changed_parameters_never_take_over_old_shards(
+    project: Project, model_folder: Path, tmp_path: Path, change: dict[str, int]
+) -> None:
+    _translate(project, model_folder, tmp_path)
+    count = len(list((tmp_path / "work").iterdir()))
+    _translate(project, model_folder, tmp_path, **change)
+    assert len(list((tmp_path / "work").iterdir())) == 2 * count
+
+
+def test_the_number_of_workers_changes_no_byte(project: Project, model_folder: Path, tmp_path: Path) -> None:
+    for workers in (1, 3):
+        _translate(project, model_folder, tmp_path / str(workers), workers=workers)
+    assert _bytes(tmp_path / "1" / "translated") == _bytes(tmp_path / "3" / "translated")
+
+
+def test_the_style_of_a_frame_depends_on_seed_and_key_alone() -> None:
+    choices = [choose_style(0, str(i), 10) for i in range(1000)]
+    assert choices == [choose_style(0, str(i), 10) for i in range(1000)]
+    assert choices != [choose_style(1, str(i), 10) for i in range(1000)]
+    assert all(60 < choices.count(style) < 140 for style in range(10))
+
+
+def test_a_translator_takes_images_as_styles() -> None:
+    torch.manual_seed(0)
+    network = HierarchyFlow((2,)).eval()
+    styles, frames = torch.rand(2, 3, 32, 32), torch.rand(3, 3, 20, 30)
+    out = Translator(network, styles=styles)(frames)
+    with torch.inference_mode():
+        assert torch.allclose(out, network(frames, styles[[0, 1, 0]]), atol=1e-6)
+
+
+def test_missing_prepared_frames_are_an_error_that_says_what_to_run(model_folder: Path, tmp_path: Path) -> None:
+    empty = Project(tmp_path)
+    empty.sets.mkdir()
+    with pytest.raises(HflowError, match="hflow prepare"):
+        _translate(empty, model_folder, tmp_path / "out")
