@@ -33,7 +33,7 @@ from hflow.progress import progress, say
 __all__ = ["TrainingLogger", "TrainingResult", "train"]
 
 CODE = ("model", "perceptual.py", "training.py", "datasets/pairs.py", "datasets/images.py")
-SCALE_IMAGES = 64
+FIRST_IMAGES = 64
 SHEET_ROWS = 4
 
 
@@ -141,10 +141,11 @@ def encode_styles(network: HierarchyFlow, rows: Sequence[dict[str, Any]], size: 
 def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     """Train to the last step and leave the final checkpoint in the work folder."""
     params = job.params
+    target = ShardSet(job.target, ["key", "image"])
     torch.manual_seed(params.seed)
     network = HierarchyFlow(job.model.expansions)
+    network.start_from(_first_images(target, params.size))
     optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
-    target = ShardSet(job.target, ["key", "image"])
     encoder = load_encoder(job.encoder.name, job.encoder.weights)
     encoder.scales = measure_scales(encoder, _first_images(target, params.size))
     encoder = encoder.to(fabric.device)
@@ -285,7 +286,7 @@ def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device
 
 
 def _first_images(rows: Sequence[dict[str, Any]], size: tuple[int, int] | None) -> Iterator[Tensor]:
-    for row in rows[:SCALE_IMAGES]:
+    for row in rows[:FIRST_IMAGES]:
         yield to_tensor(whole_image(row, size))[None]  # (1, 3, H, W)
 
 

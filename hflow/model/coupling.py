@@ -44,6 +44,15 @@ class Coupling(nn.Module):
         )
         self.fusion = nn.Parameter(torch.full((expansion - 1,), 0.5))  # alpha_1 ... alpha_(n-1)
 
+    @torch.no_grad()
+    def start_small(self) -> None:
+        """Begin with parts a_i of a tenth of their usual size, so that the inverse takes little away."""
+        last = self.affine_net[-2]
+        assert isinstance(last, nn.Conv2d)
+        last.weight.mul_(0.1)
+        assert last.bias is not None
+        last.bias.mul_(0.1)
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Algorithm 1.
 

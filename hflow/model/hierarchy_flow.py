@@ -9,8 +9,9 @@ inverses put it together again:
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -55,6 +56,30 @@ class HierarchyFlow(nn.Module):
         """The style codes, (B, 8), of images (B, 3, h, w) in [0, 1]."""
         return self.style_encoder(style)
 
+    @torch.no_grad()
+    def start_from(self, images: Iterable[Tensor]) -> None:
+        """Make every AdaIN give, to begin with, the mean statistics that the couplings find in `images`.
+
+        So an untrained network already moves content towards the images, and training starts from there. The paper
+        says nothing of how the Style-Net starts; with PyTorch's own initial values the first outputs are flat.
+
+        Args:
+            images: batches (B, 3, H, W) in [0, 1], of the target domain.
+        """
+        for coupling in self.couplings:
+            assert isinstance(coupling, Coupling)
+            coupling.start_small()
+        sums = [torch.zeros(2, mapping.channels) for mapping in self._mappings()]
+        count = 0
+        for batch in images:
+            x = self._pad(batch)
+            for total, coupling in zip(sums, self.couplings, strict=True):
+                x, _ = coupling(x)  # (B, C, H + 20, W + 20)
+                total += torch.stack([x.mean(dim=(2, 3)).sum(dim=0), x.std(dim=(2, 3)).sum(dim=0)]).cpu()
+            count += len(batch)
+        for total, mapping in zip(sums, self._mappings(), strict=True):
+            mapping.start_at(*(total / count))
+
     def transfer(self, content: Tensor, code: Tensor) -> Tensor:
         """Translate `content`, (B, 3, H, W), in the styles of the codes, (B, 8); gives (B, 3, H, W). Images in [0, 1].
 
@@ -63,7 +88,7 @@ class HierarchyFlow(nn.Module):
         """
         if content.ndim != 4 or content.shape[1] != 3 or min(content.shape[2:]) <= PADDING:
             raise ValueError(f"content must be (B, 3, H, W) with H and W over {PADDING}, not {tuple(content.shape)}")
-        x = F.pad(content, [PADDING] * 4, mode="reflect")  # (B, 3, H + 20, W + 20)
+        x = self._pad(content)
         kept = []
         for coupling in self.couplings:
             x, a = coupling(x)  # (B, C, H + 20, W + 20)
@@ -72,3 +97,9 @@ class HierarchyFlow(nn.Module):
             assert isinstance(coupling, Coupling)
             x = coupling.inverse(x, a, *mapping(code))
         return x[..., PADDING:-PADDING, PADDING:-PADDING].clamp(0, 1)
+
+    def _pad(self, images: Tensor) -> Tensor:
+        return F.pad(images, [PADDING] * 4, mode="reflect")  # (B, 3, H + 20, W + 20)
+
+    def _mappings(self) -> list[StyleMapping]:
+        return [mapping for mapping in self.style_mappings if isinstance(mapping, StyleMapping)]

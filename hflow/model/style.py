@@ -1,5 +1,6 @@
 """The Style-Net: a style code from an image, and from the code the statistics of a coupling's channels."""
 
+import torch
 from torch import Tensor, nn
 
 __all__ = ["CODE_SIZE", "StyleEncoder", "StyleMapping"]
@@ -33,6 +34,7 @@ class StyleMapping(nn.Module):
 
     def __init__(self, channels: int):
         super().__init__()
+        self.channels = channels
         self.mlp = nn.Sequential(
             nn.Linear(CODE_SIZE, 3 * channels),
             nn.ReLU(inplace=True),
@@ -40,6 +42,14 @@ class StyleMapping(nn.Module):
             nn.ReLU(inplace=True),
             nn.Linear(3 * channels, 2 * channels),
         )
+
+    @torch.no_grad()
+    def start_at(self, mean: Tensor, std: Tensor) -> None:
+        """Begin with these statistics, (C,) each, and a tenth of the usual dependence on the code."""
+        last = self.mlp[-1]
+        assert isinstance(last, nn.Linear)
+        last.weight.mul_(0.1)
+        last.bias.copy_(torch.cat([mean, std]))
 
     def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 8) to mean and std, each (B, C); the std as it comes, its sign included."""
