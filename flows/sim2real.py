@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
+from prefect.states import Completed, Failed, State
 
-from flows.stage import run_as_command, stage_flow  # first: it sets up Prefect's environment
+from flows.stage import run_as_command, stage_flow
 from hflow import stages
 from hflow.errors import HflowError
 from hflow.params import load_params
@@ -33,7 +35,9 @@ def sim2real(params: Path = Path("params.yaml"), push: bool = True) -> str:
     remote = bool(subprocess.run(_dvc("remote", "list"), capture_output=True, text=True, check=True).stdout.strip())
     if remote:
         pull(environment)
-    reproduce(environment)
+    reproduced = cast("State[None]", reproduce(environment, return_state=True))
+    if not reproduced.is_completed():
+        raise HflowError(str(reproduced.message))
     if remote and push:
         hand_on(environment)
     return str(stages.REPORTS / "index.html")
@@ -46,11 +50,12 @@ def pull(environment: dict[str, str]) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def reproduce(environment: dict[str, str]) -> None:
+def reproduce(environment: dict[str, str]) -> State[None]:
     """Run the stages whose inputs have changed; each is a flow run of its own on the same Prefect server."""
     done = subprocess.run(_dvc("repro"), env=os.environ | environment, check=False)
-    if done.returncode:
-        raise HflowError("a stage failed; its reason is above")
+    if done.returncode == 0:
+        return Completed(message="reproduced")
+    return Failed(message="a stage failed, its reason is above; `dvc checkout` brings back what was there before")
 
 
 @task(cache_policy=NO_CACHE)

@@ -46,8 +46,8 @@ def init(
 
 @app.command()
 def check(params: ParamsFile = DEFAULT) -> None:
-    """Check params.yaml without running anything."""
-    load_params(params)
+    """Check params.yaml, and that the raw datasets are where and what it says, without running anything."""
+    stages.check(load_params(params))
 
 
 @app.command()

@@ -24,6 +24,7 @@ from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.shards import ShardSet, read_table
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet
+from hflow.devices import machine_marks, pick_device
 from hflow.errors import HflowError
 from hflow.files import WorkFolder, code_fingerprint, fingerprint, sha256_file, write_json
 from hflow.labels import IGNORE
@@ -79,7 +80,7 @@ def segment(
         raise HflowError(
             "the target has no labelled validation set (data.target.val): give one, or set segment.train_on to []"
         )
-    device = _device(params.device)
+    device = pick_device(params.device)
     validation_hashes = [sha256_file(path) for path in validation]
     depends_on = {
         "code": code_fingerprint(*CODE),
@@ -87,7 +88,7 @@ def segment(
         "training": list(training_set.shards.values()),
         "validation": validation_hashes,
         "classes": list(classes),
-        "machine": [torch.__version__, torchvision.__version__, device.type, torch.get_num_threads()],
+        "machine": [*machine_marks(device), torchvision.__version__],
     }
     folder = WorkFolder(work)
     runs = []
@@ -260,15 +261,6 @@ def _batches(
     loaders = min(MAX_LOADERS, os.cpu_count() or 1) if on_gpu else 0
     for images, labels in DataLoader(crops, params.batch_size, num_workers=loaders, pin_memory=on_gpu):
         yield images.to(device, non_blocking=True), labels.to(device, non_blocking=True)
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError):
-        raise HflowError(f"segment.device is {name!r}, which this machine does not have: set it to auto") from None
 
 
 def _normalised(pixels: np.ndarray) -> Tensor:

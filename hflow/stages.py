@@ -21,6 +21,7 @@ __all__ = [
     "SETS",
     "TRANSLATED",
     "build_town",
+    "check",
     "evaluate",
     "prepare",
     "segment",
@@ -43,6 +44,19 @@ REPORTS = Path("reports")
 def work_folder(stage: str) -> Path:
     """Where a stage keeps finished pieces between runs; copies that experiments run in share it."""
     return project_root() / ".hflow" / stage
+
+
+def check(params: Params) -> None:
+    """See whether the raw datasets are there, in their layouts; the town's may be yet to be drawn.
+
+    Raises:
+        HflowError: one is not.
+    """
+    from hflow.datasets.layouts import open_raw
+
+    for domain in (params.data.source, params.data.target):
+        if domain.root.exists() or not domain.root.is_relative_to(TOWN):
+            open_raw(domain.root, domain.layout, train=domain.train, val=domain.val)
 
 
 def build_town(params: Params) -> None:

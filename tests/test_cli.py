@@ -62,6 +62,17 @@ def test_a_missing_root_is_named(project: Path) -> None:
     assert "data/town/gta5 is missing" in _fault(_hflow(project, "prepare"))
 
 
+def test_check_finds_a_wrong_layout_before_anything_runs(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("layout: gta}", "layout: cityscapes}"))
+    assert "looks like the layout 'gta'" in _fault(_hflow(project, "check"))
+
+
+def test_check_lets_the_town_be_drawn_later(project: Path) -> None:
+    shutil.rmtree(project / "data/town")
+    assert _hflow(project, "check").returncode == 0
+
+
 def test_training_before_preparing_says_what_to_run(project: Path) -> None:
     assert "hflow prepare" in _fault(_hflow(project, "train"))
 

@@ -181,7 +181,7 @@ def test_faults_are_named(sets: dict[str, Any], tmp_path: Path) -> None:
     no_shards = _refused(sets, tmp_path, training_set=_set())
     assert no_shards.startswith("the training set source has no shards")
     assert "run `hflow prepare`" in _refused(sets, tmp_path, classes=CLASSES[:2])
-    assert "segment.device is 'gpu'" in _refused(sets, tmp_path, QUICK.model_copy(update={"device": "gpu"}))
+    assert "there is no device 'gpu' here" in _refused(sets, tmp_path, QUICK.model_copy(update={"device": "gpu"}))
 
 
 def test_imagenet_weights_that_cannot_be_had(
