@@ -190,7 +190,7 @@ def _through_jpeg(picture: np.ndarray, quality: int) -> np.ndarray:
     return np.asarray(Image.open(file).convert("RGB"))
 
 
-# Colours of the surfaces, sRGB. The variant of a marking, lamp or sign has a meaning (see street.py), so those
+# Colours of the surfaces, sRGB. The variant of a marking, lamp or sign has a meaning (see street), so those
 # lists keep their order and length: marking (edge, centre line); lamp (red, amber, green, off, head lamp).
 
 _GAME: Mapping[Surface, tuple[str, ...]] = {
