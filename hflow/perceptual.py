@@ -123,11 +123,11 @@ def measure_scales(encoder: Encoder, images: Iterable[Tensor]) -> Tensor:
     The style loss assumes features of mean 1, as the encoder of Huang and Belongie (2017) has them; dividing by these
     gives lambda the same meaning for every encoder.
     """
-    total, count = torch.zeros(len(LAYERS)), 0
+    total, count = torch.zeros_like(encoder.scales), 0
     for batch in images:
         features = encoder(batch)
         means = torch.stack([features[layer].mean() for layer in LAYERS]) * encoder.scales
-        total += len(batch) * means.cpu()
+        total += len(batch) * means
         count += len(batch)
     if not count:
         raise ValueError("no images to measure the encoder's activations on")

@@ -12,9 +12,10 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from hflow.evaluation import Evaluation, Example, Gain
 from hflow.files import write_text
+from hflow.findings import Evaluation, Example
 from hflow.labels import CITYSCAPES, IGNORE
+from hflow.metrics.summary import Gain
 from hflow.params import DataParams, DomainParams
 
 __all__ = ["verdict", "write_report"]

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +33,7 @@ from hflow.progress import progress, say
 __all__ = ["TrainingLogger", "TrainingResult", "train"]
 
 CODE = ("model", "perceptual.py", "training.py", "datasets/pairs.py", "datasets/images.py")
-FIRST_IMAGES = 64
+FIRST_IMAGES = 32
 SHEET_ROWS = 4
 
 
@@ -99,8 +99,9 @@ def train(
             raise HflowError(f"there are no prepared shards of the {name}: run `hflow prepare` first")
     start = time.monotonic()
     fabric = _fabric(params)
-    mark = _fingerprint(model, encoder, loss, params, source, target, fabric)
-    job = _Job(model, encoder, loss, params, source, target, work / mark)
+    job = _Job(model, encoder, loss, params, source, target, work)
+    mark = _fingerprint(job, fabric)
+    job = replace(job, work=work / mark)
     # Processes beside this one are spawned, and a logger need not survive that: they get none.
     if params.devices == 1:
         _train(fabric, job, logger)
@@ -143,12 +144,11 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     params = job.params
     target = ShardSet(job.target, ["key", "image"])
     torch.manual_seed(params.seed)
-    network = HierarchyFlow(job.model.expansions)
-    network.start_from(_first_images(target, params.size))
+    network = HierarchyFlow(job.model.expansions).to(fabric.device)
+    network.start_from(_first_images(target, params.size, fabric.device))
     optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
-    encoder = load_encoder(job.encoder.name, job.encoder.weights)
-    encoder.scales = measure_scales(encoder, _first_images(target, params.size))
-    encoder = encoder.to(fabric.device)
+    encoder = load_encoder(job.encoder.name, job.encoder.weights).to(fabric.device)
+    encoder.scales = measure_scales(encoder, _first_images(target, params.size, fabric.device))
     saved = load_newest(job.work)
     done = Progress()
     if saved:
@@ -285,9 +285,11 @@ def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device
         contact_sheet(rows, ["content", "style", "translated"]).save(path, "PNG")
 
 
-def _first_images(rows: Sequence[dict[str, Any]], size: tuple[int, int] | None) -> Iterator[Tensor]:
+def _first_images(
+    rows: Sequence[dict[str, Any]], size: tuple[int, int] | None, device: torch.device
+) -> Iterator[Tensor]:
     for row in rows[:FIRST_IMAGES]:
-        yield to_tensor(whole_image(row, size))[None]  # (1, 3, H, W)
+        yield to_tensor(whole_image(row, size))[None].to(device)  # (1, 3, H, W)
 
 
 def _fabric(params: TrainParams) -> Fabric:
@@ -300,25 +302,18 @@ def _fabric(params: TrainParams) -> Fabric:
     return Fabric(accelerator=accelerator, devices=params.devices, strategy=strategy, precision=precision)
 
 
-def _fingerprint(
-    model: ModelParams,
-    encoder: EncoderParams,
-    loss: LossParams,
-    params: TrainParams,
-    source: Sequence[Path],
-    target: Sequence[Path],
-    fabric: Fabric,
-) -> str:
+def _fingerprint(job: _Job, fabric: Fabric) -> str:
     """Of everything the weights depend on; how often something is logged and how many workers load are not of it."""
+    weights = job.encoder.weights
     return fingerprint(
         {
             "code": code_fingerprint(*CODE),
-            "model": model.expansions,
-            "encoder": [encoder.name, sha256_file(encoder.weights) if encoder.weights else None],
-            "loss": loss.model_dump(mode="json"),
-            "train": params.model_dump(mode="json", exclude={"workers", "log_every", "checkpoint_every"}),
-            "source": [sha256_file(path) for path in source],
-            "target": [sha256_file(path) for path in target],
+            "model": job.model.expansions,
+            "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
+            "loss": job.loss.model_dump(mode="json"),
+            "train": job.params.model_dump(mode="json", exclude={"workers", "log_every", "checkpoint_every"}),
+            "source": [sha256_file(path) for path in job.source],
+            "target": [sha256_file(path) for path in job.target],
             "machine": [*machine_marks(fabric.device), fabric._precision.precision],
         }
     )

@@ -16,8 +16,9 @@ from PIL import Image
 from hflow.datasets.images import encode_png
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.errors import HflowError
-from hflow.evaluation import Evaluation, evaluate
+from hflow.evaluation import evaluate
 from hflow.files import sha256_file, write_json
+from hflow.findings import Evaluation
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
 from hflow.translation import MANIFEST_SCHEMA, TRANSLATED_SCHEMA

@@ -14,7 +14,8 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
-from hflow.evaluation import Evaluation, Example, Gain, ModelFacts, Rejected, Score, Similarity
+from hflow.findings import Evaluation, Example, ModelFacts, Rejected, Score
+from hflow.metrics.summary import Gain, Similarity
 from hflow.params import DataParams
 from hflow.report import verdict, write_report
 

@@ -1,0 +1,93 @@
+"""The figures of a run as files for machines: JSON, tables that DVC draws, and a picture of before and after."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hflow.contact_sheet import contact_sheet
+from hflow.files import publish, write_json
+from hflow.findings import Evaluation
+
+__all__ = ["write_figures"]
+
+
+def write_figures(evaluation: Evaluation, *, metrics: Path, plots: Path) -> None:
+    """Write the figures; the same evaluation gives the same bytes.
+
+    Args:
+        metrics: the JSON file to write: counts, SSIM, scores, gain, model.
+        plots: the folder that gets before-after.png, ssim.csv and, where there are scores, classes.csv.
+    """
+    publish(_plots(evaluation), plots)
+    write_json(metrics, _figures(evaluation))
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    """What metrics/evaluate.json holds."""
+    model, gain = evaluation.model, evaluation.gain
+    return {
+        "given": evaluation.given,
+        "translated": evaluation.translated,
+        "rejected": evaluation.rejected,
+        "ssim": {
+            split: {
+                "mean": round(values.mean, 6),
+                "min": round(values.minimum, 6),
+                "p05": round(values.p05, 6),
+                "median": round(values.median, 6),
+            }
+            for split, values in evaluation.similarity.items()
+        },
+        "scores": {
+            name: {
+                "mIoU": round(score.miou, 6),
+                "pxAcc": round(score.pixel_accuracy, 6),
+                "clsAcc": round(score.class_accuracy, 6),
+                "seeds": len(score.miou_by_seed),
+            }
+            for name, score in evaluation.scores.items()
+        },
+        "gain": gain
+        and {
+            "mIoU": round(gain.miou, 6),
+            "seeds": gain.seeds,
+            "interval": gain.interval and [round(bound, 6) for bound in gain.interval],
+        },
+        "model": {
+            "parameters": model.parameters,
+            "expansions": list(model.expansions),
+            "sha256": model.sha256,
+            "steps": model.config.get("train", {}).get("steps"),
+            "encoder": model.config.get("encoder", {}).get("name"),
+        },
+    }
+
+
+def _plots(evaluation: Evaluation) -> dict[str, Path | bytes]:
+    rows = [[e.source, e.translated, *([] if e.style is None else [e.style])] for e in evaluation.examples]
+    titles = ["source", "translated", "style"]
+    with_styles = all(len(row) == len(titles) for row in rows)
+    columns = len(titles) if with_styles else len(titles) - 1
+    buffer = io.BytesIO()
+    contact_sheet([row[:columns] for row in rows], titles[:columns]).save(buffer, "PNG")
+    counts = evaluation.histogram
+    bins = [{"ssim": i / len(counts), "frames": count} for i, count in enumerate(counts)]
+    files: dict[str, Path | bytes] = {"before-after.png": buffer.getvalue(), "ssim.csv": _csv(bins)}
+    classes = [
+        {"class": name, "train_on": score.train_on, "IoU": round(value, 6)}
+        for score in evaluation.scores.values()
+        for name, value in score.iou.items()
+        if value is not None
+    ]
+    # DVC can't draw a table without rows.
+    return files | ({"classes.csv": _csv(classes)} if classes else {})
+
+
+def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,114 @@
+"""What a run came to, as typed data: gathered by evaluation.py, written by figures.py and report.py."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from hflow.metrics.summary import Gain, Similarity
+
+__all__ = ["Evaluation", "Example", "ModelFacts", "Rejected", "Score"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A frame beside its translation.
+
+    Attributes:
+        source, translated: uint8 (H, W, 3), at most 960 wide.
+        label: train ids, uint8 (H, W); None for a frame without a label.
+        style: uint8 (H', W', 3); None where the model's style images are not among the prepared ones.
+        ssim: of the translation to the source, at full size; 1 is equal.
+    """
+
+    key: str
+    split: str
+    style_key: str
+    ssim: float
+    source: np.ndarray
+    translated: np.ndarray
+    label: np.ndarray | None
+    style: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well a segmenter that was trained on one set does on the target's validation set.
+
+    Attributes:
+        miou, pixel_accuracy, class_accuracy: fractions in [0, 1], means over the seeds.
+        iou: by class; None for a class that occurs neither in the truth nor in a prediction.
+        miou_by_seed: the mIoU of each seed.
+        protocol: how the segmenter was trained and scored.
+    """
+
+    train_on: str
+    miou: float
+    pixel_accuracy: float
+    class_accuracy: float
+    iou: Mapping[str, float | None]
+    miou_by_seed: Mapping[int, float]
+    protocol: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A frame that was given and not translated, its path relative to the raw dataset's root."""
+
+    split: str
+    source_path: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """The model that translated.
+
+    Attributes:
+        parameters: how many numbers were learned.
+        styles: how many style images are in its bank.
+        config: what its config.json says.
+    """
+
+    parameters: int
+    expansions: tuple[int, ...]
+    styles: int
+    sha256: str
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All figures of a run.
+
+    Attributes:
+        given, translated, rejected: counts of source frames; given is the sum of the other two.
+        sizes: the smallest and the largest (width, height) of the translated frames, by area.
+        stats: what prepare counted, by domain and split, and the names of the classes.
+        similarity: by split, and of all splits together under "all".
+        histogram: how many frames have an SSIM in each twentieth of [0, 1]; one below 0 counts in the first.
+        scores: by training set, in the order of segment.train_on.
+        curves: the learning curves, a mapping of `step` and the losses a point; empty where the model came from
+            elsewhere.
+        training_sheet: what training showed at its end, uint8 (H, W, 3); None as for the curves.
+        examples: evenly spaced over all frames, in the order of split and key.
+        least_similar, most_similar: by SSIM, the most extreme first.
+    """
+
+    given: int
+    translated: int
+    rejected: int
+    rejections: Sequence[Rejected]
+    sizes: tuple[tuple[int, int], tuple[int, int]]
+    stats: Mapping[str, Any]
+    similarity: Mapping[str, Similarity]
+    histogram: Sequence[int]
+    scores: Mapping[str, Score]
+    gain: Gain | None
+    model: ModelFacts
+    curves: Sequence[Mapping[str, float]]
+    training_sheet: np.ndarray | None
+    examples: Sequence[Example]
+    least_similar: Sequence[Example]
+    most_similar: Sequence[Example]
