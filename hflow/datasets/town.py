@@ -113,7 +113,7 @@ def look_of_camera(scene: Scene, rng: np.random.Generator) -> np.ndarray:
     picture = _blur((picture + np.roll(picture, shake, axis=1)) / 2, 0.003 * width)
 
     v, u = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
-    picture = picture * (1 - 0.22 * (u**2 + v**2))[..., None] * rng.uniform(0.7, 1.0)
+    picture = picture * (1 - 0.22 * (u**2 + v**2))[..., None] * rng.uniform(0.45, 0.65)
     picture = _saturate(picture, 0.68) * (0.90, 1.0, 0.90)
     noise = rng.normal(size=(height, width, 3)) * (0.7, 0.5, 0.8) + rng.normal(size=(height, width, 1)) * 0.8
     picture = picture + noise * np.sqrt(0.00002 + 0.00035 * np.clip(picture, 0, 1))  # of the dark and of the photons
@@ -226,7 +226,7 @@ _CAMERA: Mapping[Surface, tuple[str, ...]] = {
     Surface.MARKING: ("c4c6c2", "c4c6c2"),
     Surface.PAVING: ("8b8683",),
     Surface.KERB: ("a09f9a",),
-    Surface.GRASS: ("6f7a48",),
+    Surface.GRASS: ("7a8c4c",),
     Surface.PLASTER: ("a89f8c", "8f8672", "8c7468", "b3b0a6", "7f868a", "9c8a7c"),
     Surface.BRICK: ("6e5048", "80685a", "5f4c48"),
     Surface.WINDOW: ("3c4446", "5c6668", "2c3234", "7c8684"),
@@ -239,7 +239,7 @@ _CAMERA: Mapping[Surface, tuple[str, ...]] = {
     Surface.HOUSING: ("1e2220",),
     Surface.LAMP: ("f03c30", "f0a040", "50d890", "262828", "e8ecea"),
     Surface.SIGN: ("b43430", "d4d6d2", "2c4c94", "d0a838"),
-    Surface.LEAVES: ("46583a", "54643c", "3c4e38", "5e6a40"),
+    Surface.LEAVES: ("5e7a44", "6c8848", "527040", "7a9450"),
     Surface.BARK: ("4c443c",),
     Surface.SKIN: ("b8947e", "a07a62", "785a48"),
     Surface.CLOTH: ("7c3c3a", "34405c", "26282c", "a8a498", "8a6a44", "46584c", "4c4458"),
