@@ -99,7 +99,8 @@ def segment(
     name: Annotated[str, typer.Argument(help="A training set named in segment.train_on.")], params: ParamsFile = DEFAULT
 ) -> None:
     """Train the downstream segmenter on one set and score it on the target's validation set."""
-    _show(stages.segment(load_params(params), name))
+    scores = stages.segment(load_params(params), name)
+    _show({key: value for key, value in scores.items() if isinstance(value, float)})
 
 
 @app.command()
