@@ -1,13 +1,11 @@
 """The figures of a run as files for machines: JSON, tables that DVC draws, and a picture of before and after."""
 
-import csv
 import io
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hflow.contact_sheet import contact_sheet
-from hflow.files import publish, write_json
+from hflow.files import csv_bytes, publish, write_json
 from hflow.findings import Evaluation
 
 __all__ = ["write_figures"]
@@ -74,7 +72,7 @@ def _plots(evaluation: Evaluation) -> dict[str, Path | bytes]:
     contact_sheet([row[:columns] for row in rows], titles[:columns]).save(buffer, "PNG")
     counts = evaluation.histogram
     bins = [{"ssim": i / len(counts), "frames": count} for i, count in enumerate(counts)]
-    files: dict[str, Path | bytes] = {"before-after.png": buffer.getvalue(), "ssim.csv": _csv(bins)}
+    files: dict[str, Path | bytes] = {"before-after.png": buffer.getvalue(), "ssim.csv": csv_bytes(bins)}
     classes = [
         {"class": name, "train_on": score.train_on, "IoU": round(value, 6)}
         for score in evaluation.scores.values()
@@ -82,12 +80,4 @@ def _plots(evaluation: Evaluation) -> dict[str, Path | bytes]:
         if value is not None
     ]
     # DVC can't draw a table without rows.
-    return files | ({"classes.csv": _csv(classes)} if classes else {})
-
-
-def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]))
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue().encode()
+    return files | ({"classes.csv": csv_bytes(classes)} if classes else {})

@@ -1,12 +1,14 @@
 """Files that are whole or absent, and the hashes that know them again."""
 
 import contextlib
+import csv
 import hashlib
+import io
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ __all__ = [
     "WorkFolder",
     "atomic_path",
     "code_fingerprint",
+    "csv_bytes",
     "fingerprint",
     "project_root",
     "publish",
@@ -64,6 +67,15 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file atomically, indented, keys in the order given."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows, at least one, as CSV with a header; the columns are the first row's keys."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
 
 
 def sha256_file(path: Path) -> str:
@@ -160,13 +172,6 @@ class WorkFolder:
             yield temporary, note
             digest = sha256_file(temporary)
         write_json(marker, {"sha256": digest, "note": note})
-
-    def keep(self, fingerprints: Iterable[str]) -> None:
-        """Remove every finished piece but these."""
-        kept = {place for fingerprint in fingerprints for place in self._places(fingerprint)}
-        for place in self.folder.iterdir() if self.folder.is_dir() else ():
-            if place not in kept and place.is_file():
-                place.unlink(missing_ok=True)
 
     def _places(self, fingerprint: str) -> tuple[Path, Path]:
         return self.folder / fingerprint, self.folder / f"{fingerprint}.json"

@@ -1,7 +1,5 @@
 """The stage train: Hierarchy Flow on unpaired images, resumed exactly where it was stopped."""
 
-import csv
-import io
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +21,7 @@ from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.devices import machine_marks
 from hflow.errors import HflowError
-from hflow.files import atomic_path, code_fingerprint, fingerprint, publish, sha256_file
+from hflow.files import atomic_path, code_fingerprint, csv_bytes, fingerprint, publish, sha256_file
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
 from hflow.params import EncoderParams, LossParams, ModelParams, TrainParams
@@ -121,7 +119,7 @@ def train(
     }
     styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
     publish(dict(model_files(network, styles, config)), out)
-    publish({"curves.csv": _csv(done.history), "contact-sheet.png": job.work / "contact-sheet.png"}, plots)
+    publish({"curves.csv": csv_bytes(done.history), "contact-sheet.png": job.work / "contact-sheet.png"}, plots)
     return TrainingResult(out, mark, _without_step(done.history[-1]), time.monotonic() - start)
 
 
@@ -321,11 +319,3 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
 
 def _without_step(row: Mapping[str, float]) -> dict[str, float]:
     return {key: value for key, value in row.items() if key != "step"}
-
-
-def _csv(history: Sequence[Mapping[str, float]]) -> bytes:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(history[0]))
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue().encode()
