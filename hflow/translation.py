@@ -32,6 +32,7 @@ from hflow.errors import HflowError
 from hflow.files import Finished, WorkFolder, code_fingerprint, fingerprint, publish, sha256_file
 from hflow.metrics.fidelity import ssim
 from hflow.model import HierarchyFlow
+from hflow.model.folded import FoldedTransfer
 from hflow.model.store import StyleBank, TrainedModel
 from hflow.params import TranslateParams
 from hflow.progress import progress, say
@@ -97,6 +98,7 @@ class Translator:
         self.device = torch.device(device)
         network = model.network if isinstance(model, TrainedModel) else model
         self.network = network.to(self.device).eval()
+        self._transfer = FoldedTransfer(self.network) if self.device.type == "cpu" else self.network.transfer
         if styles is None and isinstance(model, TrainedModel):
             styles = model.styles
         if styles is None:
@@ -116,7 +118,7 @@ class Translator:
             choice: the number in the style bank for each frame; None takes the styles in turn.
         """
         choice = [i % len(self._codes) for i in range(len(frames))] if choice is None else choice
-        return self.network.transfer(frames.to(self.device), self._codes[list(choice)])
+        return self._transfer(frames.to(self.device), self._codes[list(choice)])
 
 
 def choose_style(seed: int, key: str, count: int) -> int:

@@ -72,7 +72,7 @@ class HierarchyFlow(nn.Module):
         sums = [torch.zeros(2, mapping.channels) for mapping in self._mappings()]
         count = 0
         for batch in images:
-            x = self._pad(batch)
+            x = self.pad(batch)
             for total, coupling in zip(sums, self.couplings, strict=True):
                 x, _ = coupling(x)  # (B, C, H + 20, W + 20)
                 total += torch.stack([x.mean(dim=(2, 3)).sum(dim=0), x.std(dim=(2, 3)).sum(dim=0)]).cpu()
@@ -86,20 +86,29 @@ class HierarchyFlow(nn.Module):
         Raises:
             ValueError: the content is not of this shape, or too small to be reflected.
         """
-        if content.ndim != 4 or content.shape[1] != 3 or min(content.shape[2:]) <= PADDING:
-            raise ValueError(f"content must be (B, 3, H, W) with H and W over {PADDING}, not {tuple(content.shape)}")
-        x = self._pad(content)
+        x = self.pad(content)
         kept = []
         for coupling in self.couplings:
             x, a = coupling(x)  # (B, C, H + 20, W + 20)
             kept.append(a)
-        for coupling, mapping, a in reversed(list(zip(self.couplings, self.style_mappings, kept, strict=True))):
+        for coupling, statistics, a in reversed(list(zip(self.couplings, self.statistics(code), kept, strict=True))):
             assert isinstance(coupling, Coupling)
-            x = coupling.inverse(x, a, *mapping(code))
+            x = coupling.inverse(x, a, *statistics)
         return x[..., PADDING:-PADDING, PADDING:-PADDING].clamp(0, 1)
 
-    def _pad(self, images: Tensor) -> Tensor:
-        return F.pad(images, [PADDING] * 4, mode="reflect")  # (B, 3, H + 20, W + 20)
+    def pad(self, content: Tensor) -> Tensor:
+        """Content, (B, 3, H, W), reflected outwards: (B, 3, H + 20, W + 20).
+
+        Raises:
+            ValueError: the content is not of this shape, or too small to be reflected.
+        """
+        if content.ndim != 4 or content.shape[1] != 3 or min(content.shape[2:]) <= PADDING:
+            raise ValueError(f"content must be (B, 3, H, W) with H and W over {PADDING}, not {tuple(content.shape)}")
+        return F.pad(content, [PADDING] * 4, mode="reflect")
+
+    def statistics(self, code: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The mean and the std, (B, C) each, that the codes, (B, 8), ask of every coupling, from the image inwards."""
+        return [mapping(code) for mapping in self._mappings()]
 
     def _mappings(self) -> list[StyleMapping]:
         return [mapping for mapping in self.style_mappings if isinstance(mapping, StyleMapping)]
