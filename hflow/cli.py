@@ -8,7 +8,7 @@ import typer
 
 from hflow import stages
 from hflow.errors import HflowError
-from hflow.params import load_params, preset_names, preset_text
+from hflow.params import VARIANTS, load_params, preset_names, preset_text
 from hflow.project import write_params
 
 __all__ = ["app", "main"]
@@ -107,6 +107,38 @@ def segment(
 def evaluate(params: ParamsFile = DEFAULT) -> None:
     """Bring all figures together and write the report."""
     _show(stages.evaluate(load_params(params)))
+
+
+@app.command()
+def bench(
+    variant: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "hf",
+    size: Annotated[tuple[int, int], typer.Option(min=16, help="Width and height of a frame.")] = (512, 256),
+    batch: Annotated[int, typer.Option(min=1, help="Frames a call.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+) -> None:
+    """Time translation against the network run plainly, by turns, and against the device's limits."""
+    from hflow.benchmark import benchmark
+    from hflow.devices import pick_device
+
+    if variant not in VARIANTS:
+        raise HflowError(f"there is no variant {variant!r}: take one of {', '.join(VARIANTS)}")
+    where = pick_device(device)
+    found = benchmark(VARIANTS[variant], size=size, batch=batch, rounds=rounds, device=where)
+    print(f"{variant} {VARIANTS[variant]}, {size[0]}x{size[1]}, batch {batch}, on {where}, float32")
+    print(
+        f"parameters: {found.parameters:,}; GMAC a frame: {found.macs[0] / 1e9:.1f}, {found.macs[1] / 1e9:.1f} of them"
+    )
+    for name, seconds, memory in (
+        ("plain", found.plain, found.plain_memory),
+        ("translate", found.translate, found.translate_memory),
+    ):
+        peak = "" if memory is None else f", peak memory {memory / 1e9:.2f} GB"
+        print(f"{name}: {1 / seconds:.3g} frames/s{peak}")
+    print(f"ratio: {found.ratio:.2f}")
+    print(f"difference in grey levels: largest {found.largest:.2g}, mean {found.mean:.2g}")
+    print(f"convolutions alone: {1 / found.convolutions:.3g} frames/s, of which translate reaches", end=" ")
+    print(f"{found.convolutions / found.translate:.0%}; copy: {found.copy / 1e9:.3g} GB/s")
 
 
 def _show(values: dict[str, Any]) -> None:
