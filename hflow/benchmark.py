@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 import torch
 from torch import Tensor, nn
@@ -86,9 +87,9 @@ def benchmark(
     with FlopCounterMode(display=False) as style:
         network.encode_style(chosen)
     return Benchmark(
-        plain=_median([a for a, _ in seconds]) / batch,
-        translate=_median([b for _, b in seconds]) / batch,
-        ratio=_median([a / b for a, b in seconds]),
+        plain=median([a for a, _ in seconds]) / batch,
+        translate=median([b for _, b in seconds]) / batch,
+        ratio=median([a / b for a, b in seconds]),
         convolutions=_convolution_seconds(network, frames, rounds, device) / batch,
         copy=_copy_rate(rounds, device),
         plain_memory=_peak_memory(plain, device),
@@ -114,7 +115,7 @@ def _convolution_seconds(network: HierarchyFlow, frames: Tensor, rounds: int, de
                 return torch.nn.functional.conv2d(x, weight, padding=1)
 
             convolve()
-            total += _median([_seconds(convolve, device) for _ in range(rounds)])
+            total += median([_seconds(convolve, device) for _ in range(rounds)])
     return total
 
 
@@ -122,7 +123,7 @@ def _copy_rate(rounds: int, device: torch.device) -> float:
     source = torch.ones(COPIED_BYTES // 4, device=device)
     target = torch.empty_like(source)
     target.copy_(source)
-    return 2 * COPIED_BYTES / _median([_seconds(lambda: target.copy_(source), device) for _ in range(rounds)])
+    return 2 * COPIED_BYTES / median([_seconds(lambda: target.copy_(source), device) for _ in range(rounds)])
 
 
 def _seconds(work: Callable[[], Tensor], device: torch.device) -> float:
@@ -151,7 +152,3 @@ def _peak_memory(work: Callable[[], Tensor], device: torch.device) -> int | None
     except OSError:
         return None
     return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), None)
-
-
-def _median(values: Sequence[float]) -> float:
-    return sorted(values)[len(values) // 2]

@@ -126,9 +126,8 @@ def bench(
     where = pick_device(device)
     found = benchmark(VARIANTS[variant], size=size, batch=batch, rounds=rounds, device=where)
     print(f"{variant} {VARIANTS[variant]}, {size[0]}x{size[1]}, batch {batch}, on {where}, float32")
-    print(
-        f"parameters: {found.parameters:,}; GMAC a frame: {found.macs[0] / 1e9:.1f}, {found.macs[1] / 1e9:.1f} of them"
-    )
+    whole, style = (macs / 1e9 for macs in found.macs)
+    print(f"parameters: {found.parameters:,}; GMAC a frame: {whole:.1f}, of which the Style-Net {style:.1f}")
     for name, seconds, memory in (
         ("plain", found.plain, found.plain_memory),
         ("translate", found.translate, found.translate_memory),

@@ -76,7 +76,7 @@ MANIFEST_SCHEMA = pa.schema(
 
 
 class Translator:
-    """A network with a style bank: frames in, frames out.
+    """A network with a style bank: frames in, frames out. One object serves one thread at a time.
 
     Args:
         model: a network, or a trained model, which brings its own styles.

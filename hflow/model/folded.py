@@ -24,7 +24,7 @@ ROWS = 16
 class FoldedTransfer:
     """Translates as `network.transfer` does, but for the rounding of float32; for CPUs.
 
-    Its buffers stay between frames: to the system, giving memory back and forth costs a fifth of a frame's time. So one
+    Its buffers stay between frames, since memory fresh from the system is slow to touch for the first time. So one
     object must not be called by two threads at once.
 
     Args:
