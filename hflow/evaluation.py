@@ -1,8 +1,11 @@
 """The stage evaluate: all figures of a run gathered once, from what the other stages left."""
 
 import csv
+import heapq
+import itertools
 import json
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.errors import HflowError
 from hflow.figures import write_figures
+from hflow.files import fingerprint, sha256_file
 from hflow.findings import Evaluation, Example, ModelFacts, Rejected, Score
 from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
 from hflow.model.store import load_model
@@ -23,7 +27,7 @@ SHOWN_WIDTH = 960
 EXTREMES = 3
 MANIFEST_COLUMNS = (
     *("key", "split", "shard", "status", "reason", "source_path"),
-    *("style", "width", "height", "ssim", "model_sha256"),
+    *("style", "width", "height", "ssim", "consistency", "model_sha256"),
 )
 
 
@@ -48,12 +52,12 @@ def evaluate(
         train_on: the training sets that were scored; may be empty.
         metrics: the JSON file to write: counts, SSIM, scores, gain, model.
         plots: the folder that gets before-after.png, ssim.csv and, where there are scores, classes.csv.
-        examples: how many frames to show.
+        examples: how many frames to show, of those evenly spaced and of those drawn by lot.
 
     Raises:
         HflowError: something that another stage writes is missing, damaged, or does not belong to the rest.
     """
-    manifest = read_table(translated / "manifest.parquet", MANIFEST_COLUMNS).to_pylist()
+    manifest = _manifest(translated / "manifest.parquet")
     frames = [row for row in manifest if row["status"] == "translated"]
     if not frames:
         raise HflowError(f"{translated} has no translated frame: run `hflow translate` first")
@@ -65,11 +69,15 @@ def evaluate(
     ]
     scores = {name: _score(segmentation / f"{name}.json") for name in train_on}
     _check_comparable(list(scores.values()))
-    chosen = [frames[i * len(frames) // examples] for i in range(examples)] if examples < len(frames) else frames
-    by_ssim = sorted(frames, key=lambda row: row["ssim"])
-    extremes = min(EXTREMES, len(frames) // 2)
-    worst, best = by_ssim[:extremes], by_ssim[::-1][:extremes]
-    shown = _examples([*chosen, *worst, *best], prepared, translated)
+    evenly = [frames[i * len(frames) // examples] for i in range(examples)] if examples < len(frames) else frames
+    judged = [row for row in frames if row["consistency"] is not None]
+    galleries = {
+        "examples": evenly,
+        "drawn": _drawn(frames, evenly, examples, facts.sha256),
+        **dict(zip(("least_similar", "most_similar"), _extremes(frames, "ssim"), strict=True)),
+        **dict(zip(("least_consistent", "most_consistent"), _extremes(judged, "consistency"), strict=True)),
+    }
+    shown = iter(_examples([row for rows in galleries.values() for row in rows], prepared, translated))
     by_area = sorted({(row["width"], row["height"]) for row in frames}, key=lambda size: (size[0] * size[1], size))
     evaluation = Evaluation(
         given=len(manifest),
@@ -78,19 +86,54 @@ def evaluate(
         rejections=rejections,
         sizes=(by_area[0], by_area[-1]),
         stats=_read_json(prepared / "stats.json"),
+        versions={
+            "source": _version(prepared / "source"),
+            "target": _version(prepared / "target"),
+            "translated": sha256_file(translated / "manifest.parquet"),
+        },
         similarity=_similarity(frames),
         histogram=histogram([row["ssim"] for row in frames]),
+        consistency=summarise_similarity([row["consistency"] for row in judged]) if judged else None,
         scores=scores,
         gain=_gain(scores),
+        class_gain=_class_gain(scores),
         model=facts,
         curves=_curves(train_plots / "curves.csv") if train_plots else [],
         training_sheet=_picture(train_plots / "contact-sheet.png") if train_plots else None,
-        examples=shown[: len(chosen)],
-        least_similar=shown[len(chosen) : len(chosen) + extremes],
-        most_similar=shown[len(chosen) + extremes :],
+        **{name: list(itertools.islice(shown, len(rows))) for name, rows in galleries.items()},
     )
     write_figures(evaluation, metrics=metrics, plots=plots)
     return evaluation
+
+
+def _manifest(path: Path) -> list[dict[str, Any]]:
+    """The rows of a manifest; columns that it lacks are None."""
+    table = read_table(path)
+    empty = dict.fromkeys(MANIFEST_COLUMNS)
+    return [empty | row for row in table.select([c for c in MANIFEST_COLUMNS if c in table.column_names]).to_pylist()]
+
+
+def _drawn(
+    frames: Sequence[dict[str, Any]], without: Sequence[dict[str, Any]], count: int, lot: str
+) -> list[dict[str, Any]]:
+    """So many frames by lot, in their order: chance that comes out the same again, and that nobody can choose."""
+    taken = {(row["split"], row["key"]) for row in without}
+    left = [row for row in frames if (row["split"], row["key"]) not in taken]
+    drawn = heapq.nsmallest(count, left, key=lambda row: sha256(f"{lot}:{row['split']}:{row['key']}".encode()).digest())
+    return sorted(drawn, key=lambda row: (row["split"], row["key"]))
+
+
+def _extremes(frames: Sequence[dict[str, Any]], column: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The frames with the lowest and the highest values, none in both."""
+    ordered, count = sorted(frames, key=lambda row: row[column]), min(EXTREMES, len(frames) // 2)
+    return ordered[:count], ordered[::-1][:count]
+
+
+def _version(folder: Path) -> str:
+    """A hash of the raw files behind a prepared domain, whatever their shards are."""
+    names = ("key", "source_sha256")
+    tables = [(s, read_table(path, names)) for s in ("train", "val") for path in shard_files(folder / s)]
+    return fingerprint(sorted([s, *row.values()] for s, table in tables for row in table.to_pylist()))
 
 
 def _similarity(frames: Sequence[Mapping[str, Any]]) -> dict[str, Similarity]:
@@ -140,6 +183,14 @@ def _gain(scores: Mapping[str, Score]) -> Gain | None:
     return paired_gain(scores["source"].miou_by_seed, scores["translated"].miou_by_seed)
 
 
+def _class_gain(scores: Mapping[str, Score]) -> dict[str, float]:
+    if not {"source", "translated"} <= scores.keys():
+        return {}
+    before, after = scores["source"].iou, scores["translated"].iou
+    pairs = ((name, before.get(name), value) for name, value in after.items())
+    return {name: value - old for name, old, value in pairs if old is not None and value is not None}
+
+
 def _model_facts(folder: Path) -> ModelFacts:
     model = load_model(folder)
     parameters = sum(parameter.numel() for parameter in model.network.parameters())
@@ -174,6 +225,7 @@ def _examples(rows: Sequence[Mapping[str, Any]], prepared: Path, translated: Pat
                 split=row["split"],
                 style_key=row["style"],
                 ssim=row["ssim"],
+                consistency=row["consistency"],
                 source=_shown(decode_rgb(source["image"]["bytes"])),
                 translated=_shown(decode_rgb(output["image"]["bytes"])),
                 label=None if label is None else _shown(decode_ids(label["bytes"])),

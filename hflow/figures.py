@@ -7,6 +7,7 @@ from typing import Any
 from hflow.contact_sheet import contact_sheet
 from hflow.files import csv_bytes, publish, write_json
 from hflow.findings import Evaluation
+from hflow.metrics.summary import Similarity
 
 __all__ = ["write_figures"]
 
@@ -29,15 +30,8 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
         "given": evaluation.given,
         "translated": evaluation.translated,
         "rejected": evaluation.rejected,
-        "ssim": {
-            split: {
-                "mean": round(values.mean, 6),
-                "min": round(values.minimum, 6),
-                "p05": round(values.p05, 6),
-                "median": round(values.median, 6),
-            }
-            for split, values in evaluation.similarity.items()
-        },
+        "ssim": {split: _rounded(values) for split, values in evaluation.similarity.items()},
+        "consistency": evaluation.consistency and _rounded(evaluation.consistency),
         "scores": {
             name: {
                 "mIoU": round(score.miou, 6),
@@ -53,6 +47,8 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
             "seeds": gain.seeds,
             "interval": gain.interval and [round(bound, 6) for bound in gain.interval],
         },
+        "gain_by_class": {name: round(gain, 6) for name, gain in evaluation.class_gain.items()},
+        "data": dict(evaluation.versions),
         "model": {
             "parameters": model.parameters,
             "expansions": list(model.expansions),
@@ -60,6 +56,15 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
             "steps": model.config.get("train", {}).get("steps"),
             "encoder": model.config.get("encoder", {}).get("name"),
         },
+    }
+
+
+def _rounded(values: Similarity) -> dict[str, float]:
+    return {
+        "mean": round(values.mean, 6),
+        "min": round(values.minimum, 6),
+        "p05": round(values.p05, 6),
+        "median": round(values.median, 6),
     }
 
 

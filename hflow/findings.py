@@ -20,6 +20,7 @@ class Example:
         label: train ids, uint8 (H, W); None for a frame without a label.
         style: uint8 (H', W', 3); None where the model's style images are not among the prepared ones.
         ssim: of the translation to the source, at full size; 1 is equal.
+        consistency: how far a judge sees the same in both, in [0, 1], 1 is all; None without a judge.
     """
 
     key: str
@@ -30,6 +31,7 @@ class Example:
     translated: np.ndarray
     label: np.ndarray | None
     style: np.ndarray | None
+    consistency: float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,14 +88,19 @@ class Evaluation:
         given, translated, rejected: counts of source frames; given is the sum of the other two.
         sizes: the smallest and the largest (width, height) of the translated frames, by area.
         stats: what prepare counted, by domain and split, and the names of the classes.
+        versions: hashes of the prepared source and target, by what their raw files hold, and of the translated frames.
         similarity: by split, and of all splits together under "all".
         histogram: how many frames have an SSIM in each twentieth of [0, 1]; one below 0 counts in the first.
+        consistency: of the frames that a judge has seen; None without any.
         scores: by training set, in the order of segment.train_on.
+        class_gain: what the IoU of each class has gained from source to translated, where both have it.
         curves: the learning curves, a mapping of `step` and the losses a point; empty where the model came from
             elsewhere.
         training_sheet: what training showed at its end, uint8 (H, W, 3); None as for the curves.
         examples: evenly spaced over all frames, in the order of split and key.
+        drawn: by lot, which the model's hash and the key decide; none that is among the examples.
         least_similar, most_similar: by SSIM, the most extreme first.
+        least_consistent, most_consistent: by consistency, likewise.
     """
 
     given: int
@@ -102,13 +109,19 @@ class Evaluation:
     rejections: Sequence[Rejected]
     sizes: tuple[tuple[int, int], tuple[int, int]]
     stats: Mapping[str, Any]
+    versions: Mapping[str, str]
     similarity: Mapping[str, Similarity]
     histogram: Sequence[int]
+    consistency: Similarity | None
     scores: Mapping[str, Score]
     gain: Gain | None
+    class_gain: Mapping[str, float]
     model: ModelFacts
     curves: Sequence[Mapping[str, float]]
     training_sheet: np.ndarray | None
     examples: Sequence[Example]
+    drawn: Sequence[Example]
     least_similar: Sequence[Example]
     most_similar: Sequence[Example]
+    least_consistent: Sequence[Example]
+    most_consistent: Sequence[Example]
