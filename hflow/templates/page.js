@@ -1,0 +1,8 @@
+for (const input of document.querySelectorAll(".compare input")) {
+  const show = () => {
+    input.parentElement.style.setProperty("--at", input.value + "%");
+    input.setAttribute("aria-valuetext", input.value + "% " + input.dataset.of);
+  };
+  input.addEventListener("input", show);
+  show();
+}
