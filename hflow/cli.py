@@ -110,6 +110,23 @@ def evaluate(params: ParamsFile = DEFAULT) -> None:
 
 
 @app.command()
+def compare(
+    a: Annotated[Path, typer.Argument(help="A translated dataset or a model.")],
+    b: Annotated[Path, typer.Argument(help="Another one of the same kind.")],
+    out: Annotated[Path, typer.Option(help="The folder to write the page to.")] = Path("compare"),
+    prepared: Annotated[Path, typer.Option(help="Models translate its source frames.")] = stages.PREPARED,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames two models are compared on.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame, for models.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    examples: Annotated[int, typer.Option(min=1, max=50, help="How many changes to show.")] = 12,
+) -> None:
+    """Show what differs between two translated datasets or two models, frame by frame, on a page like the report."""
+    said = stages.compare(a, b, out=out, prepared=prepared, frames=frames, seed=seed, device=device, examples=examples)
+    print(said)
+    print(f"page: {out / 'index.html'}")
+
+
+@app.command()
 def bench(
     variant: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "hf",
     size: Annotated[tuple[int, int], typer.Option(min=16, help="Width and height of a frame.")] = (512, 256),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["contact_sheet"]
+__all__ = ["contact_sheet", "narrowed"]
 
 GAP, HEADER = 4, 18
 
@@ -36,3 +36,12 @@ def contact_sheet(
             image = image.resize((round(image.width * fitted), round(image.height * fitted)), Image.Resampling.BICUBIC)
             sheet.paste(image, (GAP + column * (cell[0] + GAP), HEADER + line * (cell[1] + GAP)))
     return sheet
+
+
+def narrowed(pixels: np.ndarray, width: int) -> np.ndarray:
+    """An image, uint8 (H, W, 3), or a label map (H, W) by its nearest pixels, at most so wide."""
+    height, now = pixels.shape[:2]
+    if now <= width:
+        return pixels
+    method = Image.Resampling.NEAREST if pixels.ndim == 2 else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(pixels).resize((width, max(1, round(height * width / now))), method))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from hflow.contact_sheet import narrowed
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.errors import HflowError
@@ -226,9 +226,9 @@ def _examples(rows: Sequence[Mapping[str, Any]], prepared: Path, translated: Pat
                 style_key=row["style"],
                 ssim=row["ssim"],
                 consistency=row["consistency"],
-                source=_shown(decode_rgb(source["image"]["bytes"])),
-                translated=_shown(decode_rgb(output["image"]["bytes"])),
-                label=None if label is None else _shown(decode_ids(label["bytes"])),
+                source=narrowed(decode_rgb(source["image"]["bytes"]), SHOWN_WIDTH),
+                translated=narrowed(decode_rgb(output["image"]["bytes"]), SHOWN_WIDTH),
+                label=None if label is None else narrowed(decode_ids(label["bytes"]), SHOWN_WIDTH),
                 style=styles.get(row["style"]),
             )
         )
@@ -241,7 +241,7 @@ def _style_images(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
         rows = ShardSet([path], ["image"])
         for number, key in enumerate(read_table(path, ["key"])["key"].to_pylist()):
             if key in wanted:
-                images[key] = _shown(decode_rgb(rows[number]["image"]["bytes"]))
+                images[key] = narrowed(decode_rgb(rows[number]["image"]["bytes"]), SHOWN_WIDTH)
     return images
 
 
@@ -251,16 +251,6 @@ def _frame(path: Path, key: str, columns: Sequence[str]) -> dict[str, Any]:
         raise HflowError(f"{path} has no frame {key!r}, though the manifest names it: run `hflow translate` again")
     frame: dict[str, Any] = ShardSet([path], columns)[keys.index(key)]
     return frame
-
-
-def _shown(pixels: np.ndarray) -> np.ndarray:
-    """An image, or a label map by its nearest pixels, no wider than a page shows it."""
-    height, width = pixels.shape[:2]
-    if width <= SHOWN_WIDTH:
-        return pixels
-    method = Image.Resampling.NEAREST if pixels.ndim == 2 else Image.Resampling.BICUBIC
-    size = (SHOWN_WIDTH, max(1, round(height * SHOWN_WIDTH / width)))
-    return np.asarray(Image.fromarray(pixels).resize(size, method))
 
 
 def _read_json(path: Path) -> dict[str, Any]:

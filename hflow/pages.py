@@ -11,6 +11,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from hflow.contact_sheet import narrowed
 from hflow.files import write_text
 from hflow.labels import CITYSCAPES, IGNORE
 
@@ -83,7 +84,7 @@ def pictures(
     made: dict[str, str | None] = {}
     for limit in (width, *(narrower for narrower in NARROWER if narrower < width)):
         made = {name: jpeg(pixels, limit) for name, pixels in images.items()}
-        made["label"] = None if label is None else _overlay(_narrowed(Image.fromarray(label), limit), colours)
+        made["label"] = None if label is None else _overlay(narrowed(label, limit), colours)
         if sum(len(uri or "") for uri in made.values()) <= budget * 4 / 3:
             break
     return made
@@ -92,7 +93,7 @@ def pictures(
 def jpeg(pixels: np.ndarray, width: int) -> str:
     """An image, uint8 (H, W, 3), as a data URI, at most so wide."""
     buffer = io.BytesIO()
-    _narrowed(Image.fromarray(pixels), width).save(buffer, "JPEG", quality=88, subsampling=0)
+    Image.fromarray(narrowed(pixels, width)).save(buffer, "JPEG", quality=88, subsampling=0)
     return _data_uri("jpeg", buffer)
 
 
@@ -114,16 +115,9 @@ def legend(
     return [(name, f"#{bytes(colours[i]).hex()}") for i, name in enumerate(names) if i in seen]
 
 
-def _narrowed(image: Image.Image, width: int) -> Image.Image:
-    if image.width <= width:
-        return image
-    method = Image.Resampling.NEAREST if image.mode == "L" else Image.Resampling.BICUBIC
-    return image.resize((width, max(1, round(image.height * width / image.width))), method)
-
-
-def _overlay(ids: Image.Image, colours: Sequence[Colour]) -> str:
+def _overlay(ids: np.ndarray, colours: Sequence[Colour]) -> str:
     """A label map in colours, clear where no class is."""
-    image = ids.copy()
+    image = Image.fromarray(ids)
     image.putpalette([value for colour in colours for value in colour])
     buffer = io.BytesIO()
     image.save(buffer, "PNG", transparency=IGNORE)

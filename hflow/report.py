@@ -166,7 +166,7 @@ def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
         values = {of: score.iou.get(name) for of, score in evaluation.scores.items()}
         fair = [value for of, value in values.items() if value is not None and of not in WITH_TARGET]
         if any(value is not None for value in values.values()):
-            best = max(fair) if len(fair) > 1 else None
+            best = max(fair) if len(fair) > 1 and fair.count(max(fair)) == 1 else None
             rows.append(
                 {
                     "name": name,

@@ -8,6 +8,7 @@ from hflow.errors import HflowError
 from hflow.files import project_root
 from hflow.params import Params
 from hflow.progress import say
+from hflow.timings import Timing, Watch, read_timing, write_timing
 
 if TYPE_CHECKING:
     from hflow.tracking import TrainingRun
@@ -22,6 +23,7 @@ __all__ = [
     "TRANSLATED",
     "build_town",
     "check",
+    "compare",
     "evaluate",
     "prepare",
     "segment",
@@ -39,11 +41,24 @@ SEGMENTATION = Path("metrics/segment")
 EVALUATION = Path("metrics/evaluate.json")
 EVALUATE_PLOTS = Path("plots/evaluate")
 REPORTS = Path("reports")
+RESULTS = {
+    "prepare": SETS / "source.json",
+    "train": MODEL / "config.json",
+    "translate": TRANSLATED / "manifest.parquet",
+}
+"""A file of each stage that is another one where the stage's result is; a timing is filed under it."""
 
 
 def work_folder(stage: str) -> Path:
     """Where a stage keeps finished pieces between runs; copies that experiments run in share it."""
     return project_root() / ".hflow" / stage
+
+
+def timings(params: Params) -> dict[str, Timing]:
+    """How long the stages took whose results are here, by name; those that ran elsewhere are not in it."""
+    results = RESULTS | {f"segment {name}": SEGMENTATION / f"{name}.json" for name in params.segment.train_on}
+    found = {stage: read_timing(work_folder("timings"), path) for stage, path in results.items()}
+    return {stage: timing for stage, timing in found.items() if timing}
 
 
 def check(params: Params) -> None:
@@ -78,7 +93,11 @@ def prepare(params: Params) -> dict[str, Any]:
     """Raw datasets to shards; gives what stats.json says."""
     from hflow.preparation import prepare
 
-    return prepare(params.data, params.prepare, out=PREPARED, sets=SETS, work=work_folder("prepare"))
+    watch = Watch(work_folder("prepare"))
+    stats = prepare(params.data, params.prepare, out=PREPARED, sets=SETS, work=work_folder("prepare"))
+    samples = sum(note["rows"] + len(note["rejected"]) for note in watch.finished())
+    write_timing(work_folder("timings"), RESULTS["prepare"], watch.stop(samples, "cpu"))
+    return stats
 
 
 def train(params: Params) -> dict[str, Any]:
@@ -87,6 +106,8 @@ def train(params: Params) -> dict[str, Any]:
     from hflow.training import train
 
     logger = _training_run(params)
+    steps_before = _steps_saved()
+    watch = Watch(work_folder("train"))
     try:
         result = train(
             params.model,
@@ -104,9 +125,29 @@ def train(params: Params) -> dict[str, Any]:
         if logger:
             logger.fail()
         raise
+    steps = params.train.steps - steps_before.get(result.fingerprint, 0)
+    timing = watch.stop(steps * params.train.batch_size, _machine(params.train.accelerator))
+    write_timing(work_folder("timings"), RESULTS["train"], timing)
     if logger:
         logger.finish(result.folder, result.fingerprint, TRAIN_PLOTS)
     return {**result.losses, "seconds": result.seconds}
+
+
+def _steps_saved() -> dict[str, int]:
+    """The newest checkpoint's step of every training in the work folder."""
+    from hflow.checkpoints import checkpoint_files
+
+    folders = [folder for folder in work_folder("train").glob("*") if checkpoint_files(folder)]
+    return {folder.name: int(checkpoint_files(folder)[-1].stem.rpartition("-")[2]) for folder in folders}
+
+
+def _machine(device: str) -> str:
+    """The device of this name as a reader knows it: a GPU by its model, a CPU with the threads that are used."""
+    from hflow.devices import machine_marks, pick_device
+
+    where = pick_device(device)
+    name, threads = machine_marks(where)[1:3]
+    return f"{name}, {threads} thread{'s' if threads > 1 else ''}" if where.type == "cpu" else str(name)
 
 
 def _training_run(params: Params) -> "TrainingRun | None":
@@ -125,7 +166,8 @@ def translate(params: Params) -> dict[str, Any]:
     from hflow.model.store import load_model
     from hflow.translation import translate_dataset
 
-    return translate_dataset(
+    watch = Watch(work_folder("translate"))
+    counts = translate_dataset(
         load_model(Path(params.translate.model)),
         params.translate,
         prepared=PREPARED,
@@ -133,6 +175,9 @@ def translate(params: Params) -> dict[str, Any]:
         sets=SETS,
         work=work_folder("translate"),
     )
+    frames = sum(note["rows"] for note in watch.finished())
+    write_timing(work_folder("timings"), RESULTS["translate"], watch.stop(frames, _machine(params.translate.device)))
+    return counts
 
 
 def segment(params: Params, name: str) -> dict[str, Any]:
@@ -143,14 +188,18 @@ def segment(params: Params, name: str) -> dict[str, Any]:
 
     if name not in params.segment.train_on:
         raise HflowError(f"{name!r} is not among segment.train_on ({', '.join(params.segment.train_on)})")
-    return segment(
+    watch, out = Watch(work_folder("segment")), SEGMENTATION / f"{name}.json"
+    scores = segment(
         params.segment,
         training_set=read_training_set(SETS / f"{name}.json"),
         validation=shard_files(PREPARED / "target" / "val"),
         classes=params.data.classes,
-        out=SEGMENTATION / f"{name}.json",
+        out=out,
         work=work_folder("segment"),
     )
+    crops = len(watch.finished()) * params.segment.steps * params.segment.batch_size
+    write_timing(work_folder("timings"), out, watch.stop(crops, _machine(params.segment.device)))
+    return scores
 
 
 def evaluate(params: Params) -> dict[str, Any]:
@@ -170,11 +219,12 @@ def evaluate(params: Params) -> dict[str, Any]:
         plots=EVALUATE_PLOTS,
         examples=params.evaluate.examples,
     )
-    write_report(evaluation, report, data=params.data)
-    if evaluation.scores and find_spec("mlflow"):
+    write_report(evaluation, report, data=params.data, timings=timings(params))
+    if find_spec("mlflow"):
         from hflow.tracking import log_scores
 
-        log_scores(params, model, {name: SEGMENTATION / f"{name}.json" for name in evaluation.scores})
+        scores = {name: SEGMENTATION / f"{name}.json" for name in evaluation.scores}
+        log_scores(params, model, scores, figures=[EVALUATION, EVALUATE_PLOTS, report])
     figures: dict[str, Any] = {
         "given": evaluation.given,
         "translated": evaluation.translated,
@@ -185,3 +235,19 @@ def evaluate(params: Params) -> dict[str, Any]:
     if evaluation.gain:
         figures["gain"] = evaluation.gain.miou
     return {**figures, "report": str(report)}
+
+
+def compare(a: Path, b: Path, *, out: Path, prepared: Path, frames: int, seed: int, device: str, examples: int) -> str:
+    """Compare two translated datasets or two models and write the page; gives what differs, in one sentence."""
+    import json
+
+    from hflow.comparison import compare
+    from hflow.comparison_report import summary, write_comparison
+    from hflow.devices import pick_device
+
+    where = str(pick_device(device))
+    comparison = compare(a, b, prepared=prepared, frames=frames, seed=seed, device=where, examples=examples)
+    stats = prepared / "stats.json"
+    classes = json.loads(stats.read_text(encoding="utf-8"))["classes"] if stats.is_file() else []
+    write_comparison(comparison, out, classes=classes)
+    return summary(comparison)

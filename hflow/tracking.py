@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,7 @@ class TrainingRun:
             say(f"MLflow can't be reached ({' '.join(str(error).split())[:200]}): training goes on without it")
 
 
-def log_scores(params: Params, model: Path, scores: Mapping[str, Path]) -> None:
+def log_scores(params: Params, model: Path, scores: Mapping[str, Path], figures: Sequence[Path] = ()) -> None:
     """Log the downstream scores as child runs of the run that made the model, one a training set.
 
     A child run that says the same already is left alone; a store that can't be reached is said, and nothing more.
@@ -120,6 +120,7 @@ def log_scores(params: Params, model: Path, scores: Mapping[str, Path]) -> None:
     Args:
         model: the folder of the model, whose config.json holds its fingerprint.
         scores: the files metrics/segment/NAME.json, by name.
+        figures: files and folders that the run that made the model gets as artifacts, in "evaluate".
     """
     made_as = json.loads((model / "config.json").read_text(encoding="utf-8"))["fingerprint"]
     try:
@@ -128,8 +129,11 @@ def log_scores(params: Params, model: Path, scores: Mapping[str, Path]) -> None:
         parent = _run_that_made(client, experiment, made_as)
         for name, path in scores.items():
             _log_child(client, experiment, parent, name, json.loads(path.read_text(encoding="utf-8")))
+        for path in figures:
+            log = client.log_artifacts if path.is_dir() else client.log_artifact
+            log(parent, str(path), "evaluate")
     except Exception as error:  # as for a training: the scores are in metrics/ all the same
-        say(f"MLflow can't be reached ({' '.join(str(error).split())[:200]}): the scores are not logged")
+        say(f"MLflow can't be reached ({' '.join(str(error).split())[:200]}): the evaluation is not logged")
 
 
 def _log_child(client: MlflowClient, experiment: str, parent: str, name: str, said: Mapping[str, Any]) -> None:
