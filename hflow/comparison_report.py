@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hflow.charts import bars
 from hflow.comparison import Changed, Comparison
 from hflow.files import atomic_path, csv_bytes
+from hflow.labels import IGNORE
 from hflow.pages import PICTURES, Colour, class_colours, count, legend, pictures, write_page
 
 __all__ = ["summary", "write_comparison"]
@@ -66,8 +69,8 @@ def summary(comparison: Comparison) -> str:
 
 def _page(comparison: Comparison, classes: Sequence[str]) -> dict[str, Any]:
     labels = [changed.label for changed in comparison.shown]
-    ids = max((int(label[label != 255].max(initial=-1)) for label in labels if label is not None), default=-1)
-    names = [*classes, *(f"class {i}" for i in range(len(classes), ids + 1))]
+    ids = {int(i) for label in labels if label is not None for i in np.unique(label)} - {IGNORE}
+    names = [*classes, *(f"class {i}" for i in range(len(classes), max(ids, default=-1) + 1))]
     colours = class_colours(names)
     budget = PICTURES // max(len(comparison.shown), 1)
     a, b = comparison.sides

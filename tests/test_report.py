@@ -1,28 +1,30 @@
 """The report is one file that needs nothing else, says what came out, and works in a browser."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
-from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
+from playwright.sync_api import Browser, Page
 
 from hflow.findings import Evaluation, Example, ModelFacts, Rejected, Score
 from hflow.metrics.summary import Gain, Similarity
 from hflow.params import DataParams
 from hflow.report import verdict, write_report
+from hflow.timings import Timing
+from tests.browser import faults_of_access, opened, running_browser, widths_of_pictures
 
 DATA = DataParams.model_validate(
     {"source": {"root": "sims/town", "layout": "folder"}, "target": {"root": "/store/real", "layout": "cityscapes"}}
 )
 CLASSES = ["road", "sky", "made up"]
+TIMINGS = {
+    "translate": Timing(1204, 61.4, "cpu, 2 threads"),
+    "segment source": Timing(1600, 7400, "cpu, 2 threads"),
+}
 
 
 def _example(number: int, **changes: Any) -> Example:
@@ -69,38 +71,49 @@ def evaluation() -> Evaluation:
             "source/train": {"given": 1205, "prepared": 1204, "rejected": 1, "labelled": True},
             "target/train": {"given": 9, "prepared": 9, "rejected": 0, "labelled": False},
         },
+        versions={"source": "b" * 64, "target": "c" * 64, "translated": "d" * 64},
         similarity={"all": similar, "train": similar},
         histogram=[0, 4, 10, *[1] * 17],
+        consistency=Similarity(0.9, 0.4, 0.6, 0.92),
         scores={"source": _score("source", 0.29, 2), "translated": _score("translated", 0.41, 2)},
         gain=Gain(0.12, 2, (0.05, 0.19)),
+        class_gain={"road": 0.12, "sky": 0.0},
         model=ModelFacts(1_017_372, (10, 4), 9, "a" * 64, config),
         curves=[{"step": s, "loss": 3 / s, "content": 0.5, "style": 0.0} for s in range(1, 1000)],
         training_sheet=np.zeros((40, 60, 3), np.uint8),
         examples=[_example(i) for i in range(4)],
+        drawn=[_example(4)],
         least_similar=[_example(5)],
         most_similar=[_example(6)],
+        least_consistent=[_example(7, consistency=0.4)],
+        most_consistent=[_example(8, consistency=0.99)],
     )
 
 
 def _bare(evaluation: Evaluation) -> Evaluation:
-    """A run without scores, labels, styles, curves, rejections and extremes."""
+    """A run without scores, labels, styles, curves, rejections, a judge and extremes."""
     return replace(
         evaluation,
         rejected=0,
         rejections=[],
+        consistency=None,
         scores={},
         gain=None,
+        class_gain={},
         model=replace(evaluation.model, config={}),
         curves=[],
         training_sheet=None,
         examples=[_example(0, label=None, style=None)],
+        drawn=[],
         least_similar=[],
         most_similar=[],
+        least_consistent=[],
+        most_consistent=[],
     )
 
 
 def _written(evaluation: Evaluation, folder: Path) -> str:
-    write_report(evaluation, folder / "index.html", data=DATA)
+    write_report(evaluation, folder / "index.html", data=DATA, timings=TIMINGS)
     return (folder / "index.html").read_text(encoding="utf-8")
 
 
@@ -115,6 +128,30 @@ def test_the_verdict_says_so_where_it_may_be_chance(evaluation: Evaluation) -> N
     assert "one seed, so chance is not ruled out" in verdict(replace(evaluation, gain=Gain(0.12, 1, None)))
     wide = verdict(replace(evaluation, gain=Gain(-0.02, 2, (-0.09, 0.05))))
     assert "−0.020, 2 seeds, 95% interval −0.090 to +0.050, so chance is not ruled out" in wide
+
+
+def test_the_verdict_names_the_best_of_the_simpler_methods(evaluation: Evaluation) -> None:
+    others = {name: _score(name, miou, 2) for name, miou in (("histogram", 0.38), ("fda", 0.43), ("target", 0.7))}
+    said = verdict(replace(evaluation, scores={**evaluation.scores, **others}))
+    assert said.endswith("; the best of the simpler methods, fda, scores 0.430.")
+
+
+def test_a_class_s_best_score_is_marked_unless_it_knew_the_target_s_labels(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    page = _written(replace(evaluation, scores={**evaluation.scores, "target": _score("target", 0.7, 2)}), tmp_path)
+    # Of road alone: sky is 1 in all sets.
+    assert re.findall(r'class="value bar best"[^>]*><span>([^<]*)', page) == ["0.410"]
+
+
+def test_frames_a_second_are_told_by_stage(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_report(evaluation, tmp_path / "index.html", data=DATA, timings=TIMINGS)
+    row = r"<th[^>]*>{}</th><td[^>]*>{}</td><td[^>]*>{}</td><td[^>]*>{}</td>"
+    page = (tmp_path / "index.html").read_text()
+    assert re.search(row.format("translate", "1,204", "1 min 01 s", "19.6"), page)
+    assert re.search(row.format("segment source", "1,600", "2 h 03 min", "0.216"), page)
+    write_report(evaluation, tmp_path / "index.html", data=DATA)
+    assert "Frames a second" not in (tmp_path / "index.html").read_text()
 
 
 def test_without_a_comparison_the_verdict_says_what_was_made(evaluation: Evaluation) -> None:
@@ -166,10 +203,17 @@ def test_only_the_first_100_rejections_are_listed(evaluation: Evaluation, tmp_pa
     assert "the first 100 of them" in page
 
 
-def test_what_a_run_lacks_is_left_out(evaluation: Evaluation, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "part",
+    [
+        *('id="scores"', 'id="curves"', 'id="rejected"', 'id="labels"', 'id="consistency"'),
+        *("Least similar", "Drawn by lot", "in the style of"),
+    ],
+)
+def test_what_a_run_lacks_is_left_out(evaluation: Evaluation, tmp_path: Path, part: str) -> None:
+    assert part in _written(evaluation, tmp_path)
     page = _written(_bare(evaluation), tmp_path)
-    for part in ('id="scores"', 'id="curves"', 'id="rejected"', 'id="labels"', "Least similar", "in the style of"):
-        assert part not in page
+    assert part not in page
     assert 'type="range"' in page
 
 
@@ -182,80 +226,117 @@ def test_a_failed_write_leaves_the_old_report(evaluation: Evaluation, tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("there is no browser: apt-get install chromium chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    switches = "headless=new no-sandbox disable-gpu no-first-run disable-background-networking"
-    switches += f" disable-component-update disable-sync user-data-dir={tmp_path_factory.mktemp('profile')}"
-    for switch in switches.split():
-        options.add_argument(f"--{switch}")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=Service(driver))
-    yield chrome
-    chrome.quit()
+def browser() -> Iterator[Browser]:
+    with running_browser() as browser:
+        yield browser
 
 
-def _open(browser: webdriver.Chrome, evaluation: Evaluation, folder: Path, width: int) -> None:
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    for log in ("browser", "performance"):
-        browser.get_log(log)
-    _written(evaluation, folder)
-    browser.get((folder / "index.html").as_uri())
+@pytest.fixture
+def page(browser: Browser, evaluation: Evaluation, tmp_path: Path) -> Iterator[Page]:
+    _written(evaluation, tmp_path)
+    with opened(browser, tmp_path / "index.html") as page:
+        yield page
 
 
-def test_the_page_opens_from_disk_with_every_picture_and_no_error(
-    browser: webdriver.Chrome, evaluation: Evaluation, tmp_path: Path
-) -> None:
-    _open(browser, evaluation, tmp_path, 1280)
-    widths = browser.execute_script("return [...document.images].map(image => image.naturalWidth)")
-    assert len(widths) == 6 * 4 + 1
+def _parting(page: Page) -> float:
+    """Where the first pair of pictures parts, in percent from the left."""
+    shape = page.evaluate("getComputedStyle(document.querySelector('.over')).clipPath")
+    return float(re.findall(r"([\d.]+)%", shape)[-1])
+
+
+def test_the_page_opens_from_disk_with_every_picture(page: Page) -> None:
+    widths = widths_of_pictures(page)
+    assert len(widths) == 9 * 4 + 1
     assert min(widths) > 0
-    assert browser.get_log("browser") == []
-    requested = re.findall(r'"requestWillBeSent".*?"url":"(\w+):', str(browser.get_log("performance")))
-    assert set(requested) <= {"file", "data"}
 
 
-def test_the_slider_moves_by_keyboard_and_parts_the_pictures_there(
-    browser: webdriver.Chrome, evaluation: Evaluation, tmp_path: Path
-) -> None:
-    _open(browser, evaluation, tmp_path, 1280)
-    slider = browser.find_element(By.CSS_SELECTOR, ".compare input")
-    parting = "return getComputedStyle(document.querySelector('.over')).clipPath"
-    assert "50%" in browser.execute_script(parting)
-    slider.send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
-    assert "54%" in browser.execute_script(parting)
+def test_the_slider_moves_by_keyboard_and_parts_the_pictures_there(page: Page) -> None:
+    slider = page.locator(".compare input").first
+    assert _parting(page) == 50
+    slider.press("ArrowRight")
+    slider.press("ArrowRight")
+    assert _parting(page) == 54
     assert slider.get_attribute("aria-valuetext") == "54% source"
-    slider.send_keys(Keys.HOME)
-    assert slider.get_attribute("value") == "0"
+    slider.press("Home")
+    assert _parting(page) == 0
 
 
-def test_the_slider_moves_to_where_it_is_clicked(
-    browser: webdriver.Chrome, evaluation: Evaluation, tmp_path: Path
-) -> None:
-    _open(browser, evaluation, tmp_path, 1280)
-    slider = browser.find_element(By.CSS_SELECTOR, ".compare input")
-    width = browser.find_element(By.CSS_SELECTOR, ".compare").size["width"]
-    webdriver.ActionChains(browser).move_to_element_with_offset(slider, round(0.3 * width), 0).click().perform()
-    assert float(slider.get_attribute("value") or 0) == pytest.approx(80, abs=2)
+def test_the_slider_follows_the_mouse(page: Page) -> None:
+    page.locator(".compare").first.scroll_into_view_if_needed()
+    box = page.locator(".compare").first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + 20)
+    page.mouse.down()
+    assert _parting(page) == pytest.approx(80, abs=2)
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 20, steps=3)
+    assert _parting(page) == pytest.approx(30, abs=2)
+    page.mouse.up()
 
 
-def test_labels_are_shown_on_demand(browser: webdriver.Chrome, evaluation: Evaluation, tmp_path: Path) -> None:
-    _open(browser, evaluation, tmp_path, 1280)
-    label = browser.find_element(By.CSS_SELECTOR, ".label")
-    assert not label.is_displayed()
-    browser.find_element(By.ID, "labels").click()
-    assert label.is_displayed()
-    assert browser.find_element(By.CSS_SELECTOR, ".legend").text.split("\n") == CLASSES
+def test_the_slider_follows_a_finger(browser: Browser, evaluation: Evaluation, tmp_path: Path) -> None:
+    _written(evaluation, tmp_path)
+    with opened(browser, tmp_path / "index.html", width=360) as page:
+        page.locator(".compare").first.scroll_into_view_if_needed()
+        box = page.locator(".compare").first.bounding_box()
+        assert box
+        finger = page.context.new_cdp_session(page)
+        places = [("touchStart", 0.5), ("touchMove", 0.6), ("touchMove", 0.7), ("touchMove", 0.8)]
+        for kind, share in places:
+            point = {"x": box["x"] + share * box["width"], "y": box["y"] + box["height"] / 2}
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [point]})
+        finger.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        assert _parting(page) == pytest.approx(80, abs=4)
+
+
+def test_labels_are_shown_on_demand(page: Page) -> None:
+    label = page.locator(".label").first
+    assert not label.is_visible()
+    page.check("#labels")
+    assert label.is_visible()
+    assert page.locator(".legend").inner_text().split() == " ".join(CLASSES).split()
 
 
 @pytest.mark.parametrize("bare", [False, True])
 def test_nothing_overflows_a_narrow_screen(
-    browser: webdriver.Chrome, evaluation: Evaluation, tmp_path: Path, bare: bool
+    browser: Browser, evaluation: Evaluation, tmp_path: Path, bare: bool
 ) -> None:
-    long = replace(evaluation, rejections=[Rejected("train", "images/" + "x" * 200, "label missing")])
-    _open(browser, _bare(evaluation) if bare else long, tmp_path, 360)
-    assert browser.execute_script("return document.documentElement.scrollWidth") == 360
+    long = replace(
+        evaluation,
+        rejections=[Rejected("train", "images/" + "x" * 200, "label missing")],
+        scores={name: _score(name, 0.5, 2) for name in ("source", "translated", "histogram", "translated+target")},
+    )
+    _written(_bare(evaluation) if bare else long, tmp_path)
+    with opened(browser, tmp_path / "index.html", width=360) as page:
+        assert page.evaluate("document.documentElement.scrollWidth") == 360
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1280])
+def test_the_page_has_no_fault_of_access(
+    browser: Browser, evaluation: Evaluation, tmp_path: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    _written(evaluation, tmp_path)
+    with opened(browser, tmp_path / "index.html", width=width, scheme=scheme) as page:
+        page.check("#labels")
+        assert faults_of_access(page) == []
+
+
+def test_dark_and_light_differ_and_print_is_light(browser: Browser, evaluation: Evaluation, tmp_path: Path) -> None:
+    _written(evaluation, tmp_path)
+    colour = "getComputedStyle(document.body).backgroundColor"
+    with opened(browser, tmp_path / "index.html", scheme="dark") as page:
+        dark = page.evaluate(colour)
+        page.emulate_media(color_scheme="light")
+        assert page.evaluate(colour) != dark
+        page.emulate_media(color_scheme="dark", media="print")
+        assert page.evaluate(colour) == "rgb(255, 255, 255)"
+
+
+def test_print_shows_both_pictures_side_by_side(page: Page) -> None:
+    page.emulate_media(media="print")
+    boxes = [image.bounding_box() for image in page.locator(".compare").first.locator("img:not(.label)").all()]
+    before, after = (box for box in boxes if box)
+    assert before["x"] + before["width"] <= after["x"]
+    assert before["y"] == after["y"]
+    assert page.evaluate("getComputedStyle(document.querySelector('.over')).clipPath") == "none"
+    assert page.pdf().startswith(b"%PDF")
