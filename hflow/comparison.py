@@ -1,5 +1,6 @@
 """What differs between two translated datasets, or between what two models make of the same frames."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ class Comparison:
         same: how many frames are the same in both.
         alone: the frames that only A, and only B, has.
         relabelled: how many frames have another label in B than in A.
-        histogram: how many changes lie in each twentieth from 0 to the largest.
+        histogram: how many changes lie in each twentieth from 0 to `top`, a round number.
         shown: the first changes, with their pictures.
     """
 
@@ -93,6 +94,7 @@ class Comparison:
     alone: tuple[Sequence[Key], Sequence[Key]]
     relabelled: int
     histogram: Sequence[int]
+    top: float
     shown: Sequence[Changed]
 
 
@@ -154,7 +156,7 @@ def _compared(a: _Frames, b: _Frames, examples: int) -> Comparison:
                 values.append(value)
             advance()
     changes.sort(key=lambda change: (-change.difference, change.split, change.key))
-    top = changes[0].difference if changes else 1.0
+    top = _rounded_up(changes[0].difference) if changes else 1.0
     counts: list[int] = np.histogram([change.difference for change in changes], BINS, (0, top))[0].tolist()
     return Comparison(
         sides=(_side(a, similar[0]), _side(b, similar[1])),
@@ -163,8 +165,15 @@ def _compared(a: _Frames, b: _Frames, examples: int) -> Comparison:
         alone=([key for key in a.rows if key not in b.rows], [key for key in b.rows if key not in a.rows]),
         relabelled=sum(a.rows[key]["label_sha256"] != b.rows[key]["label_sha256"] for key in both),
         histogram=counts,
+        top=top,
         shown=[_changed(change, a, b) for change in changes[:examples]],
     )
+
+
+def _rounded_up(value: float) -> float:
+    """The next number of one digit and zeros."""
+    unit = 10.0 ** math.floor(math.log10(value))
+    return math.ceil(value / unit) * unit
 
 
 def _side(frames: _Frames, ssims: Sequence[float | None]) -> Side:

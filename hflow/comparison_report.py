@@ -61,7 +61,7 @@ def summary(comparison: Comparison) -> str:
             f"by {changes[0].difference:.1f} at most"
         )
     else:
-        said = f"All {count(total)} frames are the same"
+        said = f"All {count(total)} frames are the same" if total > 1 else "The one frame of both is the same"
     for side, keys in zip("AB", comparison.alone, strict=True):
         said += f"; {count(len(keys))} more {'is' if len(keys) == 1 else 'are'} in {side} alone" if keys else ""
     return said + "."
@@ -76,14 +76,14 @@ def _page(comparison: Comparison, classes: Sequence[str]) -> dict[str, Any]:
     a, b = comparison.sides
     facts = [(name, a.facts.get(name, "–"), b.facts.get(name, "–")) for name in {**a.facts, **b.facts}]
     return {
-        "title": f"A: {a.name}   B: {b.name}",
+        "title": f"{a.name} (A) and {b.name} (B)",
         "verdict": summary(comparison),
         "comparison": comparison,
         "frames": [_frame(changed, colours, budget) for changed in comparison.shown],
         "legend": legend(labels, names, colours),
         # What differs first.
         "facts": sorted(facts, key=lambda fact: fact[1] == fact[2]),
-        "histogram": bars(comparison.histogram, 0, comparison.changes[0].difference) if comparison.changes else None,
+        "histogram": bars(comparison.histogram, 0, comparison.top),
         "listed": comparison.changes[:LISTED],
         "alone": [
             (side, [" ".join(filter(None, key)) for key in keys[:LISTED]], len(keys))

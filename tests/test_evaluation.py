@@ -21,6 +21,8 @@ from hflow.files import sha256_file, write_json
 from hflow.findings import Evaluation
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
+from hflow.params import DataParams
+from hflow.report import write_report
 from hflow.translation import MANIFEST_SCHEMA, TRANSLATED_SCHEMA
 
 CLASSES = ["road", "sky", "fence"]
@@ -186,6 +188,73 @@ def test_least_and_most_similar_frames_come_with_the_extreme_first(run: Run) -> 
     evaluation = run.evaluate()
     assert [round(e.ssim, 1) for e in evaluation.least_similar] == [0.1, 0.1, 0.2]
     assert [round(e.ssim, 1) for e in evaluation.most_similar] == [0.9, 0.8, 0.7]
+
+
+def test_frames_are_drawn_by_lot_apart_from_the_examples_and_the_same_again(run: Run) -> None:
+    evaluation = run.evaluate(examples=4)
+    drawn = [e.key for e in evaluation.drawn]
+    assert len(drawn) == 4
+    assert not {*drawn} & {e.key for e in evaluation.examples}
+    assert drawn == [e.key for e in run.evaluate(examples=4).drawn]
+
+
+def test_frames_that_a_judge_has_seen_are_told_by_consistency(run: Run) -> None:
+    assert run.evaluate().consistency is None
+    assert run.figures()["consistency"] is None
+    path = run.root / "translated/manifest.parquet"
+    table = pq.read_table(path)
+    # The first frame of train and the rejected one have none.
+    judged = [None if key in ("train-0", "bad") else 0.5 + i / 100 for i, key in enumerate(table["key"].to_pylist())]
+    pq.write_table(
+        table.drop_columns([c for c in table.column_names if c == "consistency"]).append_column(
+            "consistency", pa.array(judged, pa.float32())
+        ),
+        path,
+    )
+    evaluation = run.evaluate()
+    assert run.figures()["consistency"]["min"] == pytest.approx(0.51)
+    assert [e.key for e in evaluation.least_consistent] == ["train-1", "train-2", "train-3"]
+    assert [e.key for e in evaluation.most_consistent] == ["val-2", "val-1", "val-0"]
+
+
+def test_the_version_of_the_data_follows_the_raw_files_and_not_the_shards(run: Run) -> None:
+    run.evaluate()
+    before = run.figures()["data"]
+    shard = run.root / "prepared/source/val/shard-0.parquet"
+    shard.rename(shard.with_name("shard-1.parquet"))
+    moved = pq.read_table(run.root / "translated/manifest.parquet").to_pylist()
+    for row in moved:
+        row["shard"] = row["shard"] and ("shard-1.parquet" if row["split"] == "val" else row["shard"])
+    (run.root / "translated/val/shard-0.parquet").rename(run.root / "translated/val/shard-1.parquet")
+    pq.write_table(pa.Table.from_pylist(moved, MANIFEST_SCHEMA), run.root / "translated/manifest.parquet")
+    run.evaluate()
+    assert run.figures()["data"]["source"] == before["source"]
+    rows = [_row("val-9", 9), *pq.read_table(shard.with_name("shard-1.parquet")).to_pylist()]
+    write_shard(shard.with_name("shard-1.parquet"), rows, PREPARED_SCHEMA)
+    run.evaluate()
+    assert run.figures()["data"]["source"] != before["source"]
+    assert run.figures()["data"]["target"] == before["target"]
+
+
+def test_a_class_gains_where_both_have_a_score(run: Run) -> None:
+    run.score("source", [0.30])
+    run.score("translated", [0.40])
+    run.evaluate(train_on=["source", "translated"])
+    assert run.figures()["gain_by_class"] == {"road": 0.1, "sky": 0.0}
+
+
+def test_a_hundred_thousand_frames_make_a_page_under_10_mb(tmp_path: Path) -> None:
+    run = Run(tmp_path, frames={"train": 40})
+    path = tmp_path / "translated/manifest.parquet"
+    rows = pq.read_table(path).to_pylist()
+    # The same frames again and again, as the manifest tells them.
+    pq.write_table(pa.Table.from_pylist([rows[i % 40] for i in range(100_000)], MANIFEST_SCHEMA), path)
+    evaluation = run.evaluate(examples=50)
+    assert evaluation.translated == 100_000
+    domain = {"root": "raw", "layout": "folder"}
+    data = DataParams.model_validate({"source": domain, "target": domain})
+    write_report(evaluation, tmp_path / "index.html", data=data)
+    assert (tmp_path / "index.html").stat().st_size < 10_000_000
 
 
 def test_a_run_without_val_split_labels_styles_or_curves_is_evaluated(tmp_path: Path) -> None:
