@@ -127,6 +127,15 @@ def compare(
 
 
 @app.command()
+def picture(
+    out: Annotated[Path, typer.Argument(help="The PNG to write.")],
+    frames: Annotated[int, typer.Option(min=1, help="How many frames.")] = 4,
+) -> None:
+    """Draw frames of the last run before and after, with the images whose style they took."""
+    stages.picture(out, frames=frames)
+
+
+@app.command()
 def bench(
     variant: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "hf",
     size: Annotated[tuple[int, int], typer.Option(min=16, help="Width and height of a frame.")] = (512, 256),

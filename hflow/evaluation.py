@@ -21,7 +21,7 @@ from hflow.findings import Evaluation, Example, ModelFacts, Rejected, Score
 from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
 from hflow.model.store import load_model
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "example_frames"]
 
 SHOWN_WIDTH = 960
 EXTREMES = 3
@@ -58,9 +58,7 @@ def evaluate(
         HflowError: something that another stage writes is missing, damaged, or does not belong to the rest.
     """
     manifest = _manifest(translated / "manifest.parquet")
-    frames = [row for row in manifest if row["status"] == "translated"]
-    if not frames:
-        raise HflowError(f"{translated} has no translated frame: run `hflow translate` first")
+    frames = _translated(manifest, translated)
     facts = _model_facts(model)
     if {row["model_sha256"] for row in frames} != {facts.sha256}:
         raise HflowError(f"{translated} was not made by the model in {model}: run `hflow translate` again")
@@ -69,7 +67,7 @@ def evaluate(
     ]
     scores = {name: _score(segmentation / f"{name}.json") for name in train_on}
     _check_comparable(list(scores.values()))
-    evenly = [frames[i * len(frames) // examples] for i in range(examples)] if examples < len(frames) else frames
+    evenly = _evenly(frames, examples)
     judged = [row for row in frames if row["consistency"] is not None]
     galleries = {
         "examples": evenly,
@@ -104,6 +102,27 @@ def evaluate(
     )
     write_figures(evaluation, metrics=metrics, plots=plots)
     return evaluation
+
+
+def example_frames(prepared: Path, translated: Path, count: int) -> list[Example]:
+    """So many of the translated frames, evenly spaced, or all where there are fewer.
+
+    Raises:
+        HflowError: there are none, or a file is missing or damaged.
+    """
+    frames = _translated(_manifest(translated / "manifest.parquet"), translated)
+    return _examples(_evenly(frames, count), prepared, translated)
+
+
+def _translated(manifest: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
+    frames = [row for row in manifest if row["status"] == "translated"]
+    if not frames:
+        raise HflowError(f"{folder} has no translated frame: run `hflow translate` first")
+    return frames
+
+
+def _evenly(frames: Sequence[dict[str, Any]], count: int) -> Sequence[dict[str, Any]]:
+    return frames if count >= len(frames) else [frames[i * len(frames) // count] for i in range(count)]
 
 
 def _manifest(path: Path) -> list[dict[str, Any]]:

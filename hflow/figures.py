@@ -1,15 +1,18 @@
 """The figures of a run as files for machines: JSON, tables that DVC draws, and a picture of before and after."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from hflow.contact_sheet import contact_sheet
 from hflow.files import csv_bytes, publish, write_json
-from hflow.findings import Evaluation
+from hflow.findings import Evaluation, Example
 from hflow.metrics.summary import Similarity
 
-__all__ = ["write_figures"]
+__all__ = ["before_after", "write_figures"]
 
 
 def write_figures(evaluation: Evaluation, *, metrics: Path, plots: Path) -> None:
@@ -21,6 +24,14 @@ def write_figures(evaluation: Evaluation, *, metrics: Path, plots: Path) -> None
     """
     publish(_plots(evaluation), plots)
     write_json(metrics, _figures(evaluation))
+
+
+def before_after(examples: Sequence[Example]) -> Image.Image:
+    """Frames, at least one, beside their translations and, where all are known, the images whose style they took."""
+    rows = [[e.source, e.translated, *([] if e.style is None else [e.style])] for e in examples]
+    titles = ["source", "translated", "style"]
+    columns = len(titles) if all(len(row) == len(titles) for row in rows) else len(titles) - 1
+    return contact_sheet([row[:columns] for row in rows], titles[:columns])
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
@@ -69,17 +80,14 @@ def _rounded(values: Similarity) -> dict[str, float]:
 
 
 def _plots(evaluation: Evaluation) -> dict[str, Path | bytes]:
-    rows = [[e.source, e.translated, *([] if e.style is None else [e.style])] for e in evaluation.examples]
-    titles = ["source", "translated", "style"]
-    with_styles = all(len(row) == len(titles) for row in rows)
-    columns = len(titles) if with_styles else len(titles) - 1
     buffer = io.BytesIO()
-    contact_sheet([row[:columns] for row in rows], titles[:columns]).save(buffer, "PNG")
+    before_after(evaluation.examples).save(buffer, "PNG")
     counts = evaluation.histogram
     bins = [{"ssim": i / len(counts), "frames": count} for i, count in enumerate(counts)]
     files: dict[str, Path | bytes] = {"before-after.png": buffer.getvalue(), "ssim.csv": csv_bytes(bins)}
     classes = [
-        {"class": name, "train_on": score.train_on, "IoU": round(value, 6)}
+        # The third names a bar: DVC's templates group by one column.
+        {"class": name, "train_on": score.train_on, "bar": f"{name}, {score.train_on}", "IoU": round(value, 6)}
         for score in evaluation.scores.values()
         for name, value in score.iou.items()
         if value is not None

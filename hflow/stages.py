@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hflow.errors import HflowError
-from hflow.files import project_root
+from hflow.files import atomic_path, project_root
 from hflow.params import Params
 from hflow.progress import say
 from hflow.timings import Timing, Watch, read_timing, write_timing
@@ -25,6 +25,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "picture",
     "prepare",
     "segment",
     "train",
@@ -251,3 +252,12 @@ def compare(a: Path, b: Path, *, out: Path, prepared: Path, frames: int, seed: i
     classes = json.loads(stats.read_text(encoding="utf-8"))["classes"] if stats.is_file() else []
     write_comparison(comparison, out, classes=classes)
     return summary(comparison)
+
+
+def picture(out: Path, *, frames: int) -> None:
+    """Draw some translated frames beside their sources and the styles they took, as a PNG."""
+    from hflow.evaluation import example_frames
+    from hflow.figures import before_after
+
+    with atomic_path(out) as place:
+        before_after(example_frames(PREPARED, TRANSLATED, frames)).save(place, "PNG", optimize=True)

@@ -162,8 +162,8 @@ def test_a_class_that_does_not_occur_is_left_out_of_the_plot(run: Run) -> None:
     with (run.root / "plots/classes.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert rows == [
-        {"class": "road", "train_on": "target", "IoU": "0.3"},
-        {"class": "sky", "train_on": "target", "IoU": "0.5"},
+        {"class": "road", "train_on": "target", "bar": "road, target", "IoU": "0.3"},
+        {"class": "sky", "train_on": "target", "bar": "sky, target", "IoU": "0.5"},
     ]
 
 
