@@ -128,7 +128,7 @@ def compare(
 
 @app.command()
 def picture(
-    out: Annotated[Path, typer.Argument(help="The PNG to write.")],
+    out: Annotated[Path, typer.Argument(help="The .png or .jpg to write.")],
     frames: Annotated[int, typer.Option(min=1, help="How many frames.")] = 4,
 ) -> None:
     """Draw frames of the last run before and after, with the images whose style they took."""

@@ -255,9 +255,12 @@ def compare(a: Path, b: Path, *, out: Path, prepared: Path, frames: int, seed: i
 
 
 def picture(out: Path, *, frames: int) -> None:
-    """Draw some translated frames beside their sources and the styles they took, as a PNG."""
+    """Draw some translated frames beside their sources and the styles they took, as a PNG or a JPEG by the suffix."""
     from hflow.evaluation import example_frames
     from hflow.figures import before_after
 
+    kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(out.suffix.lower())
+    if not kind:
+        raise HflowError(f"{out} is neither a .png nor a .jpg: name one")
     with atomic_path(out) as place:
-        before_after(example_frames(PREPARED, TRANSLATED, frames)).save(place, "PNG", optimize=True)
+        before_after(example_frames(PREPARED, TRANSLATED, frames)).save(place, kind, quality=88, subsampling=0)

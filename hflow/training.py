@@ -166,6 +166,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     if fabric.is_global_zero:
         parameters = sum(p.numel() for p in network.parameters())
         say(f"Hierarchy Flow {job.model.expansions}, {parameters:,} parameters, on {fabric.device}")
+        say(f"its newest pictures, at every checkpoint: {job.work / 'contact-sheet.png'}")
         if done.step:
             say(f"going on from step {done.step}")
     showing = progress("train", params.steps, done=done.step, unit="steps")

@@ -93,3 +93,7 @@ def test_init_writes_a_params_yaml_that_runs(project: Path) -> None:
     assert "params.yaml.bak" in done.stdout
     assert _hflow(project, "check").returncode == 0
     assert _hflow(project, "prepare").returncode == 0
+
+
+def test_a_picture_of_another_kind_is_refused(project: Path) -> None:
+    assert "neither a .png nor a .jpg" in _fault(_hflow(project, "picture", "out.gif"))
