@@ -83,7 +83,9 @@ def test_every_stage_leaves_what_it_promises(project: Path) -> None:
     for name in ("source", "translated"):
         assert 0 <= json.loads((project / f"metrics/segment/{name}.json").read_text())["mIoU"] <= 1
     assert json.loads((project / "metrics/evaluate.json").read_text())
-    assert (project / "reports/index.html").is_file()
+    report = (project / "reports/index.html").read_text()
+    for stage in ("prepare", "train", "translate", "segment source", "segment translated"):
+        assert re.search(rf'<th scope="row">{stage}</th><td class="value">[1-9]', report)
 
 
 @pytest.mark.end_to_end
@@ -119,7 +121,7 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
     assert digests["prepared"] == next(out["md5"] for out in lock if out["path"] == "data/prepared")
     assert digests["source"].endswith(".dir")
     artifacts = {a.path for a in client.list_artifacts(training.info.run_id)}
-    assert {"model", "plots", "images"} <= artifacts
+    assert {"model", "plots", "images", "evaluate"} <= artifacts
     for name in ("source", "translated"):
         said = json.loads((project / f"metrics/segment/{name}.json").read_text())
         run = runs[f"segment {name}"]
