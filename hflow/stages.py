@@ -58,6 +58,8 @@ def work_folder(stage: str) -> Path:
 def timings(params: Params) -> dict[str, Timing]:
     """How long the stages took whose results are here, by name; those that ran elsewhere are not in it."""
     results = RESULTS | {f"segment {name}": SEGMENTATION / f"{name}.json" for name in params.segment.train_on}
+    if Path(params.translate.model) != MODEL:
+        del results["train"]
     found = {stage: read_timing(work_folder("timings"), path) for stage, path in results.items()}
     return {stage: timing for stage, timing in found.items() if timing}
 
