@@ -20,6 +20,7 @@ __all__ = [
     "SEGMENTATION",
     "SETS",
     "TRANSLATED",
+    "baselines",
     "build_town",
     "check",
     "evaluate",
@@ -34,6 +35,7 @@ PREPARED = Path("data/prepared")
 SETS = Path("data/sets")
 MODEL = Path("models/hflow")
 TRANSLATED = Path("data/translated")
+BASELINE_SETS = Path("data/baselines")
 TRAIN_PLOTS = Path("plots/train")
 SEGMENTATION = Path("metrics/segment")
 EVALUATION = Path("metrics/evaluate.json")
@@ -133,6 +135,23 @@ def translate(params: Params) -> dict[str, Any]:
         sets=SETS,
         work=work_folder("translate"),
     )
+
+
+def baselines(params: Params) -> dict[str, Any]:
+    """Recolour the prepared frames by each baseline in segment.train_on; gives the mean SSIM of each."""
+    from hflow.baseline_sets import make_baselines
+    from hflow.params import BASELINES
+
+    counts = make_baselines(
+        [name for name in params.segment.train_on if name in BASELINES],
+        params.baselines,
+        seed=params.translate.seed,
+        prepared=PREPARED,
+        out=BASELINE_SETS,
+        sets=SETS,
+        work=work_folder("baselines"),
+    )
+    return {f"{name}/{figure}": value for name, found in counts.items() for figure, value in found.items()}
 
 
 def segment(params: Params, name: str) -> dict[str, Any]:
