@@ -23,7 +23,7 @@ def histogram(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
 
 
 def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
-    """Colour transfer of Reinhard and others (2001): the mean and the standard deviation of each channel are the style's.
+    """Colour transfer of Reinhard and others (2001): each channel gets the mean and the std of the style's.
 
     In CIELAB (D65) instead of the paper's lαβ, as most implementations do it. Colours that RGB doesn't have are cut
     off, so the statistics of what comes out differ a little.
@@ -32,7 +32,8 @@ def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
     mean, std = content.mean(axis=(0, 1)), content.std(axis=(0, 1))
     scale = target.std(axis=(0, 1)) / np.maximum(std, 1e-6)
     out = (content - mean) * scale + target.mean(axis=(0, 1))
-    # The yellowest that CIELAB knows at this lightness is where scikit-image would cut, too, with a warning.
+    # Lightness ends at 0 and 100, and yellow where scikit-image cuts it too, with a warning.
+    out[..., 0] = np.clip(out[..., 0], 0, 100)
     out[..., 2] = np.minimum(out[..., 2], 199.99 * (out[..., 0] + 16) / 116)
     return _pixels(255 * lab2rgb(out))
 

@@ -1,5 +1,6 @@
 """The feature spaces in which realism is measured."""
 
+import math
 import tempfile
 from pathlib import Path
 from typing import Literal
@@ -8,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hflow.errors import HflowError
-from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg
+from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg, unit_length
 from hflow.metrics.realism import FeatureSpace
 from hflow.progress import say
 
@@ -16,6 +17,7 @@ __all__ = ["SPACES", "load_feature_space"]
 
 SPACES = ("auto", "inception", "vgg16")
 INCEPTION, VGG = "inception-v3-2048", "vgg16-st-relu5_3"
+DIMENSIONS = 512
 
 
 def load_feature_space(
@@ -30,8 +32,9 @@ def load_feature_space(
     - `inception`: the last pooling of the Inception-v3 that FID was published with, 2048 numbers, images resized to
       299x299 as torchmetrics does it. It needs the package torch-fidelity (`pip install hflow[inception]`) and its
       weights, which are downloaded on first use. Only this space gives figures that stand beside published ones.
-    - `vgg16`: relu5_3 of the VGG-16 of stlpips-pytorch, averaged over the picture, 512 numbers, images at their own
-      size. Its weights are installed with hflow. Figures compare among themselves, at one size.
+    - `vgg16`: relu5_3 of the VGG-16 of stlpips-pytorch, 512 numbers, images at their own size. As ST-LPIPS does it, the
+      features of each place are brought to one length, here the square root of 512, before they are averaged over the
+      picture. Its weights are installed with hflow. Figures compare among themselves, at one size.
     - `auto`: inception where it can be had, else vgg16.
 
     Args:
@@ -61,9 +64,10 @@ def _vgg(network: ShiftTolerantVGG) -> FeatureSpace:
 
     @torch.inference_mode()
     def features(images: Tensor) -> Tensor:
-        return network(images.to(device).float() / 255)[-1].mean(dim=(2, 3))
+        taps = network(images.to(device).float() / 255)[-1]  # (B, 512, h, w)
+        return math.sqrt(DIMENSIONS) * unit_length(taps).mean(dim=(2, 3))
 
-    return FeatureSpace(VGG, 512, features)
+    return FeatureSpace(VGG, DIMENSIONS, features)
 
 
 def _inception(device: torch.device | str, weights: Path | None) -> FeatureSpace:

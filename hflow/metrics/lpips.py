@@ -10,7 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-__all__ = ["ShiftTolerantVGG", "load_vgg"]
+__all__ = ["MIN_SIDE", "ShiftTolerantVGG", "load_vgg", "unit_length"]
+
+MIN_SIDE = 18
+"""The least height and width of an image; a smaller one can't be reflected at the last pooling."""
 
 WIDTHS, DEPTHS = (64, 128, 256, 512, 512), (2, 2, 3, 3, 3)
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -60,14 +63,14 @@ class ShiftTolerantVGG(nn.Module):
         changes little.
 
         Args:
-            images, reference: (B, 3, H, W) in [0, 1], H and W at least 32.
+            images, reference: (B, 3, H, W) in [0, 1], H and W at least 18.
 
         Returns:
             (B,), at least 0; lower is closer, 0 is equal.
         """
         total = torch.zeros(len(images), device=images.device)
         for a, b, weight in zip(self(images), self(reference), self.weights, strict=True):
-            difference = (_unit(a) - _unit(b)).square()  # (B, C, h, w)
+            difference = (unit_length(a) - unit_length(b)).square()  # (B, C, h, w)
             total += (difference * weight.view(-1, 1, 1)).sum(dim=1).mean(dim=(1, 2))
         return total
 
@@ -90,6 +93,6 @@ def load_vgg() -> ShiftTolerantVGG:
     return network.eval()
 
 
-def _unit(features: Tensor) -> Tensor:
+def unit_length(features: Tensor) -> Tensor:
     """Features, (B, C, h, w), divided by their length at each place."""
     return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
