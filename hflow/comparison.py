@@ -27,6 +27,7 @@ from hflow.progress import progress
 __all__ = ["PAPER_SIZE", "DatasetFigures", "Fidelity", "NetworkCost", "compare", "network_cost"]
 
 BATCH = 8
+LEAST = 4
 PAPER_SIZE = (512, 256)
 """(width, height) at which the paper counts operations."""
 
@@ -115,7 +116,13 @@ def compare(
     """
     sets = {name: open_images(path, split) for name, path in datasets.items()}
     frames = open_images(source, split)
-    wanted = _summary(open_images(target, split), space, "target")
+    wanted_images = open_images(target, split)
+    for images in (wanted_images, *sets.values()):
+        if len(images) < LEAST:
+            raise HflowError(
+                f"{images.path} has {len(images)} images: comparing takes {LEAST}, and means little below 100"
+            )
+    wanted = _summary(wanted_images, space, "target")
     rows = []
     for name, images in sets.items():
         seen = _look(name, images, frames, space=space, vgg=vgg, judge=judge)
