@@ -272,6 +272,8 @@ def compare(
     }
     frozen = load_judge(judge, device=where) if judge.exists() else None
     if frozen:
+        if frozen.classes != params.data.classes:
+            raise HflowError(f"the classes of {judge} are not those of data.classes: train one by `hflow judge`")
         protocol["judge"] = (
             f"{judge} ({frozen.name}, {frozen.sha256[:12]}), on pixels where it is right about the source"
         )

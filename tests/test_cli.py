@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
+from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 from tests.pictures import write_cityscapes, write_gta
 
@@ -96,6 +98,17 @@ def test_datasets_are_compared_in_one_table(project: Path) -> None:
     said = json.loads((project / "table.json").read_text())
     assert [row["pairs"] for row in said["datasets"]] == [4, 4]
     assert all(row["SSIM"] > 0.99 for row in said["datasets"])
+
+
+def test_a_judge_of_other_classes_is_refused(project: Path) -> None:
+    folder = project / "models/judge"
+    folder.mkdir(parents=True)
+    network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
+    save_file(network.state_dict(), folder / "judge.safetensors")
+    config = {"network": "lraspp_mobilenet_v3_large", "classes": ["road", "sky"]}
+    (folder / "judge.json").write_text(json.dumps(config))
+    done = _hflow(project, "evaluate", "raw=data/town/gta5", "--features", "vgg16")
+    assert "the classes of models/judge" in _fault(done)
 
 
 def test_a_dataset_without_a_name_says_how_to_name_it(project: Path) -> None:
