@@ -144,11 +144,11 @@ def evaluate(
     if not datasets:
         _show(stages.evaluate(load_params(params)))
         return
-    from hflow.comparison_table import check_suffix, print_comparison, write_comparison
+    from hflow.score_table import check_suffix, print_scores, write_scores
 
     for path in out or ():
         check_suffix(path)
-    rows, protocol = stages.compare(
+    rows, protocol = stages.score_datasets(
         load_params(params),
         _named_paths(datasets),
         source=source,
@@ -161,9 +161,9 @@ def evaluate(
         segment=segment,
         device=device,
     )
-    print_comparison(rows)
+    print_scores(rows)
     for path in out or ():
-        write_comparison(path, rows, protocol)
+        write_scores(path, rows, protocol)
         print(f"written: {path}")
 
 

@@ -11,7 +11,7 @@ from hflow.params import Params
 from hflow.progress import say
 
 if TYPE_CHECKING:
-    from hflow.comparison import DatasetFigures
+    from hflow.dataset_scores import DatasetFigures
     from hflow.datasets.image_sets import ImageSet
     from hflow.tracking import TrainingRun
 
@@ -27,9 +27,9 @@ __all__ = [
     "baselines",
     "build_town",
     "check",
-    "compare",
     "evaluate",
     "prepare",
+    "score_datasets",
     "segment",
     "train",
     "train_judge",
@@ -214,7 +214,7 @@ def evaluate(params: Params) -> dict[str, Any]:
 
 
 def train_judge(params: Params, out: Path, *, steps: int, seed: int, device: str) -> dict[str, Any]:
-    """Train a judge on the labelled frames of both domains, for `compare`; gives where it is and its hash."""
+    """Train a judge on the labelled frames of both domains, for `score_datasets`; gives where it is and its hash."""
     from hflow.datasets.shards import shard_files
     from hflow.devices import pick_device
     from hflow.judge import save_judge, train_judge
@@ -224,7 +224,7 @@ def train_judge(params: Params, out: Path, *, steps: int, seed: int, device: str
     return {"judge": str(out), "sha256": save_judge(judge, out).sha256}
 
 
-def compare(
+def score_datasets(
     params: Params,
     datasets: Mapping[str, Path],
     *,
@@ -249,7 +249,7 @@ def compare(
         segment: whether to train the downstream segmenter on each; what the stage segment has finished is taken over.
         device: for the metrics; `segment.device` is the segmenter's.
     """
-    from hflow.comparison import compare
+    from hflow.dataset_scores import score_datasets
     from hflow.datasets.image_sets import labelled_set
     from hflow.datasets.shards import shard_files
     from hflow.devices import pick_device
@@ -302,7 +302,7 @@ def compare(
         by_seed = {run["seed"]: run["mIoU"] for run in found["seeds"]}
         return {**{key: found[key] for key in ("pxAcc", "clsAcc", "mIoU", "IoU")}, "mIoU by seed": by_seed}
 
-    rows = compare(
+    rows = score_datasets(
         datasets,
         source=source,
         target=target,

@@ -10,8 +10,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from hflow.comparison import DatasetFigures, compare, network_cost
-from hflow.comparison_table import PAPER, print_comparison, write_comparison
+from hflow.dataset_scores import DatasetFigures, network_cost, score_datasets
 from hflow.datasets.image_sets import open_images
 from hflow.errors import HflowError
 from hflow.files import write_json
@@ -20,6 +19,7 @@ from hflow.metrics.features import load_feature_space
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg
 from hflow.model.store import load_model
 from hflow.params import TranslateParams
+from hflow.score_table import PAPER, print_scores, write_scores
 from hflow.translation import translate_dataset
 from tests.conftest import Project
 
@@ -67,7 +67,7 @@ def folders(project: Project, model_folder: Path, tmp_path_factory: pytest.TempP
 def rows(
     project: Project, folders: dict[str, Path], model_folder: Path, vgg: ShiftTolerantVGG, judge: Judge
 ) -> list[DatasetFigures]:
-    return compare(
+    return score_datasets(
         folders,
         source=project.prepared / "source",
         target=project.prepared / "target" / "train",
@@ -103,7 +103,7 @@ def test_the_networks_size_stands_beside_what_it_made_alone(rows: list[DatasetFi
 
 def test_the_target_is_as_real_as_itself(project: Project, vgg: ShiftTolerantVGG) -> None:
     target = project.prepared / "target" / "train"
-    found = compare(
+    found = score_datasets(
         {"target": target},
         source=project.prepared / "source",
         target=target,
@@ -126,7 +126,7 @@ def test_costs_are_those_counted_on_the_published_code() -> None:
 def test_the_json_names_the_feature_space_and_keeps_the_papers_figures_apart(
     rows: list[DatasetFigures], tmp_path: Path
 ) -> None:
-    write_comparison(tmp_path / "table.json", rows, {"split": "train"})
+    write_scores(tmp_path / "table.json", rows, {"split": "train"})
     said: dict[str, Any] = json.loads((tmp_path / "table.json").read_text())
     assert [row["name"] for row in said["datasets"]] == ["source", "translated", "theirs"]
     for row, figures in zip(said["datasets"], rows, strict=True):
@@ -139,7 +139,7 @@ def test_the_json_names_the_feature_space_and_keeps_the_papers_figures_apart(
 
 def test_the_same_rows_give_the_same_bytes_and_every_dataset_a_line(rows: list[DatasetFigures], tmp_path: Path) -> None:
     for name in ("a.md", "b.md"):
-        write_comparison(tmp_path / name, rows, {"split": "train"})
+        write_scores(tmp_path / name, rows, {"split": "train"})
     text = (tmp_path / "a.md").read_text()
     assert text == (tmp_path / "b.md").read_text()
     lines = text.splitlines()
@@ -148,12 +148,12 @@ def test_the_same_rows_give_the_same_bytes_and_every_dataset_a_line(rows: list[D
     assert all(any(line.startswith(f"| {name} |") for line in lines) for name in ("source", "translated", "theirs"))
     assert sum(line.startswith("| paper: ") for line in lines) == 7
     console = Console(record=True, width=180, quiet=True)
-    print_comparison(rows, console)
+    print_scores(rows, console)
 
 
 def test_another_suffix_is_refused(rows: list[DatasetFigures], tmp_path: Path) -> None:
     with pytest.raises(HflowError, match=r"\.json or \.md"):
-        write_comparison(tmp_path / "table.csv", rows, {})
+        write_scores(tmp_path / "table.csv", rows, {})
 
 
 def test_too_few_images_and_images_too_small_are_named(project: Project, vgg: ShiftTolerantVGG, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def _fails(project: Project, vgg: ShiftTolerantVGG, folder: Path, *, images: int
     for number in range(images):
         Image.new("RGB", (40, 17)).save(folder / f"{number}.png")
     with pytest.raises(HflowError, match=match):
-        compare(
+        score_datasets(
             {"theirs": folder},
             source=project.prepared / "source",
             target=project.prepared / "target",

@@ -10,11 +10,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from hflow.comparison import DatasetFigures
+from hflow.dataset_scores import DatasetFigures
 from hflow.errors import HflowError
 from hflow.files import write_text
 
-__all__ = ["PAPER", "check_suffix", "print_comparison", "write_comparison"]
+__all__ = ["PAPER", "check_suffix", "print_scores", "write_scores"]
 
 PAPER = (
     ("CycleGAN", 75.93, 39.12, 28.92, 0.70, 22.12, 22.76, 454.91),
@@ -39,7 +39,7 @@ SEMANTICS_HEADER = ("dataset", "kept", "from", "to", "share of the class")
 Cell = Callable[[DatasetFigures], str]
 
 
-def print_comparison(rows: Sequence[DatasetFigures], console: Console | None = None) -> None:
+def print_scores(rows: Sequence[DatasetFigures], console: Console | None = None) -> None:
     """Print the rows, the paper's below them, and what the judge sees changed."""
     console = console or Console()
     if not console.is_terminal:
@@ -52,7 +52,7 @@ def print_comparison(rows: Sequence[DatasetFigures], console: Console | None = N
         console.print(_table("What a frozen segmenter sees changed, from class to class", SEMANTICS_HEADER, semantics))
 
 
-def write_comparison(path: Path, rows: Sequence[DatasetFigures], protocol: dict[str, Any]) -> None:
+def write_scores(path: Path, rows: Sequence[DatasetFigures], protocol: dict[str, Any]) -> None:
     """Write the comparison as the file's suffix says.
 
     `.md`: the tables and the protocol. `.json`: every figure; the keys of FID and KID name their feature space, and a

@@ -24,7 +24,7 @@ from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
 from hflow.progress import progress
 
-__all__ = ["PAPER_SIZE", "DatasetFigures", "Fidelity", "NetworkCost", "compare", "network_cost"]
+__all__ = ["PAPER_SIZE", "DatasetFigures", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
 
 BATCH = 8
 LEAST = 4
@@ -86,7 +86,7 @@ class DatasetFigures:
     network: NetworkCost | None
 
 
-def compare(
+def score_datasets(
     datasets: Mapping[str, Path],
     *,
     source: Path,
