@@ -104,9 +104,67 @@ def segment(
 
 
 @app.command()
-def evaluate(params: ParamsFile = DEFAULT) -> None:
-    """Bring all figures together and write the report."""
-    _show(stages.evaluate(load_params(params)))
+def baselines(params: ParamsFile = DEFAULT) -> None:
+    """Recolour the prepared frames by each baseline that segment.train_on names."""
+    _show(stages.baselines(load_params(params)))
+
+
+@app.command()
+def judge(
+    out: Annotated[Path, typer.Argument(help="The folder to write.")] = stages.JUDGE,
+    steps: Annotated[int, typer.Option(min=1, help="Of training.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Train the judge that tells what translation changed, on the labelled frames of both domains."""
+    _show(stages.train_judge(load_params(params), out, steps=steps, seed=seed, device=device))
+
+
+@app.command()
+def evaluate(
+    datasets: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=PATH]...", help="Folders of shards or of images to compare.")
+    ] = None,
+    source: Annotated[Path, typer.Option(help="The frames that they were made of.")] = stages.PREPARED / "source",
+    target: Annotated[Path, typer.Option(help="The images that they should look like.")] = (
+        stages.PREPARED / "target" / "train"
+    ),
+    split: Annotated[str, typer.Option(help="Which shards are meant, where a folder has several splits.")] = "train",
+    features: Annotated[str, typer.Option(help="Of FID and KID: auto, inception, vgg16.")] = "auto",
+    inception: Annotated[Path | None, typer.Option(help="A file of Inception-v3's weights.")] = None,
+    judge: Annotated[Path, typer.Option(help="The folder of a judge, as `hflow judge` writes it.")] = stages.JUDGE,
+    model: Annotated[Path, typer.Option(help="The network whose size is shown.")] = stages.MODEL,
+    segment: Annotated[bool, typer.Option(help="Train the downstream segmenter on each dataset too.")] = True,
+    out: Annotated[list[Path] | None, typer.Option(help="A file to write, .json or .md; may be repeated.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Bring all figures together and write the report; or compare datasets: `hflow evaluate NAME=PATH ...`."""
+    if not datasets:
+        _show(stages.evaluate(load_params(params)))
+        return
+    from hflow.score_table import check_suffix, print_scores, write_scores
+
+    for path in out or ():
+        check_suffix(path)
+    rows, protocol = stages.score_datasets(
+        load_params(params),
+        _named_paths(datasets),
+        source=source,
+        target=target,
+        split=split,
+        features=features,
+        inception=inception,
+        judge=judge,
+        model=model,
+        segment=segment,
+        device=device,
+    )
+    print_scores(rows)
+    for path in out or ():
+        write_scores(path, rows, protocol)
+        print(f"written: {path}")
 
 
 @app.command()
@@ -169,3 +227,16 @@ def bench(
 def _show(values: dict[str, Any]) -> None:
     for key, value in values.items():
         print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
+
+
+def _named_paths(datasets: list[str]) -> dict[str, Path]:
+    """NAME=PATH, each name once and fit for a file's name."""
+    paths = {}
+    for dataset in datasets:
+        name, equals, path = dataset.partition("=")
+        if not (name and equals and path) or "/" in name:
+            raise HflowError(f"{dataset!r} is not NAME=PATH: say hflow evaluate translated=data/translated")
+        if name in paths:
+            raise HflowError(f"the name {name!r} is given twice")
+        paths[name] = Path(path)
+    return paths

@@ -12,7 +12,10 @@ from hflow.errors import HflowError
 from hflow.labels import TRAIN_CLASSES
 
 __all__ = [
+    "BASELINES",
+    "TRAINING_SETS",
     "VARIANTS",
+    "BaselinesParams",
     "DataParams",
     "DomainParams",
     "EncoderParams",
@@ -40,7 +43,8 @@ VARIANTS: Mapping[str, tuple[int, ...]] = {
 """Expansion rates of the paper's variants (section 4.1)."""
 
 StyleLayer = Literal["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
-TRAINING_SETS = ("source", "translated", "target", "translated+target")
+BASELINES = ("histogram", "reinhard", "fda")
+TRAINING_SETS = ("source", "translated", "target", "translated+target", *BASELINES)
 
 Size = tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -171,6 +175,13 @@ class TranslateParams(_Section):
     workers: Count = 2
 
 
+class BaselinesParams(_Section):
+    """The recoloured frames that translation is held against, where `segment.train_on` names them."""
+
+    fda_beta: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    workers: Count = 2
+
+
 class SegmentParams(_Section):
     """The downstream task: a DeepLabV3 trained on each named set in turn."""
 
@@ -224,6 +235,7 @@ class Params(_Section):
     loss: LossParams = LossParams()
     train: TrainParams
     translate: TranslateParams = TranslateParams()
+    baselines: BaselinesParams = BaselinesParams()
     segment: SegmentParams = SegmentParams()
     evaluate: EvaluateParams = EvaluateParams()
     tracking: TrackingParams = TrackingParams()

@@ -1,5 +1,6 @@
 """The pipeline's stages, each with the folders it reads and writes; what flows and commands call."""
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,24 +12,30 @@ from hflow.progress import say
 from hflow.timings import Timing, Watch, read_timing, write_timing
 
 if TYPE_CHECKING:
+    from hflow.dataset_scores import DatasetFigures
+    from hflow.datasets.image_sets import ImageSet
     from hflow.tracking import TrainingRun
 
 __all__ = [
     "EVALUATION",
+    "JUDGE",
     "MODEL",
     "PREPARED",
     "REPORTS",
     "SEGMENTATION",
     "SETS",
     "TRANSLATED",
+    "baselines",
     "build_town",
     "check",
     "compare",
     "evaluate",
     "picture",
     "prepare",
+    "score_datasets",
     "segment",
     "train",
+    "train_judge",
     "translate",
 ]
 
@@ -36,7 +43,9 @@ TOWN = Path("data/town")
 PREPARED = Path("data/prepared")
 SETS = Path("data/sets")
 MODEL = Path("models/hflow")
+JUDGE = Path("models/judge")
 TRANSLATED = Path("data/translated")
+BASELINE_SETS = Path("data/baselines")
 TRAIN_PLOTS = Path("plots/train")
 SEGMENTATION = Path("metrics/segment")
 EVALUATION = Path("metrics/evaluate.json")
@@ -183,6 +192,23 @@ def translate(params: Params) -> dict[str, Any]:
     return counts
 
 
+def baselines(params: Params) -> dict[str, Any]:
+    """Recolour the prepared frames by each baseline in segment.train_on; gives the mean SSIM of each."""
+    from hflow.baseline_sets import make_baselines
+    from hflow.params import BASELINES
+
+    counts = make_baselines(
+        [name for name in params.segment.train_on if name in BASELINES],
+        params.baselines,
+        seed=params.translate.seed,
+        prepared=PREPARED,
+        out=BASELINE_SETS,
+        sets=SETS,
+        work=work_folder("baselines"),
+    )
+    return {f"{name}/{figure}": value for name, found in counts.items() for figure, value in found.items()}
+
+
 def segment(params: Params, name: str) -> dict[str, Any]:
     """Train the downstream segmenter on one set and score it on the target; gives its scores."""
     from hflow.datasets.shards import shard_files
@@ -266,3 +292,106 @@ def picture(out: Path, *, frames: int) -> None:
         raise HflowError(f"{out} is neither a .png nor a .jpg: name one")
     with atomic_path(out) as place:
         before_after(example_frames(PREPARED, TRANSLATED, frames)).save(place, kind, quality=88, subsampling=0)
+
+
+def train_judge(params: Params, out: Path, *, steps: int, seed: int, device: str) -> dict[str, Any]:
+    """Train a judge on the labelled frames of both domains, for `score_datasets`; gives where it is and its hash."""
+    from hflow.datasets.shards import shard_files
+    from hflow.devices import pick_device
+    from hflow.judge import save_judge, train_judge
+
+    shards = [path for domain in ("source", "target") for path in shard_files(PREPARED / domain / "train")]
+    judge = train_judge(shards, params.data.classes, steps=steps, seed=seed, device=pick_device(device))
+    return {"judge": str(out), "sha256": save_judge(judge, out).sha256}
+
+
+def score_datasets(
+    params: Params,
+    datasets: Mapping[str, Path],
+    *,
+    source: Path,
+    target: Path,
+    split: str,
+    features: str,
+    inception: Path | None,
+    judge: Path,
+    model: Path,
+    segment: bool,
+    device: str,
+) -> "tuple[list[DatasetFigures], dict[str, Any]]":
+    """Datasets by name in the columns of the paper's Table 1; gives a row each, and how they were measured.
+
+    Args:
+        datasets: folders of shards or of images.
+        source, target, split: what fidelity and realism are measured against; the split is that of the first and of
+            the datasets, where they have several.
+        features, inception: the feature space, and a file of its weights.
+        judge, model: folders; passed over where they are missing.
+        segment: whether to train the downstream segmenter on each; what the stage segment has finished is taken over.
+        device: for the metrics; `segment.device` is the segmenter's.
+    """
+    from hflow.dataset_scores import score_datasets
+    from hflow.datasets.image_sets import labelled_set
+    from hflow.datasets.shards import shard_files
+    from hflow.devices import pick_device
+    from hflow.judge import load_judge
+    from hflow.metrics.features import load_feature_space
+    from hflow.metrics.lpips import load_vgg
+    from hflow.metrics.realism import SUBSETS
+    from hflow.model.store import load_model
+
+    where, work = pick_device(device), work_folder("evaluate")
+    vgg = load_vgg().to(where)
+    space = load_feature_space(features, device=where, weights=inception, vgg=vgg)
+    protocol: dict[str, Any] = {
+        "source": str(source),
+        "target": str(target),
+        "split": split,
+        "SSIM, PSNR, ST-LPIPS": "means over pairs of one key, at the size of the source frame",
+        "FID, KID": f"in {space.name}, against all images of the target; KID over {SUBSETS} subsets, seed 0",
+        "GMAC": "multiply-accumulates (10^9) of one frame of 512x256, the Style-Net included",
+    }
+    frozen = load_judge(judge, device=where) if judge.exists() else None
+    if frozen:
+        if frozen.classes != params.data.classes:
+            raise HflowError(f"the classes of {judge} are not those of data.classes: train one by `hflow judge`")
+        protocol["judge"] = (
+            f"{judge} ({frozen.name}, {frozen.sha256[:12]}), on pixels where it is right about the source"
+        )
+    else:
+        say(f"there is no judge in {judge}, so what changed from class to class is not shown: `hflow judge` trains one")
+    validation = shard_files(PREPARED / "target" / "val")
+    if segment and not validation:
+        say("the target has no validation set, so no segmenter is trained")
+
+    def score(name: str, images: "ImageSet", frames: "ImageSet") -> dict[str, Any] | None:
+        training_set = labelled_set(name, images, frames, work)
+        if training_set is None:
+            say(f"{name} has no labels, so no segmenter is trained on it")
+            return None
+        from hflow.segmentation import segment
+
+        found = segment(
+            params.segment,
+            training_set=training_set,
+            validation=validation,
+            classes=params.data.classes,
+            out=work / f"{name}.json",
+            work=work_folder("segment"),
+        )
+        protocol["segmenter"] = {k: v for k, v in found["protocol"].items() if k not in ("training_frames", "size")}
+        by_seed = {run["seed"]: run["mIoU"] for run in found["seeds"]}
+        return {**{key: found[key] for key in ("pxAcc", "clsAcc", "mIoU", "IoU")}, "mIoU by seed": by_seed}
+
+    rows = score_datasets(
+        datasets,
+        source=source,
+        target=target,
+        split=split,
+        space=space,
+        vgg=vgg,
+        judge=frozen,
+        model=load_model(model) if model.exists() else None,
+        score=score if segment and validation else None,
+    )
+    return rows, protocol

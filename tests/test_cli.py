@@ -1,11 +1,14 @@
 """The command: a fault is one line that says what to do, never a traceback."""
 
+import json
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from safetensors.torch import save_file
+from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 from tests.pictures import write_cityscapes, write_gta
 
@@ -26,7 +29,7 @@ def _hflow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     write_gta(tmp_path / "data/town/gta5", 4)
-    write_cityscapes(tmp_path / "data/town/cityscapes", [("train", 3)])
+    write_cityscapes(tmp_path / "data/town/cityscapes", [("train", 4)])
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
 
@@ -81,6 +84,35 @@ def test_translating_with_a_model_that_is_not_there_names_it(project: Path) -> N
     fault = _fault(_hflow(project, "translate", "data/town/gta5/images", "out", "--model", "models/none"))
     assert "models/none" in fault
     assert not (project / "out").exists()
+
+
+def test_datasets_are_compared_in_one_table(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("size: [128, 64]           # what", "size: [48, 24]           # what"))
+    assert _hflow(project, "prepare").returncode == 0
+    raw = ("raw=data/prepared/source", "theirs=data/town/gta5")
+    done = _hflow(project, "evaluate", *raw, "--features", "vgg16", "--no-segment", "--out", "table.json")
+    assert done.returncode == 0, done.stderr
+    assert "raw" in done.stdout
+    assert "paper: Hierarchy Flow" in done.stdout
+    said = json.loads((project / "table.json").read_text())
+    assert [row["pairs"] for row in said["datasets"]] == [4, 4]
+    assert all(row["SSIM"] > 0.99 for row in said["datasets"])
+
+
+def test_a_judge_of_other_classes_is_refused(project: Path) -> None:
+    folder = project / "models/judge"
+    folder.mkdir(parents=True)
+    network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
+    save_file(network.state_dict(), folder / "judge.safetensors")
+    config = {"network": "lraspp_mobilenet_v3_large", "classes": ["road", "sky"]}
+    (folder / "judge.json").write_text(json.dumps(config))
+    done = _hflow(project, "evaluate", "raw=data/town/gta5", "--features", "vgg16")
+    assert "the classes of models/judge" in _fault(done)
+
+
+def test_a_dataset_without_a_name_says_how_to_name_it(project: Path) -> None:
+    assert "NAME=PATH" in _fault(_hflow(project, "evaluate", "data/translated"))
 
 
 def test_an_unknown_preset_lists_those_there_are(tmp_path: Path) -> None:

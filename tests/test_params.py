@@ -40,6 +40,7 @@ FAULTS = {
     "train.batch_size": ("batch_size: 2 ", "batch_size: two "),
     "extras": ("tracking:", "extras: {}\ntracking:"),
     "segment.train_on": ("[source, translated]", "[source, dreams]"),
+    "baselines.fda_beta": ("fda_beta: 0.05", "fda_beta: 0.6"),
     "data.source.layout": ("layout: gta", "layout: gtav"),
 }
 

@@ -13,7 +13,7 @@ import yaml
 from mlflow import MlflowClient
 
 ROOT = Path(__file__).parents[1]
-STAGES = ("town", "prepare", "train", "translate", "segment", "evaluate")
+STAGES = ("town", "prepare", "train", "translate", "baselines", "segment", "evaluate")
 
 
 def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
@@ -57,7 +57,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         prepare={"size": [64, 32], "shard_size": 4},
         model={"variant": [2]},
         train={"steps": 6, "crop": [32, 32], "log_every": 2, "checkpoint_every": 3},
-        segment={"train_on": ["source", "translated"], "steps": 3, "batch_size": 4},
+        segment={"train_on": ["source", "translated", "reinhard"], "steps": 3, "batch_size": 4},
     )
     for command in (["git", "init", "-q"], ["git", "add", "-A"]):
         subprocess.run(command, cwd=folder, check=True)
@@ -80,7 +80,8 @@ def test_every_stage_leaves_what_it_promises(project: Path) -> None:
     assert (project / "data/translated/manifest.parquet").is_file()
     assert (project / "models/hflow/model.safetensors").is_file()
     assert (project / "plots/train/contact-sheet.png").is_file()
-    for name in ("source", "translated"):
+    assert list((project / "data/baselines/reinhard/train").glob("shard-*.parquet"))
+    for name in ("source", "translated", "reinhard"):
         assert 0 <= json.loads((project / f"metrics/segment/{name}.json").read_text())["mIoU"] <= 1
     assert json.loads((project / "metrics/evaluate.json").read_text())
     report = (project / "reports/index.html").read_text()
@@ -101,7 +102,7 @@ def test_one_server_knows_the_run_of_every_stage(project: Path) -> None:
         "asyncio.run(main())\n"
     )
     done = _python(project, "-c", code)
-    names = ["evaluate", "prepare", "segment", "segment", "sim2real", "train", "translate"]
+    names = ["baselines", "evaluate", "prepare", "segment", "segment", "segment", "sim2real", "train", "translate"]
     assert str([(name, "Completed") for name in names]) in done.stdout, done.stdout + done.stderr
 
 
@@ -111,7 +112,7 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
     experiment = client.get_experiment_by_name("town")
     assert experiment is not None
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-    assert runs.keys() == {"train", "segment source", "segment translated"}
+    assert runs.keys() == {"train", "segment source", "segment translated", "segment reinhard"}
     training = runs["train"]
     assert training.info.status == "FINISHED"
     assert training.data.params["loss.k"] == "0.8"
@@ -122,7 +123,7 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
     assert digests["source"].endswith(".dir")
     artifacts = {a.path for a in client.list_artifacts(training.info.run_id)}
     assert {"model", "plots", "images", "evaluate"} <= artifacts
-    for name in ("source", "translated"):
+    for name in ("source", "translated", "reinhard"):
         said = json.loads((project / f"metrics/segment/{name}.json").read_text())
         run = runs[f"segment {name}"]
         assert run.data.tags["mlflow.parentRunId"] == training.info.run_id
@@ -158,4 +159,4 @@ def test_lambda_runs_only_training_and_what_follows_it(project: Path) -> None:
     ran = set(re.findall(r"Running stage '([^']+)'", done.stdout + done.stderr))
     kept = set(re.findall(r"Stage '([^']+)' didn't change", done.stdout + done.stderr))
     assert {"train", "translate", "segment@translated", "evaluate"} == ran
-    assert {"data/dvc.yaml:town", "prepare", "segment@source"} == kept
+    assert {"data/dvc.yaml:town", "prepare", "baselines", "segment@source", "segment@reinhard"} == kept

@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Page
 
 from hflow.findings import Evaluation, Example, ModelFacts, Rejected, Score
 from hflow.metrics.summary import Gain, Similarity
-from hflow.params import DataParams
-from hflow.report import verdict, write_report
+from hflow.params import TRAINING_SETS, DataParams
+from hflow.report import SETS, verdict, write_report
 from hflow.timings import Timing
 from tests.browser import faults_of_access, opened, running_browser, widths_of_pictures
 
@@ -115,6 +115,10 @@ def _bare(evaluation: Evaluation) -> Evaluation:
 def _written(evaluation: Evaluation, folder: Path) -> str:
     write_report(evaluation, folder / "index.html", data=DATA, timings=TIMINGS)
     return (folder / "index.html").read_text(encoding="utf-8")
+
+
+def test_every_training_set_is_explained() -> None:
+    assert SETS.keys() == set(TRAINING_SETS)
 
 
 def test_the_verdict_is_one_sentence_with_its_numbers(evaluation: Evaluation) -> None:

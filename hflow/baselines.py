@@ -1,0 +1,62 @@
+"""What a user would do instead of training a network: three ways to give a frame the colours of an image.
+
+Each takes a frame and a style, uint8 (H, W, 3) and (h, w, 3), RGB, and gives the frame anew, uint8 (H, W, 3):
+
+    >>> frame, style = np.zeros((4, 6, 3), np.uint8), np.full((2, 2, 3), 90, np.uint8)
+    >>> int(reinhard(frame, style).max())
+    90
+"""
+
+import math
+
+import numpy as np
+from PIL import Image
+from skimage.color import lab2rgb, rgb2lab
+from skimage.exposure import match_histograms
+
+__all__ = ["fda", "histogram", "reinhard"]
+
+
+def histogram(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
+    """Each channel's values mapped, in order, so that its histogram becomes the style's (scikit-image)."""
+    return _pixels(match_histograms(frame.astype(np.float64), style.astype(np.float64), channel_axis=-1))
+
+
+def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
+    """Colour transfer of Reinhard and others (2001): each channel gets the mean and the std of the style's.
+
+    In CIELAB (D65) instead of the paper's lαβ, as most implementations do it. Colours that RGB doesn't have are cut
+    off, so the statistics of what comes out differ a little.
+    """
+    content, target = rgb2lab(frame), rgb2lab(style)  # (H, W, 3)
+    mean, std = content.mean(axis=(0, 1)), content.std(axis=(0, 1))
+    scale = target.std(axis=(0, 1)) / np.maximum(std, 1e-6)
+    out = (content - mean) * scale + target.mean(axis=(0, 1))
+    # Lightness ends at 0 and 100, and yellow where scikit-image cuts it too, with a warning.
+    out[..., 0] = np.clip(out[..., 0], 0, 100)
+    out[..., 2] = np.minimum(out[..., 2], 199.99 * (out[..., 0] + 16) / 116)
+    return _pixels(255 * lab2rgb(out))
+
+
+def fda(frame: np.ndarray, style: np.ndarray, *, beta: float) -> np.ndarray:
+    """Fourier domain adaptation (Yang and Soatto 2020): the amplitudes of the lowest frequencies are the style's.
+
+    Args:
+        frame, style: as of all three; the style is brought to the frame's size first.
+        beta: half the side of the square of frequencies that change, as a share of the frame's shorter side, from 0,
+            which changes nothing, to 0.5, which changes all of a square frame; the paper's are 0.01, 0.05 and 0.09.
+    """
+    if beta == 0:
+        return frame.copy()
+    height, width, _ = frame.shape
+    fitted = np.asarray(Image.fromarray(style).resize((width, height), Image.Resampling.BICUBIC))
+    content, target = (np.fft.fft2(image.astype(np.float64), axes=(0, 1)) for image in (frame, fitted))
+    reach = math.floor(beta * min(height, width))
+    rows, columns = (np.abs(np.fft.fftfreq(side) * side) <= reach for side in (height, width))
+    low = (rows[:, None] & columns[None, :])[..., None]  # (H, W, 1)
+    amplitude = np.where(low, np.abs(target), np.abs(content))
+    return _pixels(np.fft.ifft2(amplitude * np.exp(1j * np.angle(content)), axes=(0, 1)).real)
+
+
+def _pixels(values: np.ndarray) -> np.ndarray:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)

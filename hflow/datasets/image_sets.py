@@ -1,0 +1,168 @@
+"""Any set of images by its path: shards of hflow, or a folder of image files that another tool wrote."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from hflow.datasets.images import decode_ids, decode_rgb, encode_png, open_rgb
+from hflow.datasets.raw import IMAGE_SUFFIXES
+from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, image_value, read_table, shard_files, write_shard
+from hflow.datasets.training_sets import TrainingSet
+from hflow.errors import HflowError
+from hflow.files import WorkFolder, fingerprint, sha256_file
+
+__all__ = ["Frame", "ImageSet", "fitted", "labelled_set", "match_keys", "open_images"]
+
+ROWS_A_SHARD = 256
+
+
+@dataclass(frozen=True)
+class Frame:
+    """An image, uint8 (H, W, 3), its key, and its train ids, uint8 (H, W), where it has labels."""
+
+    key: str
+    pixels: np.ndarray
+    label: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The images of a set, decoded when they are asked for.
+
+    Attributes:
+        path: as it was given.
+        keys: of the images, in order; a key is a file's name below the folder, without the suffix.
+        shards: the files that hold them; none for a folder of images.
+        load: the frame of this number.
+    """
+
+    path: Path
+    keys: Sequence[str]
+    shards: Sequence[Path]
+    load: Callable[[int], Frame]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return (self.load(number) for number in range(len(self)))
+
+
+def open_images(path: Path, split: str = "train") -> ImageSet:
+    """Open a set.
+
+    Args:
+        path: a folder with shards in it or in its subfolder `split`, such as data/translated or data/prepared/source;
+            or a folder of images, in it or in its subfolder images/, at any depth.
+        split: which subfolder of shards is meant.
+
+    Raises:
+        HflowError: it is no folder, or has neither.
+    """
+    if not path.is_dir():
+        raise HflowError(f"{path} is not a folder: name a folder of shards or of images")
+    shards = shard_files(path / split) or shard_files(path)
+    if shards:
+        return _from_shards(path, shards)
+    folder = path / "images" if (path / "images").is_dir() else path
+    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not files:
+        raise HflowError(f"{path} has no shards (shard-*.parquet, or in {split}/) and no images")
+    keys = [p.relative_to(folder).with_suffix("").as_posix() for p in files]
+
+    def load(number: int) -> Frame:
+        try:
+            return Frame(keys[number], np.asarray(open_rgb(files[number])), None)
+        except HflowError as error:
+            raise HflowError(f"{files[number]} {error}") from None
+
+    return ImageSet(path, keys, (), load)
+
+
+def match_keys(keys: Sequence[str], others: Sequence[str]) -> dict[str, str]:
+    """Which of `others` each key belongs to: the same key, or else the only one with the same last part.
+
+    Keys without a partner are left out.
+    """
+    known = set(others)
+    by_name: dict[str, list[str]] = {}
+    for other in others:
+        by_name.setdefault(other.rpartition("/")[2], []).append(other)
+    found = {}
+    for key in keys:
+        named = by_name.get(key.rpartition("/")[2], [])
+        if key in known:
+            found[key] = key
+        elif len(named) == 1:
+            found[key] = named[0]
+    return found
+
+
+def fitted(frame: Frame, original: Frame) -> np.ndarray:
+    """The frame's pixels at the size of its original, bicubic where that is another."""
+    height, width = original.pixels.shape[:2]
+    if frame.pixels.shape[:2] == (height, width):
+        return frame.pixels
+    return np.asarray(Image.fromarray(frame.pixels).resize((width, height), Image.Resampling.BICUBIC))
+
+
+def labelled_set(name: str, images: ImageSet, source: ImageSet, work: Path) -> TrainingSet | None:
+    """A set as one to train a segmenter on; None where it has no labels.
+
+    Shards are taken as they are. Images of a folder get the labels of the source frames of their keys, at the frames'
+    size, and are written to shards in `work`.
+    """
+    if images.shards:
+        columns = [read_table(path, ["label_train_ids"])["label_train_ids"] for path in images.shards]
+        labelled = any(column.null_count < len(column) for column in columns)
+        return TrainingSet(name, {path: sha256_file(path) for path in images.shards}) if labelled else None
+    numbers = {key: number for number, key in enumerate(source.keys)}
+    partners = match_keys(images.keys, source.keys)
+    store, shards = WorkFolder(work), {}
+    paired = [number for number, key in enumerate(images.keys) if key in partners]
+    for first in range(0, len(paired), ROWS_A_SHARD):
+        frames = [images.load(number) for number in paired[first : first + ROWS_A_SHARD]]
+        originals = [source.load(numbers[partners[frame.key]]) for frame in frames]
+        rows = [_labelled_row(f, o, o.label) for f, o in zip(frames, originals, strict=True) if o.label is not None]
+        if not rows:
+            continue
+        mark = fingerprint([_hashes(row) for row in rows])
+        if not store.find(mark):
+            with store.begin(mark) as (place, _):
+                write_shard(place, rows, PREPARED_SCHEMA)
+        piece = store.find(mark)
+        assert piece is not None
+        shards[piece.path] = piece.sha256
+    return TrainingSet(name, shards) if shards else None
+
+
+def _labelled_row(frame: Frame, original: Frame, label: np.ndarray) -> dict[str, Any]:
+    height, width = label.shape
+    return dict.fromkeys(PREPARED_SCHEMA.names) | {
+        "key": frame.key,
+        "image": image_value(encode_png(fitted(frame, original)), f"{frame.key}.png"),
+        "label_train_ids": image_value(encode_png(label), f"{frame.key}.png"),
+        "width": width,
+        "height": height,
+    }
+
+
+def _hashes(row: dict[str, Any]) -> list[str]:
+    return [row["key"], *(sha256(row[name]["bytes"]).hexdigest() for name in ("image", "label_train_ids"))]
+
+
+def _from_shards(path: Path, shards: Sequence[Path]) -> ImageSet:
+    rows = ShardSet(shards, ["key", "image", "label_train_ids"])
+    keys = [key for shard in shards for key in read_table(shard, ["key"])["key"].to_pylist()]
+
+    def load(number: int) -> Frame:
+        row = rows[number]
+        label = row.get("label_train_ids")
+        return Frame(row["key"], decode_rgb(row["image"]["bytes"]), label and decode_ids(label["bytes"]))
+
+    return ImageSet(path, keys, tuple(shards), load)

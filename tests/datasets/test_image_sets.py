@@ -1,0 +1,91 @@
+"""Any set of images: shards and folders give the same frames; frames find their source by key."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hflow.datasets.image_sets import labelled_set, match_keys, open_images
+from hflow.datasets.shards import read_rows
+from hflow.errors import HflowError
+from hflow.segmentation import LabelledFrames
+from tests.conftest import Project
+
+CLASSES = ["road", "sky", "car"]
+
+
+def _as_files(project: Project, folder: Path, size: tuple[int, int] | None = None) -> Path:
+    """The frames of the project as another tool would write them."""
+    for frame in open_images(project.prepared / "source"):
+        folder.mkdir(exist_ok=True)
+        image = Image.fromarray(frame.pixels)
+        (image.resize(size) if size else image).save(folder / f"{frame.key}.png")
+    return folder
+
+
+def test_shards_and_a_folder_of_the_same_images_give_the_same_frames(project: Project, tmp_path: Path) -> None:
+    shards = open_images(project.prepared / "source")
+    files = open_images(_as_files(project, tmp_path / "files"))
+    assert sorted(shards.keys) == list(files.keys)
+    pixels = {frame.key: frame.pixels for frame in shards}
+    assert all(np.array_equal(frame.pixels, pixels[frame.key]) for frame in files)
+    assert all(frame.label is not None for frame in shards)
+    assert all(frame.label is None for frame in files)
+
+
+def test_the_split_is_taken_where_there_is_one(project: Project) -> None:
+    assert len(open_images(project.prepared / "target", "val")) == 3
+    assert len(open_images(project.prepared / "target" / "train", "val")) == 6
+
+
+def test_images_in_a_subfolder_images_are_those_meant(project: Project, tmp_path: Path) -> None:
+    _as_files(project, tmp_path / "images")
+    (tmp_path / "labels").mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "labels" / "00000.png")
+    assert open_images(tmp_path).keys[0] == "00000"
+    assert len(open_images(tmp_path)) == 12
+
+
+def test_a_key_is_matched_whole_or_by_its_last_part_where_that_is_one() -> None:
+    sources = ["a/1", "b/1", "a/2"]
+    assert match_keys(["a/1", "2", "1", "3"], sources) == {"a/1": "a/1", "2": "a/2"}
+
+
+def test_a_folder_gets_the_labels_of_its_sources_at_their_size(project: Project, tmp_path: Path) -> None:
+    source = open_images(project.prepared / "source")
+    given = open_images(_as_files(project, tmp_path / "files", size=(50, 40)))
+    found = labelled_set("theirs", given, source, tmp_path / "work")
+    assert found is not None
+    labels = {frame.key: frame.label for frame in source}
+    rows = [row for path in found.files for row in read_rows(path)]
+    assert {row["key"] for row in rows} == labels.keys()
+    frames = LabelledFrames(found.files, CLASSES)
+    for row, (pixels, ids) in zip(rows, frames, strict=True):
+        assert pixels.shape[:2] == ids.shape == (24, 32)
+        assert np.array_equal(ids, labels[row["key"]])
+    assert labelled_set("theirs", given, source, tmp_path / "work") == found
+
+
+def test_shards_are_a_training_set_as_they_are(project: Project, tmp_path: Path) -> None:
+    source = open_images(project.prepared / "source")
+    found = labelled_set("source", source, source, tmp_path / "work")
+    assert found is not None
+    assert list(found.files) == list(source.shards)
+    assert not (tmp_path / "work").exists()
+
+
+def test_a_folder_without_sources_is_no_training_set(project: Project, tmp_path: Path) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "elsewhere.png")
+    source = open_images(project.prepared / "source")
+    assert labelled_set("theirs", open_images(tmp_path), source, tmp_path / "work") is None
+
+
+def test_what_is_no_set_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match="none is not a folder"):
+        open_images(tmp_path / "none")
+    with pytest.raises(HflowError, match="no images"):
+        open_images(tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    with pytest.raises(HflowError, match=r"broken\.png"):
+        open_images(tmp_path).load(0)
