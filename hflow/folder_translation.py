@@ -20,7 +20,8 @@ from hflow.files import atomic_path, code_fingerprint, fingerprint, sha256_file
 from hflow.metrics.fidelity import ssim
 from hflow.model.store import TrainedModel
 from hflow.progress import progress, say
-from hflow.translation import CODE, MANIFEST_SCHEMA, Translator, choose_style
+from hflow.shard_translation import CODE
+from hflow.translation import MANIFEST_SCHEMA, Translator, choose_style
 
 __all__ = ["translate_folder"]
 
