@@ -1,5 +1,6 @@
 """The command `hflow`."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from hflow.errors import HflowError
 from hflow.params import VARIANTS, load_params, preset_names, preset_text
 from hflow.project import write_params
 
-__all__ = ["app", "main"]
+__all__ = ["app", "end_on_sigterm", "main"]
 
 app = typer.Typer(
     help="Simulator frames into frames that look real, labels kept.",
@@ -26,11 +27,17 @@ DEFAULT = Path("params.yaml")
 
 def main() -> None:
     """Run the command; a fault that the user can mend is printed in one line, and the exit status is 1."""
+    end_on_sigterm()
     try:
         app()
     except HflowError as error:
         print(f"hflow: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the process as an error would, so that temporary files and locks are removed; status 143."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @app.command()

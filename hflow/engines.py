@@ -5,7 +5,6 @@ kind of device with the same number of threads.
 """
 
 import contextlib
-import errno
 import functools
 import multiprocessing
 import os
@@ -22,7 +21,7 @@ import torch
 
 from hflow.devices import pick_device
 from hflow.errors import HflowError
-from hflow.files import Finished
+from hflow.files import NO_ROOM, Finished
 from hflow.params import TranslateParams
 from hflow.progress import say
 from hflow.shard_translation import Advance, Recipe, ShardTask, ShardWorker, worker_marks
@@ -31,8 +30,6 @@ __all__ = ["Engine", "is_transient", "open_engine", "translate_shards"]
 
 ATTEMPTS = 4
 FIRST_DELAY = 1.0
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
-"""Errors that trying again does not mend."""
 
 
 class LostWorkerError(Exception):
@@ -96,6 +93,7 @@ def translate_shards(
 
     Raises:
         HflowError: some could not be translated; the others are finished and are kept for the next run.
+        OSError: there is no room to write.
     """
     finished: dict[str, Finished] = {}
     faults: list[str] = []
@@ -111,10 +109,7 @@ def translate_shards(
             say(f"shard {task.split}/{task.path.name}: {error}")
         except (OSError, LostWorkerError) as error:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
-                raise HflowError(
-                    f"{recipe.work} can't be written: {error.strerror or error}; make room there and run the same "
-                    f"command again: {len(finished)} of {len(tasks)} shards are finished and kept"
-                ) from None
+                raise
             faults.append(f"{task.path}: {error}")
     if faults:
         raise HflowError(

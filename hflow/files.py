@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import errno
 import fcntl
 import glob
 import hashlib
@@ -19,6 +20,7 @@ from typing import Any
 from hflow.errors import HflowError
 
 __all__ = [
+    "NO_ROOM",
     "Finished",
     "WorkFolder",
     "atomic_path",
@@ -30,9 +32,14 @@ __all__ = [
     "publish",
     "remove_leftovers",
     "sha256_file",
+    "writable",
     "write_json",
     "write_text",
 ]
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+"""Errors of writing that trying again does not mend."""
 
 
 def project_root() -> Path:
@@ -149,6 +156,20 @@ def remove_leftovers(path: Path) -> None:
 
 
 @contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Say of `path` that it can't be written where an error tells so that trying again does not mend."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise HflowError(
+            f"{path} can't be written: {os.strerror(error.errno)}; make room, or name another folder, and run the same "
+            "command again: what is finished is kept"
+        ) from None
+
+
+@contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
     """Be the only process on this machine that writes `path`; the system frees it when the process ends, however.
 
@@ -157,13 +178,12 @@ def exclusive(path: Path) -> Iterator[None]:
     """
     lock = path.with_name(f".{path.name}.lock")
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = _locked(lock)
+        with writable(path):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = _locked(lock)
     except BlockingIOError:
         owner = lock.read_text(encoding="utf-8") or "another process"
         raise HflowError(f"{path} is being written by {owner}: wait until it has ended, or name another") from None
-    except OSError as error:
-        raise HflowError(f"{path} can't be written: {error.strerror}; make room, or name another folder") from None
     try:
         os.ftruncate(handle, 0)
         os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())

@@ -18,7 +18,7 @@ from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard
 from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
 from hflow.engines import Engine, open_engine, translate_shards
 from hflow.errors import HflowError
-from hflow.files import Finished, exclusive, fingerprint, publish, remove_leftovers, sha256_file
+from hflow.files import Finished, exclusive, fingerprint, publish, remove_leftovers, sha256_file, writable
 from hflow.frame_pipeline import choose_style
 from hflow.judge import load_judge
 from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
@@ -92,7 +92,7 @@ def translate_dataset(
         HflowError: there is nothing prepared, a shard is damaged, another run writes `out`, the disk is full, or too
             many frames are at fault.
     """
-    with exclusive(out), open_engine(params) as engine:
+    with exclusive(out), writable(out), open_engine(params) as engine:
         plan = plan_translation(model, params, engine, prepared=prepared, work=work)
         with exclusive(work / plan.fingerprint), progress("translate", plan.frames, unit="frames") as advance:
             for task in plan.tasks:
