@@ -102,6 +102,22 @@ def translate(
 
 
 @app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="A folder that translate wrote.")] = stages.TRANSLATED,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
+) -> None:
+    """Read a translated dataset again and name whatever is not as it was written; exit status 1 if anything is."""
+    from hflow.verification import verify
+
+    found = verify(path, workers=workers)
+    for fault in found.faults:
+        print(fault)
+    if found.faults:
+        raise HflowError(f"{path} is not whole: {len(found.faults)} faults")
+    print(f"{path} is whole: {found.given} given, {found.translated} translated, {found.rejected} rejected")
+
+
+@app.command()
 def segment(
     name: Annotated[str, typer.Argument(help="A training set named in segment.train_on.")], params: ParamsFile = DEFAULT
 ) -> None:
