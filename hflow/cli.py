@@ -3,7 +3,7 @@
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -115,6 +115,19 @@ def verify(
     if found.faults:
         raise HflowError(f"{path} is not whole: {len(found.faults)} faults")
     print(f"{path} is whole: {found.given} given, {found.translated} translated, {found.rejected} rejected")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="A folder of shards that translate wrote.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    layout: Annotated[Literal["gta", "cityscapes", "webdataset", "imagefolder"], typer.Option(help="Whose files.")],
+    image_format: Annotated[Literal["png", "jpeg", "webp"], typer.Option("--format", help="Of the images.")] = "png",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Write a translated dataset as other tools load it, with a card that says what it was made from."""
+    known = load_params(params) if params.is_file() else None
+    _show(stages.export(path, out, layout=layout, image_format=image_format, params=known))
 
 
 @app.command()

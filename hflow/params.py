@@ -63,12 +63,13 @@ class TownParams(_Section):
 
 
 class DomainParams(_Section):
-    """A raw dataset: its root, its layout, and the names of its splits where the layout has splits."""
+    """A raw dataset: its root, its layout, the names of its splits where the layout has splits, and its licence."""
 
     root: Path
     layout: Literal["gta", "cityscapes", "folder"]
     train: str = "train"
     val: str = "val"
+    licence: str | None = None
 
 
 class DataParams(_Section):

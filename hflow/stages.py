@@ -23,6 +23,7 @@ __all__ = [
     "build_town",
     "check",
     "evaluate",
+    "export",
     "prepare",
     "segment",
     "train",
@@ -39,6 +40,11 @@ SEGMENTATION = Path("metrics/segment")
 EVALUATION = Path("metrics/evaluate.json")
 EVALUATE_PLOTS = Path("plots/evaluate")
 REPORTS = Path("reports")
+LICENCES = {
+    "gta": "if it is Playing for Data (GTA5): for research and education alone, see download.visinf.tu-darmstadt.de",
+    "cityscapes": "if it is Cityscapes: for non-commercial purposes alone, see cityscapes-dataset.com/license",
+    "folder": "not stated; name it as data.source.licence or data.target.licence in params.yaml",
+}
 
 
 def work_folder(stage: str) -> Path:
@@ -133,6 +139,18 @@ def translate(params: Params) -> dict[str, Any]:
         sets=SETS,
         work=work_folder("translate"),
     )
+
+
+def export(dataset: Path, out: Path, *, layout: str, image_format: str, params: Params | None) -> dict[str, Any]:
+    """Write a translated dataset in another layout; the card says what the parameters name as its origins."""
+    from hflow.export import export
+
+    origins = {}
+    if params:
+        for name, domain in (("frames", params.data.source), ("style", params.data.target)):
+            drawn = "drawn by hflow" if domain.root.is_relative_to(TOWN) else None
+            origins[f"{name}, {domain.root}"] = domain.licence or drawn or LICENCES[domain.layout]
+    return export(dataset, out, layout=layout, image_format=image_format, origins=origins)
 
 
 def segment(params: Params, name: str) -> dict[str, Any]:
