@@ -119,7 +119,9 @@ class _FrameCheck:
             if content is None:
                 continue
             try:
-                pixels = decode_rgb(content) if name == "image" else decode_ids(content)
+                # The label of a single image is carried as it came, and may be of colours.
+                as_ids = name != "image" and bool(frame.columns)
+                pixels = decode_ids(content) if as_ids else decode_rgb(content)
             except HflowError as error:
                 faults.append(f"{name} {error}")
                 continue
