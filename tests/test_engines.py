@@ -83,6 +83,7 @@ def test_processes_give_the_same_bytes_also_when_one_is_lost(
     assert _run(project, model_folder, tmp_path, kill, devices=2) == expected
 
 
+@pytest.mark.end_to_end
 def test_dask_gives_the_same_bytes_also_when_a_worker_is_lost(
     project: Project, model_folder: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
