@@ -11,7 +11,7 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
@@ -26,10 +26,14 @@ from hflow.params import TranslateParams
 from hflow.progress import say
 from hflow.shard_translation import Advance, Recipe, ShardTask, ShardWorker, worker_marks
 
-__all__ = ["Engine", "is_transient", "open_engine", "translate_shards"]
+__all__ = ["Engine", "ShardRunner", "gather_shards", "is_transient", "open_engine", "translate_shards"]
 
 ATTEMPTS = 4
 FIRST_DELAY = 1.0
+
+
+ShardRunner = Callable[["Engine", Recipe, Sequence[ShardTask], Advance], dict[str, Finished]]
+"""What has an engine translate shards: `translate_shards`, or what runs them as tasks of an orchestrator."""
 
 
 class LostWorkerError(Exception):
@@ -95,13 +99,23 @@ def translate_shards(
         HflowError: some could not be translated; the others are finished and are kept for the next run.
         OSError: there is no room to write.
     """
-    finished: dict[str, Finished] = {}
-    faults: list[str] = []
 
     def one(task: ShardTask) -> Finished:
         return _tried_again(lambda: engine.translate(recipe, task, advance), task.path.name)
 
-    for task, result in _results(one, tasks, engine.slots):
+    return gather_shards(_results(one, tasks, engine.slots), len(tasks))
+
+
+def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], total: int) -> dict[str, Finished]:
+    """The finished shards by their fingerprint, of tasks with a call each that gives the result or raises its error.
+
+    Raises:
+        HflowError: some could not be translated; the others are finished and are kept for the next run.
+        OSError: there is no room to write.
+    """
+    finished: dict[str, Finished] = {}
+    faults: list[str] = []
+    for task, result in results:
         try:
             finished[task.fingerprint] = result()
         except HflowError as error:
@@ -113,7 +127,7 @@ def translate_shards(
             faults.append(f"{task.path}: {error}")
     if faults:
         raise HflowError(
-            f"{len(faults)} of {len(tasks)} shards could not be translated; the others are finished and kept, mend "
+            f"{len(faults)} of {total} shards could not be translated; the others are finished and kept, mend "
             f"these and run the same command again: {'; '.join(faults[:3])}"
         )
     return finished

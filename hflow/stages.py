@@ -10,6 +10,7 @@ from hflow.params import Params
 from hflow.progress import say
 
 if TYPE_CHECKING:
+    from hflow.engines import ShardRunner
     from hflow.tracking import TrainingRun
 
 __all__ = [
@@ -126,8 +127,9 @@ def _training_run(params: Params) -> "TrainingRun | None":
     )
 
 
-def translate(params: Params) -> dict[str, Any]:
-    """Translate the prepared frames; gives the counts and the mean SSIM."""
+def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any]:
+    """Translate the prepared frames, shards by `run` where it is given; gives the counts and the mean SSIM."""
+    from hflow.engines import translate_shards
     from hflow.model.store import load_model
     from hflow.translation import translate_dataset
 
@@ -138,6 +140,7 @@ def translate(params: Params) -> dict[str, Any]:
         out=TRANSLATED,
         sets=SETS,
         work=work_folder("translate"),
+        run=run or translate_shards,
     )
 
 

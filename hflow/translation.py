@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
 from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
-from hflow.engines import Engine, open_engine, translate_shards
+from hflow.engines import Engine, ShardRunner, open_engine, translate_shards
 from hflow.errors import HflowError
 from hflow.files import Finished, exclusive, fingerprint, publish, remove_leftovers, sha256_file, writable
 from hflow.frame_pipeline import choose_style
@@ -71,7 +71,14 @@ class Plan:
 
 
 def translate_dataset(
-    model: TrainedModel, params: TranslateParams, *, prepared: Path, out: Path, sets: Path, work: Path
+    model: TrainedModel,
+    params: TranslateParams,
+    *,
+    prepared: Path,
+    out: Path,
+    sets: Path,
+    work: Path,
+    run: ShardRunner = translate_shards,
 ) -> dict[str, Any]:
     """Translate every prepared frame of the source, one shard a shard.
 
@@ -84,6 +91,7 @@ def translate_dataset(
         out: the folder that gets {train,val}/shard-*.parquet, manifest.parquet and SHA256SUMS.
         sets: the folder of training sets; gets translated.json and translated+target.json.
         work: where finished shards are kept, so that an interrupted run goes on.
+        run: has the engine translate the shards.
 
     Returns:
         Counts: given, translated, rejected, and the mean SSIM.
@@ -97,7 +105,7 @@ def translate_dataset(
         with exclusive(work / plan.fingerprint), progress("translate", plan.frames, unit="frames") as advance:
             for task in plan.tasks:
                 remove_leftovers(work / task.fingerprint)
-            finished = translate_shards(engine, plan.recipe, plan.tasks, advance)
+            finished = run(engine, plan.recipe, plan.tasks, advance)
         return publish_translation(plan, finished, prepared=prepared, out=out, sets=sets)
 
 
