@@ -56,7 +56,9 @@ def _soak(folder: Path, frames: int, most: int, chance: random.Random) -> int:
         child = subprocess.Popen([sys.executable, "-m", "tests.soak", "--child", str(folder)], start_new_session=True)
         try:
             # From the start of the work on, not of the interpreter.
-            child.wait(_loading(folder, child) + chance.uniform(0, seconds / 4) if kills < most else None)
+            _wait_for_work(folder, child)
+            through = kills == most or (folder / "killed" / "translated").exists()
+            child.wait(None if through else chance.uniform(0, seconds / 4))
             break
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
@@ -99,13 +101,12 @@ def _translate(folder: Path, out: Path) -> None:
     )
 
 
-def _loading(folder: Path, child: subprocess.Popen[bytes]) -> float:
-    """Wait until the run holds its output's lock; gives no more time."""
+def _wait_for_work(folder: Path, child: subprocess.Popen[bytes]) -> None:
+    """Until the run holds its output's lock."""
     lock = folder / "killed" / ".translated.lock"
     lock.unlink(missing_ok=True)
     while child.poll() is None and not lock.exists():
         time.sleep(0.01)
-    return 0.0
 
 
 def _hashes(folder: Path) -> dict[str, str]:
