@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: repro test lint setup requirements
+.PHONY: repro test lint soak setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
@@ -16,6 +16,9 @@ repro: setup ## reproduce the pipeline that params.yaml describes
 
 test: setup ## run all tests
 	pytest
+
+soak: setup ## kill a translation at random, again and again, and compare (some minutes)
+	python -m tests.soak
 
 lint: setup ## style and types
 	ruff check .

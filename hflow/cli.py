@@ -1,8 +1,9 @@
 """The command `hflow`."""
 
+import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -11,7 +12,7 @@ from hflow.errors import HflowError
 from hflow.params import VARIANTS, load_params, preset_names, preset_text
 from hflow.project import write_params
 
-__all__ = ["app", "main"]
+__all__ = ["app", "end_on_sigterm", "main"]
 
 app = typer.Typer(
     help="Simulator frames into frames that look real, labels kept.",
@@ -26,11 +27,17 @@ DEFAULT = Path("params.yaml")
 
 def main() -> None:
     """Run the command; a fault that the user can mend is printed in one line, and the exit status is 1."""
+    end_on_sigterm()
     try:
         app()
     except HflowError as error:
         print(f"hflow: {error}", file=sys.stderr)
         sys.exit(1)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the process as an error would, so that temporary files and locks are removed; status 143."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
 
 @app.command()
@@ -92,6 +99,35 @@ def translate(
     counts = translate_folder(frames, out, load_model(model), seed=seed, device=where, max_rejected=max_rejected)
     _show(counts)
     print(f"{counts['translated']} images are in {out}")
+
+
+@app.command()
+def verify(
+    path: Annotated[Path, typer.Argument(help="A folder that translate wrote.")] = stages.TRANSLATED,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
+) -> None:
+    """Read a translated dataset again and name whatever is not as it was written; exit status 1 if anything is."""
+    from hflow.verification import verify
+
+    found = verify(path, workers=workers)
+    for fault in found.faults:
+        print(fault)
+    if found.faults:
+        raise HflowError(f"{path} is not whole: {len(found.faults)} faults")
+    print(f"{path} is whole: {found.given} given, {found.translated} translated, {found.rejected} rejected")
+
+
+@app.command()
+def export(
+    path: Annotated[Path, typer.Argument(help="A folder of shards that translate wrote.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    layout: Annotated[Literal["gta", "cityscapes", "webdataset", "imagefolder"], typer.Option(help="Whose files.")],
+    image_format: Annotated[Literal["png", "jpeg", "webp"], typer.Option("--format", help="Of the images.")] = "png",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Write a translated dataset as other tools load it, with a card that says what it was made from."""
+    known = load_params(params) if params.is_file() else None
+    _show(stages.export(path, out, layout=layout, image_format=image_format, params=known))
 
 
 @app.command()

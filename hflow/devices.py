@@ -1,12 +1,14 @@
 """Where tensors live, and what of it can change the last bit of a float."""
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 
 from hflow.errors import HflowError
 
-__all__ = ["machine_marks", "pick_device"]
+__all__ = ["machine_marks", "pick_device", "torch_threads"]
 
 
 def pick_device(name: str) -> torch.device:
@@ -28,3 +30,14 @@ def machine_marks(device: torch.device) -> list[Any]:
     """For fingerprints: the library's version, the device, the number of threads."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return [torch.__version__, name, torch.get_num_threads()]
+
+
+@contextlib.contextmanager
+def torch_threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many threads inside the block; None leaves their number as it is."""
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(count or before)
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -2,30 +2,44 @@
 
 import contextlib
 import csv
+import errno
+import fcntl
+import glob
 import hashlib
 import io
 import json
 import os
 import shutil
+import socket
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hflow.errors import HflowError
+
 __all__ = [
+    "NO_ROOM",
     "Finished",
     "WorkFolder",
     "atomic_path",
     "code_fingerprint",
     "csv_bytes",
+    "exclusive",
     "fingerprint",
     "project_root",
     "publish",
+    "remove_leftovers",
     "sha256_file",
+    "writable",
     "write_json",
     "write_text",
 ]
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+"""Errors of writing that trying again does not mend."""
 
 
 def project_root() -> Path:
@@ -49,11 +63,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
+        _sync(temporary)
         temporary.chmod(0o644)
         temporary.replace(path)
-        _sync_folder(path.parent)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -113,13 +126,15 @@ def publish(files: Mapping[str, Path | bytes], folder: Path) -> None:
         for name, content in files.items():
             place = temporary / name
             place.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
+            if isinstance(content, Path):
+                try:
+                    os.link(content, place)
+                    continue
+                except OSError:
+                    shutil.copyfile(content, place)
+            else:
                 place.write_bytes(content)
-                continue
-            try:
-                os.link(content, place)
-            except OSError:
-                shutil.copyfile(content, place)
+            _sync(place)
         temporary.chmod(0o755)
         if folder.exists():
             retired = temporary.with_suffix(".old")
@@ -128,9 +143,69 @@ def publish(files: Mapping[str, Path | bytes], folder: Path) -> None:
             shutil.rmtree(retired)
         else:
             temporary.rename(folder)
-        _sync_folder(folder.parent)
+        _sync(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove the temporary siblings of `path` that a killed `atomic_path` or `publish` left; none may be running."""
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if left.suffix in (".tmp", ".old"):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Say of `path` that it can't be written where an error tells so that trying again does not mend."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise HflowError(
+            f"{path} can't be written: {os.strerror(error.errno)}; make room, or name another folder, and run the same "
+            "command again: what is finished is kept"
+        ) from None
+
+
+@contextlib.contextmanager
+def exclusive(path: Path) -> Iterator[None]:
+    """Be the only process on this machine that writes `path`; the system frees it when the process ends, however.
+
+    Raises:
+        HflowError: another process is writing it, or the folder it lies in can't be written to.
+    """
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        with writable(path):
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = _locked(lock)
+    except BlockingIOError:
+        owner = lock.read_text(encoding="utf-8") or "another process"
+        raise HflowError(f"{path} is being written by {owner}: wait until it has ended, or name another") from None
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(handle)
+
+
+def _locked(lock: Path) -> int:
+    while True:
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(handle)
+            raise
+        with contextlib.suppress(FileNotFoundError):
+            # Whoever held it before may have removed it after it was opened here.
+            if os.fstat(handle).st_ino == lock.stat().st_ino:
+                return handle
+        os.close(handle)
 
 
 @dataclass(frozen=True)
@@ -163,6 +238,18 @@ class WorkFolder:
             return None
         return Finished(path, said["sha256"], said["note"])
 
+    def obtain(self, fingerprint: str, make: Callable[[Path], Mapping[str, Any]]) -> Finished:
+        """The finished piece of this fingerprint; where there is none, `make` writes it and gives what to note."""
+        found = self.find(fingerprint)
+        if found:
+            return found
+        path, marker = self._places(fingerprint)
+        with atomic_path(path) as temporary:
+            note = make(temporary)
+            digest = sha256_file(temporary)
+        write_json(marker, {"sha256": digest, "note": note})
+        return Finished(path, digest, note)
+
     @contextlib.contextmanager
     def begin(self, fingerprint: str) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Yield a path to write to and a note to fill in; the piece is finished when the block ends without error."""
@@ -177,8 +264,9 @@ class WorkFolder:
         return self.folder / fingerprint, self.folder / f"{fingerprint}.json"
 
 
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
+def _sync(path: Path) -> None:
+    """Flush a file or a folder to disk."""
+    handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:

@@ -1,31 +1,32 @@
-"""Translation of any folder of images, without the pipeline."""
+"""Translation of any folder of images, without the pipeline; labels are carried along."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
 
-from hflow.datasets.images import open_rgb
+from hflow.datasets.images import open_image, open_rgb
 from hflow.datasets.raw import IMAGE_SUFFIXES
-from hflow.datasets.tensors import to_pixels, to_tensor
-from hflow.devices import machine_marks
 from hflow.errors import HflowError
-from hflow.files import atomic_path, code_fingerprint, fingerprint, sha256_file
-from hflow.metrics.fidelity import ssim
+from hflow.files import atomic_path, code_fingerprint, exclusive, fingerprint, sha256_file, writable
+from hflow.frame_pipeline import FramePipeline
+from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, manifest_bytes
 from hflow.model.store import TrainedModel
 from hflow.progress import progress, say
-from hflow.translation import CODE, MANIFEST_SCHEMA, Translator, choose_style
+from hflow.shard_translation import CODE, worker_marks
+from hflow.translator import Translator
 
 __all__ = ["translate_folder"]
 
-MANIFEST = "manifest.parquet"
 JOURNAL = "manifest.jsonl.part"
+WORKERS = 2
 
 
 def translate_folder(
@@ -33,8 +34,10 @@ def translate_folder(
 ) -> dict[str, Any]:
     """Translate every image below `frames` to the same name below `out`, and write out/manifest.parquet.
 
-    Images are translated one by one at their own size. What an interrupted run has finished is taken over when its
-    bytes are still those that were written from the same image, model and settings.
+    Where `frames` holds images/ and labels/, the images of the first are translated, and the labels of the second,
+    PNG files of the same names, are copied byte for byte. Images are translated one by one at their own size. What an
+    interrupted run has finished is taken over when its bytes are still those that were written from the same image,
+    label, model and settings.
 
     Args:
         frames: the folder of images.
@@ -48,33 +51,149 @@ def translate_folder(
         Counts: given, translated, rejected, and the mean SSIM.
 
     Raises:
-        HflowError: there are no images, `out` holds something else, or too many images are at fault.
+        HflowError: there are no images, `out` holds something else or can't be written, or too many images are at
+            fault.
     """
-    images = [p for p in sorted(frames.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    given = _find(frames)
+    _check_out(frames, out)
+    with exclusive(out), writable(out):
+        out.mkdir(parents=True, exist_ok=True)
+        for left in out.rglob(".*.tmp"):
+            left.unlink()
+        job = _Job(frames, out, model, seed, torch.device(device))
+        done = {row["source_path"]: row for row in _finished(out)}
+        rows: dict[str, dict[str, Any]] = {}
+        with (
+            (out / JOURNAL).open("a", encoding="utf-8") as journal,
+            progress("translate", len(given), unit="frames") as advance,
+        ):
+            for name in given:
+                if job.still_there(done.get(name), name):
+                    rows[name] = done[name]
+                    advance()
+            for row, reason in job.pipeline.run(
+                ({"key": key, "source_path": name} for name, key in given.items() if name not in rows),
+                job.decode,
+                job.encode,
+            ):
+                rows[row["source_path"]] = job.told(row, reason)
+                journal.write(json.dumps(rows[row["source_path"]]) + "\n")
+                journal.flush()
+                advance()
+        with atomic_path(out / MANIFEST) as place:
+            place.write_bytes(manifest_bytes([rows[name] for name in given], None))
+        (out / JOURNAL).unlink()
+    return _counts(list(rows.values()), out, max_rejected)
+
+
+class _Job:
+    """What is done with each image."""
+
+    def __init__(self, frames: Path, out: Path, model: TrainedModel, seed: int, device: torch.device):
+        self.frames, self.out = frames, out
+        translator = Translator(model, device=device)
+        self.pipeline = FramePipeline(translator, seed=seed, batch_size=1, workers=WORKERS)
+        self.shared = {
+            "split": "",
+            "model_sha256": model.sha256,
+            "seed": seed,
+            "params_fingerprint": fingerprint([seed, worker_marks(device, None)]),
+            "code_fingerprint": code_fingerprint(*CODE, "folder_translation.py"),
+        }
+
+    def decode(self, row: dict[str, Any]) -> np.ndarray:
+        """The pixels of an image, (H, W, 3), once it and its label are seen to be whole."""
+        try:
+            content = (self.frames / row["source_path"]).read_bytes()
+            row["source_sha256"] = sha256(content).hexdigest()
+            pixels = np.asarray(open_rgb(content))
+            label = self._label(row["key"])
+        except OSError as error:
+            raise HflowError(f"can't be read: {error.strerror}") from None
+        height, width = pixels.shape[:2]
+        row |= {"width": width, "height": height, "label": label, "label_sha256": _hash(label)}
+        if label is not None:
+            try:
+                size = open_image(label).size
+            except HflowError as error:
+                raise HflowError(f"label {error}") from None
+            if size != (width, height):
+                raise HflowError(f"label is {size[0]}x{size[1]}, the image {width}x{height}")
+        return pixels
+
+    def encode(self, row: dict[str, Any], pixels: np.ndarray) -> None:
+        """Write the translated image and its label."""
+        place = self.out / row["source_path"]
+        image_format = Image.registered_extensions()[place.suffix.lower()]
+        with atomic_path(place) as temporary:
+            # The quality that loses least, the level of PNG that writes fastest; other formats don't know them.
+            Image.fromarray(pixels).save(temporary, image_format, quality=95, compress_level=1)
+            row["image_sha256"] = sha256_file(temporary)
+        if row["label"] is not None:
+            with atomic_path(self.out / "labels" / f"{row['key']}.png") as temporary:
+                temporary.write_bytes(row["label"])
+
+    def told(self, row: dict[str, Any], reason: str) -> dict[str, Any]:
+        """The row of the manifest."""
+        status = "rejected" if reason else "translated"
+        known = {name: row[name] for name in MANIFEST_SCHEMA.names if name in row}
+        mark = self._mark(row["source_sha256"], row["label_sha256"]) if not reason else None
+        return (
+            dict.fromkeys(MANIFEST_SCHEMA.names)
+            | self.shared
+            | known
+            | {
+                "status": status,
+                "reason": reason,
+                "fingerprint": mark,
+            }
+        )
+
+    def still_there(self, row: dict[str, Any] | None, name: str) -> bool:
+        """Whether an image of an earlier run would come out the same and is still as it was written."""
+        if row is None or row["status"] != "translated":
+            return False
+        try:
+            label = self._label(row["key"])
+            same = row["fingerprint"] == self._mark(sha256_file(self.frames / name), _hash(label))
+            whole = sha256_file(self.out / name) == row["image_sha256"]
+            if label is not None:
+                whole = whole and sha256_file(self.out / "labels" / f"{row['key']}.png") == row["label_sha256"]
+        except OSError:
+            return False
+        return same and whole
+
+    def _mark(self, source: str, label: str | None) -> str:
+        return fingerprint([self.shared, source, label])
+
+    def _label(self, key: str) -> bytes | None:
+        path = self.frames / "labels" / f"{key}.png"
+        return path.read_bytes() if (self.frames / "images").is_dir() and path.is_file() else None
+
+
+def _hash(content: bytes | None) -> str | None:
+    return None if content is None else sha256(content).hexdigest()
+
+
+def _find(frames: Path) -> dict[str, str]:
+    """The images' names, relative to the folder, with their keys: the names in images/ without suffix.
+
+    Of several that differ by their suffix alone, the suffix stays.
+    """
+    root = frames / "images" if (frames / "images").is_dir() else frames
+    images = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
+    images = [p for p in images if not p.name.startswith(".")]
     if not frames.is_dir() or not images:
         raise HflowError(f"{frames} has no images: name a folder of {', '.join(IMAGE_SUFFIXES)}")
-    _check_out(frames, out)
-    translator = Translator(model, device=device)
-    settings = [code_fingerprint(*CODE, "folder_translation.py"), model.sha256, seed, machine_marks(translator.device)]
-    done = {row["source_path"]: row for row in _finished(out)}
-    rows = []
-    out.mkdir(parents=True, exist_ok=True)
-    with (
-        (out / JOURNAL).open("a", encoding="utf-8") as journal,
-        progress("translate", len(images), unit="frames") as advance,
-    ):
-        for path in images:
-            name = path.relative_to(frames).as_posix()
-            row = _taken_over(done.get(name), path, out / name, settings)
-            if row is None:
-                row = _translate_image(path, name, out / name, translator, seed, model.sha256, settings)
-            rows.append(row)
-            journal.write(json.dumps(row) + "\n")
-            journal.flush()
-            advance()
-    with atomic_path(out / MANIFEST) as place:
-        pq.write_table(pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA), place)
-    (out / JOURNAL).unlink()
+    keys = [path.relative_to(root).with_suffix("").as_posix() for path in images]
+    count = Counter(keys)
+    return {
+        path.relative_to(frames).as_posix(): key if count[key] == 1 else path.relative_to(root).as_posix()
+        for path, key in zip(images, keys, strict=True)
+    }
+
+
+def _counts(rows: list[dict[str, Any]], out: Path, max_rejected: float) -> dict[str, Any]:
     rejected = [row for row in rows if row["status"] == "rejected"]
     for row in rejected[:10]:
         say(f"rejected: {row['source_path']}: {row['reason']}")
@@ -89,48 +208,8 @@ def translate_folder(
         "given": len(rows),
         "translated": len(rows) - len(rejected),
         "rejected": len(rejected),
-        "ssim": float(np.mean(similarity)),
+        "ssim": float(np.mean(similarity)) if similarity else float("nan"),
     }
-
-
-def _translate_image(
-    path: Path, name: str, place: Path, translator: Translator, seed: int, model_sha256: str, settings: list[Any]
-) -> dict[str, Any]:
-    row: dict[str, Any] = dict.fromkeys(MANIFEST_SCHEMA.names)
-    row |= {"key": str(Path(name).with_suffix("")), "source_path": name, "model_sha256": model_sha256, "seed": seed}
-    try:
-        content = path.read_bytes()
-        pixels = np.asarray(open_rgb(content))  # (H, W, 3)
-        if min(pixels.shape[:2]) < 16:
-            raise HflowError(f"is {pixels.shape[1]}x{pixels.shape[0]}; the least is 16x16")
-    except (HflowError, OSError) as error:
-        return row | {"status": "rejected", "reason": str(error)}
-    frame = to_tensor(pixels)[None]  # (1, 3, H, W)
-    style = choose_style(seed, row["key"], len(translator.styles.keys))
-    output = to_pixels(translator(frame, [style])[0])
-    with atomic_path(place) as temporary:
-        # The quality that loses least; formats that lose nothing don't know it.
-        image_format = Image.registered_extensions()[path.suffix.lower()]
-        Image.fromarray(output).save(temporary, image_format, quality=95)
-    return row | {
-        "status": "translated",
-        "reason": "",
-        "source_sha256": sha256(content).hexdigest(),
-        "style": translator.styles.keys[style],
-        "image_sha256": sha256_file(place),
-        "width": pixels.shape[1],
-        "height": pixels.shape[0],
-        "ssim": ssim(to_tensor(output)[None], frame).item(),
-        "fingerprint": fingerprint([settings, sha256(content).hexdigest()]),
-    }
-
-
-def _taken_over(row: dict[str, Any] | None, path: Path, place: Path, settings: list[Any]) -> dict[str, Any] | None:
-    """The row of an earlier run, where it would come out the same and its file is still as it was written."""
-    if row is None or row["status"] != "translated" or not place.is_file():
-        return None
-    same = row["fingerprint"] == fingerprint([settings, sha256_file(path)])
-    return row if same and sha256_file(place) == row["image_sha256"] else None
 
 
 def _finished(out: Path) -> Iterator[dict[str, Any]]:
@@ -142,7 +221,7 @@ def _finished(out: Path) -> Iterator[dict[str, Any]]:
             try:
                 yield json.loads(line)
             except ValueError:  # the line that was being written when the run was killed
-                return
+                continue
 
 
 def _check_out(frames: Path, out: Path) -> None:

@@ -67,12 +67,13 @@ class TownParams(_Section):
 
 
 class DomainParams(_Section):
-    """A raw dataset: its root, its layout, and the names of its splits where the layout has splits."""
+    """A raw dataset: its root, its layout, the names of its splits where the layout has splits, and its licence."""
 
     root: Path
     layout: Literal["gta", "cityscapes", "folder"]
     train: str = "train"
     val: str = "val"
+    licence: str | None = None
 
 
 class DataParams(_Section):
@@ -166,13 +167,28 @@ class TrainParams(_Section):
 
 
 class TranslateParams(_Section):
-    """How the frames are translated."""
+    """How the frames are translated, and where. `devices` is the number of processes of this machine, a device each."""
 
     model: str = "models/hflow"
     batch_size: Count = 4
     seed: Seed = 0
     device: str = "auto"
     workers: Count = 2
+    engine: Literal["local", "dask"] = "local"
+    devices: Count | Literal["all"] = "all"
+    threads: Count | None = None
+    scheduler: str | None = None
+    judge: Path | None = None
+    min_consistency: Share = 0.0
+    max_rejected: Share = 0.01
+
+    @model_validator(mode="after")
+    def _agree(self) -> "TranslateParams":
+        if self.min_consistency and self.judge is None:
+            raise ValueError(f"min_consistency ({self.min_consistency}) needs a judge: name its folder in judge")
+        if self.scheduler and self.engine != "dask":
+            raise ValueError("a scheduler is for the engine dask: set engine to dask, or scheduler to null")
+        return self
 
 
 class BaselinesParams(_Section):

@@ -1,5 +1,6 @@
 """The stage prepare: raw datasets to checked, resized, sharded samples; faulty ones are rejected with their reason."""
 
+import functools
 import io
 import json
 from collections.abc import Iterable, Sequence
@@ -140,25 +141,24 @@ def _prepare_split(
             place = (sample.image or sample.label or dataset.root).relative_to(dataset.root)
             return Rejection(domain, split, sample.key, place.as_posix(), str(error))
 
+    def write(pool: ThreadPoolExecutor, members: Sequence[RawSample], path: Path) -> dict[str, Any]:
+        results = list(pool.map(prepared, members))
+        passed = [r for r in results if isinstance(r, _Prepared)]
+        write_shard(path, [r.row for r in passed], PREPARED_SCHEMA)
+        return {
+            "name": shard_name(members[-1].key),
+            "rows": len(passed),
+            "pixels": sum((r.pixels for r in passed), np.zeros(256, np.int64)).tolist(),
+            "rejected": [asdict(r) for r in results if isinstance(r, Rejection)],
+        }
+
     finished = []
     showing = progress(f"prepare {domain}/{split}", len(samples), unit="samples")
     with ThreadPoolExecutor(workers) as pool, showing as advance:
         for keys in split_by_key(by_key, shard_size):
             members = [by_key[key] for key in keys]
             mark = fingerprint([settings, [_stamp(sample, dataset.root) for sample in members]])
-            piece = work.find(mark)
-            if piece is None:
-                with work.begin(mark) as (path, note):
-                    results = list(pool.map(prepared, members))
-                    passed = [r for r in results if isinstance(r, _Prepared)]
-                    write_shard(path, [r.row for r in passed], PREPARED_SCHEMA)
-                    note["name"] = shard_name(keys[-1])
-                    note["rows"] = len(passed)
-                    note["pixels"] = sum((r.pixels for r in passed), np.zeros(256, np.int64)).tolist()
-                    note["rejected"] = [asdict(r) for r in results if isinstance(r, Rejection)]
-                piece = work.find(mark)
-                assert piece is not None
-            finished.append(piece)
+            finished.append(work.obtain(mark, functools.partial(write, pool, members)))
             advance(len(members))
     return finished
 

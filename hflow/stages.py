@@ -14,6 +14,7 @@ from hflow.timings import Timing, Watch, read_timing, write_timing
 if TYPE_CHECKING:
     from hflow.dataset_scores import DatasetFigures
     from hflow.datasets.image_sets import ImageSet
+    from hflow.engines import ShardRunner
     from hflow.tracking import TrainingRun
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "check",
     "compare",
     "evaluate",
+    "export",
     "picture",
     "prepare",
     "score_datasets",
@@ -57,6 +59,11 @@ RESULTS = {
     "translate": TRANSLATED / "manifest.parquet",
 }
 """A file of each stage that is another one where the stage's result is; a timing is filed under it."""
+LICENCES = {
+    "gta": "if it is Playing for Data (GTA5): for research and education alone, see download.visinf.tu-darmstadt.de",
+    "cityscapes": "if it is Cityscapes: for non-commercial purposes alone, see cityscapes-dataset.com/license",
+    "folder": "not stated; name it as data.source.licence or data.target.licence in params.yaml",
+}
 
 
 def work_folder(stage: str) -> Path:
@@ -173,8 +180,9 @@ def _training_run(params: Params) -> "TrainingRun | None":
     )
 
 
-def translate(params: Params) -> dict[str, Any]:
-    """Translate the prepared frames; gives the counts and the mean SSIM."""
+def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any]:
+    """Translate the prepared frames, shards by `run` where it is given; gives the counts and the mean SSIM."""
+    from hflow.engines import translate_shards
     from hflow.model.store import load_model
     from hflow.translation import translate_dataset
 
@@ -186,6 +194,7 @@ def translate(params: Params) -> dict[str, Any]:
         out=TRANSLATED,
         sets=SETS,
         work=work_folder("translate"),
+        run=run or translate_shards,
     )
     frames = sum(note["rows"] for note in watch.finished())
     write_timing(work_folder("timings"), RESULTS["translate"], watch.stop(frames, _machine(params.translate.device)))
@@ -207,6 +216,18 @@ def baselines(params: Params) -> dict[str, Any]:
         work=work_folder("baselines"),
     )
     return {f"{name}/{figure}": value for name, found in counts.items() for figure, value in found.items()}
+
+
+def export(dataset: Path, out: Path, *, layout: str, image_format: str, params: Params | None) -> dict[str, Any]:
+    """Write a translated dataset in another layout; the card says what the parameters name as its origins."""
+    from hflow.export import export
+
+    origins = {}
+    if params:
+        for name, domain in (("frames", params.data.source), ("style", params.data.target)):
+            drawn = "drawn by hflow" if domain.root.is_relative_to(TOWN) else None
+            origins[f"{name}, {domain.root}"] = domain.licence or drawn or LICENCES[domain.layout]
+    return export(dataset, out, layout=layout, image_format=image_format, origins=origins)
 
 
 def segment(params: Params, name: str) -> dict[str, Any]:

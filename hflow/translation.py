@@ -1,223 +1,229 @@
-"""The stage translate: every prepared frame in the style of a target image, its label as it was."""
+"""The stage translate: every prepared frame in the style of a target image, its label as it was.
 
-import io
+A run is a plan: which shards, with which model and parameters, under one fingerprint. An engine translates the shards;
+when all are there, they are published together with a manifest that accounts for every frame.
+"""
+
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from hashlib import sha256
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 
-from hflow.datasets.images import decode_rgb, encode_png
-from hflow.datasets.shards import (
-    PREPARED_SCHEMA,
-    image_value,
-    read_rows,
-    read_table,
-    shard_files,
-    shard_schema,
-    write_shard,
-)
-from hflow.datasets.tensors import to_pixels, to_tensor
+from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
 from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
-from hflow.devices import machine_marks, pick_device
+from hflow.engines import Engine, ShardRunner, open_engine, translate_shards
 from hflow.errors import HflowError
-from hflow.files import Finished, WorkFolder, code_fingerprint, fingerprint, publish, sha256_file
-from hflow.metrics.fidelity import ssim
-from hflow.model.store import TrainedModel
+from hflow.files import Finished, exclusive, fingerprint, publish, remove_leftovers, sha256_file, writable
+from hflow.frame_pipeline import choose_style
+from hflow.judge import load_judge
+from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
+from hflow.model.store import TrainedModel, model_files
 from hflow.params import TranslateParams
 from hflow.progress import progress, say
+from hflow.shard_translation import TRANSLATED_SCHEMA, Recipe, ShardTask, code_marks
 from hflow.translator import Translator
 
-__all__ = ["MANIFEST_SCHEMA", "TRANSLATED_SCHEMA", "Translator", "choose_style", "translate_dataset"]
+__all__ = [
+    "MANIFEST_SCHEMA",
+    "TRANSLATED_SCHEMA",
+    "Plan",
+    "Translator",
+    "choose_style",
+    "plan_translation",
+    "publish_translation",
+    "translate_dataset",
+]
 
-CODE = ("model", "translation.py", "translator.py", "datasets/images.py", "datasets/shards.py", "metrics/fidelity.py")
-
-TRANSLATED_SCHEMA = shard_schema(
-    {
-        **{f.name: "image" if pa.types.is_struct(f.type) else f.type for f in PREPARED_SCHEMA},
-        "style": pa.string(),
-        "image_sha256": pa.string(),
-        "label_sha256": pa.string(),
-        "ssim": pa.float32(),
-    }
-)
-"""A prepared shard's columns, the style's key, hashes of the encoded image and label, and the SSIM to the source."""
-
-MANIFEST_SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("split", pa.string()),
-        ("shard", pa.string()),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-        ("source_path", pa.string()),
-        ("source_sha256", pa.string()),
-        ("style", pa.string()),
-        ("image_sha256", pa.string()),
-        ("label_sha256", pa.string()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("ssim", pa.float32()),
-        ("model_sha256", pa.string()),
-        ("fingerprint", pa.string()),
-        ("seed", pa.int32()),
-    ]
-)
-"""Columns of manifest.parquet: a row for every frame that was given; `status` is translated or rejected."""
+SPLITS = ("train", "val")
+CHANGE_NO_BYTE = {"model", "judge", "device", "workers", "engine", "devices", "threads", "scheduler", "max_rejected"}
+"""Parameters that say where a run goes on, or that are in its fingerprint by their content."""
 
 
-def choose_style(seed: int, key: str, count: int) -> int:
-    """Which of `count` styles a frame gets: by hash of seed and key, so that it is the same whatever else there is."""
-    return int.from_bytes(sha256(f"{seed}:{key}".encode()).digest()[:8]) % count
+@dataclass(frozen=True)
+class Plan:
+    """What a run translates, and with what.
+
+    Attributes:
+        recipe: the model, the parameters and what of a worker can change a float.
+        tasks: the shards, in order.
+        params_fingerprint, code_fingerprint: of the parameters that can change a byte; of the code.
+    """
+
+    recipe: Recipe
+    tasks: tuple[ShardTask, ...]
+    params_fingerprint: str
+    code_fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the whole result."""
+        return fingerprint([task.fingerprint for task in self.tasks])
+
+    @property
+    def frames(self) -> int:
+        """How many frames the shards hold."""
+        return sum(task.rows for task in self.tasks)
 
 
 def translate_dataset(
-    model: TrainedModel, params: TranslateParams, *, prepared: Path, out: Path, sets: Path, work: Path
+    model: TrainedModel,
+    params: TranslateParams,
+    *,
+    prepared: Path,
+    out: Path,
+    sets: Path,
+    work: Path,
+    run: ShardRunner = translate_shards,
 ) -> dict[str, Any]:
     """Translate every prepared frame of the source, one shard a shard.
+
+    Killed at any moment and started again, it goes on behind the last finished shard, to the same bytes.
 
     Args:
         model: the trained model.
         params: the section of params.yaml.
         prepared: the folder that prepare wrote.
-        out: the folder that gets {train,val}/shard-*.parquet and manifest.parquet.
+        out: the folder that gets {train,val}/shard-*.parquet, manifest.parquet and SHA256SUMS.
         sets: the folder of training sets; gets translated.json and translated+target.json.
         work: where finished shards are kept, so that an interrupted run goes on.
+        run: has the engine translate the shards.
 
     Returns:
         Counts: given, translated, rejected, and the mean SSIM.
 
     Raises:
-        HflowError: there is nothing prepared, or a shard is damaged.
+        HflowError: there is nothing prepared, a shard is damaged, another run writes `out`, the disk is full, or too
+            many frames are at fault.
     """
-    plan = [(split, path) for split in ("train", "val") for path in shard_files(prepared / "source" / split)]
-    if not plan:
+    with exclusive(out), writable(out), open_engine(params) as engine:
+        plan = plan_translation(model, params, engine, prepared=prepared, work=work)
+        with exclusive(work / plan.fingerprint), progress("translate", plan.frames, unit="frames") as advance:
+            for task in plan.tasks:
+                remove_leftovers(work / task.fingerprint)
+            finished = run(engine, plan.recipe, plan.tasks, advance)
+        return publish_translation(plan, finished, prepared=prepared, out=out, sets=sets)
+
+
+def plan_translation(
+    model: TrainedModel, params: TranslateParams, engine: Engine, *, prepared: Path, work: Path
+) -> Plan:
+    """Read and hash the prepared shards, and put down what they are translated with.
+
+    Raises:
+        HflowError: there is nothing prepared, a shard is damaged, or the work folder can't be written.
+    """
+    shards = [(split, path.resolve()) for split in SPLITS for path in shard_files(prepared / "source" / split)]
+    if not shards:
         raise HflowError(f"{prepared / 'source'} has no shards: run `hflow prepare` first")
-    translator = Translator(model, device=pick_device(params.device))
-    settings = [code_fingerprint(*CODE), model.sha256, params.seed, params.batch_size]
-    settings += machine_marks(translator.device)
-    store = WorkFolder(work)
-    pieces: list[tuple[str, Path, str, Finished]] = []
-    total = sum(pq.read_metadata(path).num_rows for _, path in plan)
-    say(f"translating {total} frames in {len(plan)} shards on {translator.device}")
-    with ThreadPoolExecutor(params.workers) as pool, progress("translate", total, unit="frames") as advance:
-        for split, path in plan:
-            mark = fingerprint([settings, sha256_file(path)])
-            piece = store.find(mark)
-            if piece is None:
-                with store.begin(mark) as (place, note):
-                    rows = _translate_shard(path, translator, params, pool, advance)
-                    write_shard(place, rows, TRANSLATED_SCHEMA)
-                    note["rows"] = len(rows)
-                piece = store.find(mark)
-                assert piece is not None
-            else:
-                advance(piece.note["rows"])
-            pieces.append((split, path, mark, piece))
-    manifest = _manifest(pieces, prepared, model, params.seed)
-    files: dict[str, Path | bytes] = {f"{split}/{path.name}": piece.path for split, path, _, piece in pieces}
-    publish(files | {"manifest.parquet": _parquet(manifest)}, out)
-    shards = {out / split / path.name: piece.sha256 for split, path, _, piece in pieces if split == "train"}
-    target = read_training_set(sets / "target.json").shards
-    write_training_set(sets / "translated.json", TrainingSet("translated", shards))
-    write_training_set(sets / "translated+target.json", TrainingSet("translated+target", {**shards, **target}))
-    return _counts(manifest)
+    judge = None if params.judge is None else load_judge(params.judge)
+    settings = params.model_dump(mode="json", exclude=CHANGE_NO_BYTE)
+    settings |= {"judge": judge and [judge.sha256, list(judge.classes)], "marks": list(engine.marks)}
+    params_mark, code_mark = fingerprint(settings), code_marks()
+    work = work.resolve()
+    recipe = Recipe(_keep_model(model, work), model.sha256, params, engine.marks, engine.threads, work)
+
+    def task(shard: tuple[str, Path]) -> ShardTask:
+        split, path = shard
+        rows, digest = count_rows(path, PREPARED_SCHEMA), sha256_file(path)
+        return ShardTask(split, path, digest, rows, fingerprint([code_mark, model.sha256, params_mark, digest]))
+
+    with ThreadPoolExecutor(params.workers) as pool:
+        plan = Plan(recipe, tuple(pool.map(task, shards)), params_mark, code_mark)
+    say(f"translating {plan.frames} frames in {len(plan.tasks)} shards, {engine.slots} at a time ({params.engine})")
+    return plan
 
 
-def _translate_shard(
-    path: Path, translator: Translator, params: TranslateParams, pool: ThreadPoolExecutor, advance: Callable[..., None]
-) -> list[dict[str, Any]]:
-    """The rows of the translated shard, in order. Decoding and encoding go on beside the network."""
-    rows: list[dict[str, Any]] = []
-    encoded: list[Future[bytes]] = []
-    for batch in _batches(_decoded(pool, read_rows(path), 2 * params.batch_size), params.batch_size):
-        frames = torch.stack([to_tensor(pixels) for _, pixels in batch])  # (B, 3, H, W)
-        styles = [choose_style(params.seed, row["key"], len(translator.styles.keys)) for row, _ in batch]
-        outputs = [to_pixels(image) for image in translator(frames, styles)]
-        similarity = ssim(torch.stack([to_tensor(pixels) for pixels in outputs]), frames).tolist()
-        for (row, _), style, pixels, value in zip(batch, styles, outputs, similarity, strict=True):
-            label = row["label"]
-            row["style"] = translator.styles.keys[style]
-            row["label_sha256"] = label and sha256(label["bytes"]).hexdigest()
-            row["ssim"] = value
-            rows.append(row)
-            encoded.append(pool.submit(encode_png, pixels))
-        advance(len(batch))
-    for row, image in zip(rows, encoded, strict=True):
-        row["image"] = image_value(image.result(), f"{row['key']}.png")
-        row["image_sha256"] = sha256(image.result()).hexdigest()
-    return rows
+def publish_translation(
+    plan: Plan, finished: Mapping[str, Finished], *, prepared: Path, out: Path, sets: Path
+) -> dict[str, Any]:
+    """Make `out` hold the finished shards and their manifest, as one step, once every frame is accounted for.
 
+    Returns:
+        Counts: given, translated, rejected, and the mean SSIM.
 
-def _decoded(
-    pool: ThreadPoolExecutor, rows: Iterable[dict[str, Any]], ahead: int
-) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
-    """Rows with their pixels, in order, up to `ahead` of them decoded before they are asked for."""
-    waiting: deque[tuple[dict[str, Any], Future[np.ndarray]]] = deque()
-    for row in rows:
-        waiting.append((row, pool.submit(decode_rgb, row["image"]["bytes"])))
-        if len(waiting) > ahead:
-            first, pixels = waiting.popleft()
-            yield first, pixels.result()
-    for first, pixels in waiting:
-        yield first, pixels.result()
-
-
-def _batches(
-    frames: Iterable[tuple[dict[str, Any], np.ndarray]], size: int
-) -> Iterator[list[tuple[dict[str, Any], np.ndarray]]]:
-    """Neighbours of one shape, up to `size` together."""
-    batch: list[tuple[dict[str, Any], np.ndarray]] = []
-    for row, pixels in frames:
-        if batch and (len(batch) == size or batch[0][1].shape != pixels.shape):
-            yield batch
-            batch = []
-        batch.append((row, pixels))
-    if batch:
-        yield batch
-
-
-def _manifest(
-    pieces: Sequence[tuple[str, Path, str, Finished]], prepared: Path, model: TrainedModel, seed: int
-) -> pa.Table:
-    """A row for every frame given: what was translated, and what prepare rejected."""
-    shared = {"model_sha256": model.sha256, "seed": seed}
-    rows: list[dict[str, Any]] = []
-    for split, path, mark, piece in pieces:
-        columns = [name for name in MANIFEST_SCHEMA.names if name in TRANSLATED_SCHEMA.names]
-        where = {"split": split, "shard": path.name, "status": "translated", "reason": "", "fingerprint": mark}
-        rows += [row | where | shared for row in read_table(piece.path, columns).to_pylist()]
-    for rejected in pq.read_table(prepared / "rejected.parquet").to_pylist():
-        if rejected.pop("domain") == "source":
-            rows.append(rejected | {"status": "rejected"} | shared)
+    Raises:
+        HflowError: frames are missing or are there twice, or too many are at fault.
+    """
+    pieces = [(task, finished[task.fingerprint]) for task in plan.tasks]
     stats = json.loads((prepared / "stats.json").read_text(encoding="utf-8"))
-    given = sum(stats[f"source/{split}"]["given"] for split in ("train", "val") if f"source/{split}" in stats)
-    if len(rows) != given:
+    rows = _manifest_rows(plan, pieces, prepared)
+    given = sum(stats[f"source/{split}"]["given"] for split in SPLITS if f"source/{split}" in stats)
+    if len(rows) != given or len({(row["split"], row["key"]) for row in rows}) != given:
         raise HflowError(
             f"{given} frames were given and {len(rows)} are accounted for: {prepared} is not whole, prepare it again"
         )
-    rows.sort(key=lambda row: (row["split"], row["key"]))
-    return pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA)
-
-
-def _counts(manifest: pa.Table) -> dict[str, Any]:
-    statuses, similarity = manifest["status"].to_pylist(), [v for v in manifest["ssim"].to_pylist() if v is not None]
+    _check_share([piece for _, piece in pieces], plan)
+    files: dict[str, Path | bytes] = {
+        f"{task.split}/{task.path.name}": piece.path for task, piece in pieces if piece.note["rows"]
+    }
+    sums = {f"{task.split}/{task.path.name}": piece.sha256 for task, piece in pieces if piece.note["rows"]}
+    files[MANIFEST] = manifest_bytes(rows, stats["classes"])
+    files[SUMS] = sums_bytes(sums, files)
+    remove_leftovers(out)
+    publish(files, out)
+    shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
+    target = read_training_set(sets / "target.json").shards
+    write_training_set(sets / "translated.json", TrainingSet("translated", shards))
+    write_training_set(sets / "translated+target.json", TrainingSet("translated+target", {**shards, **target}))
+    statuses = [row["status"] for row in rows]
+    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
     return {
-        "given": len(statuses),
+        "given": given,
         "translated": statuses.count("translated"),
         "rejected": statuses.count("rejected"),
         "ssim": float(np.mean(similarity)),
     }
 
 
-def _parquet(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    pq.write_table(table, buffer)
-    return buffer.getvalue()
+def _keep_model(model: TrainedModel, work: Path) -> Path:
+    """A copy of the model for the workers, so that a training that ends meanwhile changes nothing under their hands."""
+    folder = work / "models" / model.sha256
+    if not folder.is_dir():
+        publish(dict(model_files(model.network, model.styles, model.config)), folder)
+    return folder
+
+
+def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], prepared: Path) -> list[dict[str, Any]]:
+    """A row for every frame given: what was translated, and what was rejected here or by prepare."""
+    params = plan.recipe.params
+    shared = {
+        "model": params.model,
+        "model_sha256": plan.recipe.model_sha256,
+        "params_fingerprint": plan.params_fingerprint,
+        "code_fingerprint": plan.code_fingerprint,
+        "seed": params.seed,
+    }
+    columns = [name for name in MANIFEST_SCHEMA.names if name in TRANSLATED_SCHEMA.names]
+    rows: list[dict[str, Any]] = []
+    for task, piece in pieces:
+        where = {"split": task.split, "shard": task.path.name, "fingerprint": task.fingerprint} | shared
+        translated = read_table(piece.path, columns).to_pylist()
+        rows += [row | where | {"status": "translated", "reason": ""} for row in translated]
+        rows += [row | where | {"shard": None, "status": "rejected"} for row in piece.note["rejected"]]
+    for rejected in pq.read_table(prepared / "rejected.parquet").to_pylist():
+        if rejected.pop("domain") == "source":
+            rows.append(rejected | shared | {"status": "rejected"})
+    rows.sort(key=lambda row: (row["split"], row["key"]))
+    return rows
+
+
+def _check_share(pieces: Sequence[Finished], plan: Plan) -> None:
+    """Frames that the judge rejects are not at fault: their share is what min_consistency asks for."""
+    rejected = [row for piece in pieces for row in piece.note["rejected"]]
+    faulty = [row for row in rejected if row.get("consistency") is None]
+    for row in rejected[:10]:
+        say(f"rejected: {row['source_path']}: {row['reason']}")
+    first = f"First: {rejected[0]['source_path']}: {rejected[0]['reason']}" if rejected else ""
+    if len(faulty) > plan.recipe.params.max_rejected * plan.frames:
+        raise HflowError(
+            f"{len(faulty)} of {plan.frames} frames are at fault, more than translate.max_rejected "
+            f"({plan.recipe.params.max_rejected}) allows: prepare them again, or raise it. First: "
+            f"{faulty[0]['source_path']}: {faulty[0]['reason']}"
+        )
+    if len(rejected) == plan.frames:
+        raise HflowError(f"all {plan.frames} frames are rejected. {first}")

@@ -4,7 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from hflow.files import WorkFolder, atomic_path, code_fingerprint, fingerprint, publish
+from hflow.errors import HflowError
+from hflow.files import (
+    WorkFolder,
+    atomic_path,
+    code_fingerprint,
+    exclusive,
+    fingerprint,
+    publish,
+    remove_leftovers,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
@@ -34,35 +43,59 @@ def test_publishing_makes_a_folder_hold_exactly_what_is_given(tmp_path: Path) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "piece"]
 
 
-def test_a_finished_piece_is_found_by_its_fingerprint(tmp_path: Path) -> None:
+def test_a_piece_is_made_once_and_found_by_its_fingerprint(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path)
-    with work.begin("one") as (path, note):
+
+    def make(path: Path) -> dict[str, int]:
         path.write_text("content")
-        note["rows"] = 3
-    piece = work.find("one")
-    assert piece is not None
-    assert piece.path.read_text() == "content"
-    assert piece.note["rows"] == 3
+        return {"rows": 3}
+
+    made = work.obtain("one", make)
+    assert (made.path.read_text(), made.note["rows"]) == ("content", 3)
+    assert work.find("one") == made
+    assert work.obtain("one", lambda _: pytest.fail("made again")) == made
     assert work.find("two") is None
+
+
+def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    for name in (".a.x.tmp", ".a.y.old", ".ab.x.tmp", "a", ".a.lock"):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path / "a")
+    assert {p.name for p in tmp_path.iterdir()} == {".ab.x.tmp", "a", ".a.lock"}
+
+
+def test_one_process_at_a_time_writes_and_leaves_no_lock(tmp_path: Path) -> None:
+    with exclusive(tmp_path / "out"):
+        with pytest.raises(HflowError, match="out is being written by process"), exclusive(tmp_path / "out"):
+            pass
+        with exclusive(tmp_path / "other"):
+            pass
+    with exclusive(tmp_path / "out"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_whose_process_was_killed_holds_nobody_up(tmp_path: Path) -> None:
+    (tmp_path / ".out.lock").write_text("process 1 on another")
+    with exclusive(tmp_path / "out"):
+        pass
 
 
 def test_an_interrupted_piece_is_not_finished(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path)
 
-    def interrupted() -> None:
-        with work.begin("one") as (path, _):
-            path.write_text("half")
-            raise RuntimeError
+    def interrupted(path: Path) -> dict[str, int]:
+        path.write_text("half")
+        raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        interrupted()
+        work.obtain("one", interrupted)
     assert work.find("one") is None
 
 
 def test_a_piece_whose_bytes_have_changed_is_not_finished(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path)
-    with work.begin("one") as (path, _):
-        path.write_text("content")
+    work.obtain("one", lambda path: {"bytes": path.write_text("content")})
     (tmp_path / "one").write_text("Content")
     assert work.find("one") is None
 

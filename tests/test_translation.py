@@ -12,8 +12,11 @@ import torch
 
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.shards import read_rows, shard_files
+from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import read_training_set
 from hflow.errors import HflowError
+from hflow.judge import load_judge, save_judge, train_judge
+from hflow.metrics.segments import confusion_matrix, segment_scores
 from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
 from hflow.params import TranslateParams
@@ -90,7 +93,7 @@ def test_an_interrupted_translation_ends_in_the_same_bytes_and_redoes_no_finishe
     _translate(project, model_folder, tmp_path / "a")
     expected = _bytes(tmp_path / "a" / "translated")
     work = tmp_path / "a" / "work"
-    pieces = sorted(p for p in work.iterdir() if p.suffix != ".json")
+    pieces = sorted(p.with_suffix("") for p in work.glob("*.json"))
     assert len(pieces) > 1
     pieces[0].with_name(pieces[0].name + ".json").unlink()  # killed before this shard was finished
     kept = {p: p.stat().st_mtime_ns for p in pieces[1:]}
@@ -105,9 +108,9 @@ def test_changed_parameters_never_take_over_old_shards(
     project: Project, model_folder: Path, tmp_path: Path, change: dict[str, int]
 ) -> None:
     _translate(project, model_folder, tmp_path)
-    count = len(list((tmp_path / "work").iterdir()))
+    count = len(list((tmp_path / "work").glob("*.json")))
     _translate(project, model_folder, tmp_path, **change)
-    assert len(list((tmp_path / "work").iterdir())) == 2 * count
+    assert len(list((tmp_path / "work").glob("*.json"))) == 2 * count
 
 
 def test_the_number_of_workers_changes_no_byte(project: Project, model_folder: Path, tmp_path: Path) -> None:
@@ -137,3 +140,60 @@ def test_missing_prepared_frames_are_an_error_that_says_what_to_run(model_folder
     empty.sets.mkdir()
     with pytest.raises(HflowError, match="hflow prepare"):
         _translate(empty, model_folder, tmp_path / "out")
+
+
+@pytest.fixture(scope="module")
+def judge_folder(project: Project, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A judge that has seen both domains."""
+    shards = [p for domain in ("source", "target") for p in shard_files(project.prepared / domain / "train")]
+    folder = tmp_path_factory.mktemp("judge") / "judge"
+    save_judge(train_judge(shards, ["road", "sky", "car"], steps=20, batch_size=4), folder)
+    return folder
+
+
+def _manifest(out: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(out / "translated" / "manifest.parquet").to_pylist()
+    return rows
+
+
+def test_without_a_judge_there_is_no_consistency(project: Project, model_folder: Path, tmp_path: Path) -> None:
+    _translate(project, model_folder, tmp_path)
+    assert {row["consistency"] for row in _manifest(tmp_path)} == {None}
+
+
+def test_frames_of_which_the_judge_sees_something_else_are_rejected_with_that_reason(
+    project: Project, model_folder: Path, judge_folder: Path, tmp_path: Path
+) -> None:
+    _translate(project, model_folder, tmp_path / "all", judge=judge_folder)
+    consistency = {row["key"]: row["consistency"] for row in _manifest(tmp_path / "all")}
+    assert all(0 <= value <= 1 for value in consistency.values())
+    limit = sorted(consistency.values())[4]
+    expected = {key for key, value in consistency.items() if value < limit}
+    assert expected, "the judge must see a difference somewhere"
+    counts = _translate(project, model_folder, tmp_path / "some", judge=judge_folder, min_consistency=limit)
+    rows = _manifest(tmp_path / "some")
+    rejected = {row["key"] for row in rows if row["status"] == "rejected"}
+    assert rejected == expected
+    assert (counts["given"], counts["translated"]) == (12, 12 - len(expected))
+    assert all("translate.min_consistency" in row["reason"] for row in rows if row["key"] in rejected)
+    kept = {r["key"] for p in shard_files(tmp_path / "some/translated/train") for r in read_rows(p)}
+    assert kept == consistency.keys() - expected
+
+
+def test_consistency_is_the_miou_of_what_the_judge_sees_before_and_after(
+    project: Project, model_folder: Path, judge_folder: Path, tmp_path: Path
+) -> None:
+    _translate(project, model_folder, tmp_path, judge=judge_folder)
+    judge = load_judge(judge_folder)
+    before = {r["key"]: r for p in shard_files(project.prepared / "source/train") for r in read_rows(p)}
+    for path in shard_files(tmp_path / "translated/train"):
+        for row in read_rows(path):
+            images = [to_tensor(decode_rgb(r["image"]["bytes"]))[None] for r in (before[row["key"]], row)]
+            seen = [judge.predict(image)[0] for image in images]
+            scores = segment_scores(confusion_matrix(seen[1], seen[0], 3), judge.classes)
+            assert row["consistency"] == pytest.approx(scores["mIoU"], abs=0.02)
+
+
+def test_a_threshold_without_a_judge_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a judge"):
+        TranslateParams(min_consistency=0.5)

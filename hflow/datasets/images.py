@@ -22,6 +22,10 @@ def open_image(source: Source) -> Image.Image:
     """
     try:
         with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
+            # A phone's JPEG of several pictures shows the first, as its one picture.
+            pictures = getattr(image, "n_frames", 1)
+            if pictures > 1 and image.format != "MPO":
+                raise HflowError(f"holds {pictures} pictures: give each a file of its own")
             image.load()
             return image
     except UnidentifiedImageError:
@@ -42,6 +46,8 @@ def open_rgb(source: Source) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode == "I":
         scaled = np.clip(np.asarray(image).astype(np.int64) // 256, 0, 255)
         return Image.fromarray(scaled.astype(np.uint8)).convert("RGB")
+    if image.mode == "F":
+        raise HflowError("holds fractions, whose range is not known: give it 8 or 16 bits")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise HflowError("has transparent pixels: give it a background first")
     return image.convert("RGB")

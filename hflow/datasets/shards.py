@@ -5,10 +5,12 @@ datasets library stores features.
 """
 
 import bisect
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+from itertools import islice
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +21,8 @@ from hflow.errors import HflowError
 __all__ = [
     "PREPARED_SCHEMA",
     "ShardSet",
+    "check_key",
+    "count_rows",
     "image_value",
     "read_rows",
     "read_table",
@@ -31,6 +35,7 @@ __all__ = [
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _ROWS_A_GROUP = 16
+_LARGEST_GROUP = 1 << 30
 
 
 def shard_schema(columns: Mapping[str, pa.DataType | str]) -> pa.Schema:
@@ -86,10 +91,50 @@ def shard_files(folder: Path) -> list[Path]:
     return sorted(folder.glob("shard-*.parquet"))
 
 
-def write_shard(path: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema) -> None:
-    """Write rows to a Parquet file, in small row groups that can be read one by one; images are compressed as it is."""
-    table = pa.Table.from_pylist(list(rows), schema=schema)
-    pq.write_table(table, path, row_group_size=_ROWS_A_GROUP, compression="none", use_dictionary=False)
+def check_key(key: str) -> None:
+    """See that a key names a place inside the folder it is written below.
+
+    Raises:
+        HflowError: it is empty, absolute, leaves the folder, or has a character that no file name has.
+    """
+    path = PurePosixPath(key)
+    if (
+        not key
+        or path.is_absolute()
+        or path.as_posix() != key
+        or {".", ".."} & {key, *path.parts}
+        or set("\0\\") & set(key)
+    ):
+        raise HflowError(f"the key {key!r} is not a plain relative path")
+
+
+def write_shard(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
+    """Write rows to a Parquet file as they come, in small row groups that can be read one by one; gives their number.
+
+    Images are compressed as it is.
+    """
+    remaining, count = iter(rows), 0
+    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
+        while group := list(islice(remaining, _ROWS_A_GROUP)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))
+            count += len(group)
+    return count
+
+
+def count_rows(path: Path, schema: pa.Schema) -> int:
+    """The number of rows of a shard that has at least the columns of a schema.
+
+    Raises:
+        HflowError: the file is missing, is no whole Parquet file, or lacks a column or has it of another type.
+    """
+    with _open(path) as file:
+        for field in schema:
+            found = file.schema_arrow.get_field_index(field.name)
+            if found < 0 or file.schema_arrow.field(found).type != field.type:
+                raise HflowError(
+                    f"{path} has no column {field.name!r} of {field.type}: it is not a shard of this stage"
+                )
+        return int(file.metadata.num_rows)
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
@@ -102,10 +147,8 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         missing = set(columns or ()) - set(file.schema_arrow.names)
         if missing:
             raise HflowError(f"{path} has no column {sorted(missing)[0]!r}: it is not a shard of this stage")
-        try:
+        with _damage_named(path):
             return file.read(columns=None if columns is None else list(columns))
-        except (pa.ArrowException, OSError) as error:
-            raise HflowError(f"{path} is damaged ({error}): make it again") from None
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -115,11 +158,14 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
         HflowError: as read_table.
     """
     with _open(path) as file:
-        try:
-            for batch in file.iter_batches(_ROWS_A_GROUP, columns=None if columns is None else list(columns)):
-                yield from batch.to_pylist()
-        except (pa.ArrowException, OSError) as error:
-            raise HflowError(f"{path} is damaged ({error}): make it again") from None
+        batches = file.iter_batches(_ROWS_A_GROUP, columns=None if columns is None else list(columns))
+        while True:
+            with _damage_named(path):
+                batch = next(batches, None)
+                rows = None if batch is None else batch.to_pylist()
+            if rows is None:
+                return
+            yield from rows
 
 
 class ShardSet(Sequence[dict[str, Any]]):
@@ -154,11 +200,28 @@ class ShardSet(Sequence[dict[str, Any]]):
 
 def _open(path: Path) -> pq.ParquetFile:
     try:
-        return pq.ParquetFile(path, memory_map=True)
+        with _damage_named(path):
+            # Not mapped into memory: a file that is cut short while it is read would end the process.
+            file = pq.ParquetFile(path)
     except FileNotFoundError:
         raise HflowError(f"{path} is missing: run the stage that writes it") from None
-    except (pa.ArrowException, OSError) as error:
-        raise HflowError(f"{path} is not a whole Parquet file ({error}): make it again") from None
+    claimed = max((file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)), default=0)
+    if claimed > max(_LARGEST_GROUP, 4 * path.stat().st_size):
+        file.close()
+        raise HflowError(f"{path} would unpack {claimed} bytes from {path.stat().st_size}: it is not a shard of hflow")
+    return file
+
+
+@contextlib.contextmanager
+def _damage_named(path: Path) -> Iterator[None]:
+    """An error of reading is raised as it is; whatever else a reader says is the file's fault, and names it."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
+        if isinstance(error, OSError) and error.errno:
+            raise
+        said = " ".join(str(error).split())[:200]
+        raise HflowError(f"{path} is not a whole Parquet file ({said}): make it again") from None
 
 
 def _key_hash(key: str) -> int:

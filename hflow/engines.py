@@ -1,0 +1,325 @@
+"""Where shards are translated: in this process, in a process a device, or on the workers of a Dask cluster.
+
+An engine translates one shard a call, and as many calls at once as it has slots. All give the same bytes on the same
+kind of device with the same number of threads.
+"""
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+import torch
+
+from hflow.devices import pick_device
+from hflow.errors import HflowError
+from hflow.files import NO_ROOM, Finished
+from hflow.params import TranslateParams
+from hflow.progress import say
+from hflow.shard_translation import Advance, Recipe, ShardTask, ShardWorker, worker_marks
+
+__all__ = ["Engine", "ShardRunner", "gather_shards", "is_transient", "open_engine", "translate_shards"]
+
+ATTEMPTS = 4
+FIRST_DELAY = 1.0
+
+
+ShardRunner = Callable[["Engine", Recipe, Sequence[ShardTask], Advance], dict[str, Finished]]
+"""What has an engine translate shards: `translate_shards`, or what runs them as tasks of an orchestrator."""
+
+
+class LostWorkerError(Exception):
+    """A process that was translating a shard is gone."""
+
+
+class Engine(Protocol):
+    """What translates shards.
+
+    Attributes:
+        slots: how many shards at once.
+        threads: of torch in each worker.
+        marks: what `worker_marks` says of a worker.
+    """
+
+    slots: int
+    threads: int
+    marks: tuple[Any, ...]
+
+    def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
+        """One shard; advance is called with a number of frames as they are done, at the latest at the end.
+
+        Raises:
+            HflowError: trying again would not help.
+            OSError, LostWorkerError: it may.
+        """
+
+
+def is_transient(error: BaseException) -> bool:
+    """Whether it may help to try again: for errors of reading and writing and lost workers, not for lack of room."""
+    if isinstance(error, OSError):
+        return error.errno not in NO_ROOM
+    return isinstance(error, LostWorkerError)
+
+
+@contextlib.contextmanager
+def open_engine(params: TranslateParams) -> Iterator[Engine]:
+    """The engine that the section `translate` of params.yaml names.
+
+    Raises:
+        HflowError: a device or the scheduler is not there, or Dask is not installed.
+    """
+    if params.engine == "dask":
+        with _dask(params) as engine:
+            yield engine
+        return
+    devices = _devices(params)
+    if len(devices) == 1:
+        yield InProcess(devices[0], params.threads)
+        return
+    with contextlib.closing(Processes(devices, params.threads)) as processes:
+        yield processes
+
+
+def translate_shards(
+    engine: Engine, recipe: Recipe, tasks: Sequence[ShardTask], advance: Advance
+) -> dict[str, Finished]:
+    """Translate shards, those after a failed one too; gives them by their fingerprint.
+
+    What may pass is tried again, later and later. Lack of room stops the whole at once.
+
+    Raises:
+        HflowError: some could not be translated; the others are finished and are kept for the next run.
+        OSError: there is no room to write.
+    """
+
+    def one(task: ShardTask) -> Finished:
+        return _tried_again(lambda: engine.translate(recipe, task, advance), task.path.name)
+
+    return gather_shards(_results(one, tasks, engine.slots), len(tasks))
+
+
+def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], total: int) -> dict[str, Finished]:
+    """The finished shards by their fingerprint, of tasks with a call each that gives the result or raises its error.
+
+    Raises:
+        HflowError: some could not be translated; the others are finished and are kept for the next run.
+        OSError: there is no room to write.
+    """
+    finished: dict[str, Finished] = {}
+    faults: list[str] = []
+    for task, result in results:
+        try:
+            finished[task.fingerprint] = result()
+        except HflowError as error:
+            faults.append(str(error))
+            say(f"shard {task.split}/{task.path.name}: {error}")
+        except (OSError, LostWorkerError) as error:
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                raise
+            faults.append(f"{task.path}: {error}")
+    if faults:
+        raise HflowError(
+            f"{len(faults)} of {total} shards could not be translated; the others are finished and kept, mend "
+            f"these and run the same command again: {'; '.join(faults[:3])}"
+        )
+    return finished
+
+
+class InProcess:
+    """Translates in this process, on one device."""
+
+    slots = 1
+
+    def __init__(self, device: torch.device, threads: int | None):
+        self.device, self.threads = device, threads or torch.get_num_threads()
+        self.marks = worker_marks(device, self.threads)
+        self._worker: ShardWorker | None = None
+
+    def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
+        if self._worker is None or self._worker.recipe != recipe:
+            self._worker = ShardWorker(recipe, self.device)
+        return self._worker.translate(task, advance)
+
+
+class Processes:
+    """Translates in a process a device. A process that dies is replaced."""
+
+    def __init__(self, devices: Sequence[torch.device], threads: int | None):
+        self.slots, self.threads = len(devices), threads or torch.get_num_threads()
+        self.marks = worker_marks(devices[0], self.threads)
+        self._devices = devices
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(self.slots):
+            self._free.put(slot)
+        self._pools: dict[int, tuple[ProcessPoolExecutor, Connection]] = {}
+        self._closed = False
+
+    def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
+        slot = self._free.get()
+        try:
+            device = str(self._devices[slot])
+            finished = self._pool(slot).submit(translate_here, recipe, task, device).result()
+        except BrokenProcessPool:
+            self._pools.pop(slot)
+            if self._closed:
+                raise HflowError("the run was stopped") from None
+            raise LostWorkerError(f"the process on {device} was lost") from None
+        finally:
+            self._free.put(slot)
+        advance(task.rows)
+        return finished
+
+    def close(self) -> None:
+        """End the processes, a shard in flight with them."""
+        self._closed = True
+        for pool, lifeline in list(self._pools.values()):
+            lifeline.close()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _pool(self, slot: int) -> ProcessPoolExecutor:
+        if self._closed:
+            raise HflowError("the run was stopped")
+        if slot not in self._pools:
+            context = multiprocessing.get_context("spawn")
+            end, lifeline = context.Pipe(duplex=False)
+            pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with, initargs=(end,))
+            self._pools[slot] = pool, lifeline
+        return self._pools[slot][0]
+
+
+class DaskCluster:
+    """Translates on the workers of a Dask cluster, which read the shards and write the finished ones by the same paths.
+
+    Dask itself gives the shards of a worker that is lost to another.
+    """
+
+    def __init__(self, client: Any, device: str, threads: int | None):
+        self._client, self._device = client, device
+        workers = client.scheduler_info(n_workers=-1)["workers"]
+        if not workers:
+            raise HflowError("the Dask cluster has no worker: start some (`dask worker ADDRESS`) first")
+        # The calls only wait; workers that come later find work too.
+        self.slots = max(8, 4 * len(workers))
+        self.threads = threads or client.submit(torch.get_num_threads, pure=False).result()
+        self.marks = tuple(client.submit(_marks_there, device, self.threads, pure=False).result())
+
+    def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
+        from distributed import KilledWorker
+
+        try:
+            finished: Finished = self._client.submit(translate_here, recipe, task, self._device, pure=False).result()
+        except KilledWorker as error:
+            raise LostWorkerError(str(error)) from None
+        advance(task.rows)
+        return finished
+
+
+def translate_here(recipe: Recipe, task: ShardTask, device: str) -> Finished:
+    """Translate a shard in the process this is called in, which keeps the loaded model for the next."""
+    return _worker(recipe, device).translate(task, lambda _: None)
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(recipe: Recipe, device: str) -> ShardWorker:
+    return ShardWorker(recipe, _place(device))
+
+
+def _marks_there(device: str, threads: int) -> tuple[Any, ...]:
+    return worker_marks(_place(device), threads)
+
+
+def _place(device: str) -> torch.device:
+    """The device of this name; of several GPUs, workers of a cluster on this machine take one each, by their number."""
+    found = pick_device(device)
+    if found.type != "cuda" or found.index is not None:
+        return found
+    try:
+        from distributed import get_worker
+
+        return torch.device("cuda", int(get_worker().name) % torch.cuda.device_count())
+    except (ImportError, ValueError, TypeError):
+        return found
+
+
+@contextlib.contextmanager
+def _dask(params: TranslateParams) -> Iterator[DaskCluster]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise HflowError('translate.engine is dask, which is not installed: `uv pip install "hflow[dask]"`') from None
+    if params.scheduler:
+        try:
+            client = Client(params.scheduler, timeout="30s")
+        except (OSError, ValueError) as error:
+            raise HflowError(f"there is no Dask scheduler at {params.scheduler!r} ({error}): start it first") from None
+        with client:
+            yield DaskCluster(client, params.device, params.threads)
+        return
+    count = len(_devices(params))
+    with (
+        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        yield DaskCluster(client, params.device, params.threads)
+
+
+def _devices(params: TranslateParams) -> list[torch.device]:
+    first = pick_device(params.device)
+    if first.type != "cuda" or first.index is not None:
+        return [first] * (1 if params.devices == "all" else params.devices)
+    there = torch.cuda.device_count()
+    count = there if params.devices == "all" else params.devices
+    if count > there:
+        raise HflowError(f"translate.devices is {count}, and there are {there} GPUs here: lower it, or set it to all")
+    return [torch.device("cuda", number) for number in range(count)]
+
+
+def _tried_again(call: Callable[[], Finished], name: str) -> Finished:
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return call()
+        except (OSError, LostWorkerError) as error:
+            if not is_transient(error) or attempt == ATTEMPTS:
+                raise
+            delay = FIRST_DELAY * 2 ** (attempt - 1)
+            say(f"shard {name}: {error}; trying again in {delay:g} s")
+            time.sleep(delay)
+    raise AssertionError
+
+
+def _results(
+    one: Callable[[ShardTask], Finished], tasks: Sequence[ShardTask], slots: int
+) -> Iterator[tuple[ShardTask, Callable[[], Finished]]]:
+    """Every task as it ends, with a call that gives its result or raises its error."""
+    if slots == 1:  # In this thread, so that a signal ends it at once.
+        for task in tasks:
+            yield task, functools.partial(one, task)
+        return
+    pool = ThreadPoolExecutor(slots)
+    try:
+        pending: dict[Future[Finished], ShardTask] = {pool.submit(one, task): task for task in tasks}
+        while pending:
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield pending.pop(future), future.result
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _end_with(lifeline: Connection) -> None:
+    """End this process when the other end of the pipe is closed, be it since the process that had it was killed."""
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            lifeline.recv()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
