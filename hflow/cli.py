@@ -72,7 +72,7 @@ def train(params: ParamsFile = DEFAULT) -> None:
 def translate(
     frames: Annotated[Path | None, typer.Argument(help="A folder of images; none: the prepared frames.")] = None,
     out: Annotated[Path | None, typer.Argument(help="The folder to write, images of the same names.")] = None,
-    model: Annotated[Path, typer.Option(help="The folder of a trained model.")] = stages.MODEL,
+    model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(stages.MODEL),
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
@@ -89,7 +89,8 @@ def translate(
     from hflow.model.store import load_model
 
     where = str(pick_device(device))
-    counts = translate_folder(frames, out, load_model(model), seed=seed, device=where, max_rejected=max_rejected)
+    folder = stages.find_model(model, load_params(params) if params.is_file() else None)
+    counts = translate_folder(frames, out, load_model(folder), seed=seed, device=where, max_rejected=max_rejected)
     _show(counts)
     print(f"{counts['translated']} images are in {out}")
 
@@ -107,6 +108,28 @@ def segment(
 def evaluate(params: ParamsFile = DEFAULT) -> None:
     """Bring all figures together and write the report."""
     _show(stages.evaluate(load_params(params)))
+
+
+@app.command()
+def fetch(params: ParamsFile = DEFAULT) -> None:
+    """Fetch the registered model that translate.model names, for the pipeline."""
+    _show(stages.fetch(load_params(params)))
+
+
+@app.command()
+def release(
+    rollback: Annotated[bool, typer.Option("--rollback", help="Make the champion before champion again.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Leave the champion's score out of the gate.")] = False,
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Register the trained model as challenger; it becomes champion if it passes the gate in params.yaml."""
+    if rollback:
+        _show(stages.rollback(load_params(params)))
+        return
+    outcome = stages.release(load_params(params), replace=replace)
+    _show(outcome)
+    if not outcome["champion"]:
+        raise HflowError(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
 
 
 @app.command()
