@@ -1,5 +1,6 @@
 """What is to be told to a service that may be away: kept in files, in order, until it has been told."""
 
+import contextlib
 import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -27,8 +28,11 @@ class Letter:
         self._tell = tell
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = path.open("a+", encoding="utf-8")
-        self.mine = _lock(self._file)
+        _lock(self._file)
         self._waiting = list(_entries(path))
+        if self._waiting:
+            # The last line may be one that was being written when its process was killed.
+            self._file.write("\n")
 
     def add(self, entry: Entry) -> None:
         """Put an entry at the end."""
@@ -72,7 +76,5 @@ def _lock(file: Any) -> bool:
 
 def _entries(path: Path) -> Iterator[Entry]:
     for line in path.read_text(encoding="utf-8").splitlines():
-        try:
+        with contextlib.suppress(ValueError):  # a line that was being written when its process was killed
             yield json.loads(line)
-        except ValueError:  # the line that was being written when the process was killed
-            return

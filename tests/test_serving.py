@@ -16,7 +16,7 @@ from PIL import Image
 
 from hflow.datasets.images import decode_rgb, encode_png
 from hflow.errors import HflowError
-from hflow.serving import RegisteredTranslator, model_folder, save_translator
+from hflow.serving import model_folder, save_translator
 from tests.models import write_model
 from tests.pictures import random_picture
 from tests.servers import free_port, served
@@ -133,7 +133,3 @@ def test_mlflow_serves_it_over_http(saved: Path, model: mlflow.pyfunc.PyFuncMode
             np.testing.assert_array_equal(np.asarray(picture), model.predict(frame))
         answer = requests.post(f"http://127.0.0.1:{port}/invocations", json={"inputs": frame.tolist()}, timeout=60)
         np.testing.assert_array_equal(answer.json()["predictions"], model.predict(frame))
-
-
-def test_the_class_is_what_mlflow_loads(model: mlflow.pyfunc.PyFuncModel) -> None:
-    assert type(model.unwrap_python_model()).__name__ == RegisteredTranslator.__name__
