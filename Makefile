@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: repro test lint setup requirements
+.PHONY: repro test lint up deploy setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
@@ -21,6 +21,12 @@ lint: setup ## style and types
 	ruff check .
 	ruff format --check .
 	mypy
+
+up: setup ## a Prefect server, an MLflow server and workers on this machine, until Ctrl-C
+	@python -m flows.up
+
+deploy: setup ## register the deployments with the servers of `make up`, or with those that PREFECT_API_URL names
+	@python -m flows.deploy
 
 setup: $(VENV)/.installed ## a virtual environment with pinned dependencies
 

@@ -1,23 +1,35 @@
-"""What the flows of all stages share: a fault that the user can mend fails the run in one line."""
+"""What the flows share: a fault that the user can mend fails the run in one line; a GPU serves one run at a time."""
 
+import contextlib
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, ParamSpec, cast
 
 from prefect import Flow, flow
 from prefect.artifacts import create_table_artifact
+from prefect.concurrency.sync import concurrency
 from prefect.states import Failed, State
 
+from flows.processes import end_with_parent
 from hflow.errors import HflowError
 
-__all__ = ["publish_table", "run_as_command", "stage_flow"]
+__all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
 
 Parameters = ParamSpec("Parameters")
 
+GPU = "HFLOW_GPU"
+"""The variable that names the concurrency limit of a deployment's GPU. Stages that a run starts don't see it."""
 
-def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
-    """A flow named after the function. Caching is DVC's work: the flow keeps no results."""
+
+def stage_flow(function: Callable[Parameters, Any], run_name: str | None = None) -> Flow[Parameters, Any]:
+    """A flow named after the function. Caching is DVC's work: the flow keeps no results.
+
+    Args:
+        function: what the flow does; a HflowError fails the run with its message.
+        run_name: how its runs are named, with parameters in braces.
+    """
 
     @functools.wraps(function)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
@@ -26,7 +38,24 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
         except HflowError as error:
             return Failed(message=str(error))
 
-    return flow(name=function.__name__)(run)
+    return flow(name=function.__name__.replace("_", "-"), flow_run_name=run_name)(run)
+
+
+@contextlib.contextmanager
+def alone_on_gpu() -> Iterator[None]:
+    """Hold the GPU of the deployment that runs this, waiting for it; without a deployment nothing is waited for.
+
+    Raises:
+        ConcurrencySlotAcquisitionError: the limit does not exist: `make deploy` makes it.
+    """
+    name = os.environ.pop(GPU, None)
+    if name is None:
+        yield
+        return
+    # The work must not go on where a dead worker's run has been given up and the next one has begun.
+    end_with_parent()
+    with concurrency(name, strict=True, lease_duration=60):
+        yield
 
 
 def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
