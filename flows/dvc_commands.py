@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from typing import Any
 
 from flows.processes import run_command
 from hflow.errors import HflowError
@@ -31,17 +32,14 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
     Raises:
         HflowError: DVC can't tell.
     """
-    status: dict[str, list[str | dict[str, dict[str, str]]]] = json.loads(
-        _output("status", "--json", "--with-deps", target)
-    )
     said: dict[str, list[str]] = {}
-    for stage, entries in status.items():
-        for entry in entries:
-            if entry == "always changed":
-                continue
-            groups = {entry: {}} if isinstance(entry, str) else entry
-            for kind, things in groups.items():
-                said.setdefault(stage, []).append(f"{kind}: {', '.join(_named(things))}" if things else kind)
+    for stage, entries in json.loads(_output("status", "--json", "--with-deps", target)).items():
+        groups = {kind: things for entry in entries if isinstance(entry, dict) for kind, things in entry.items()}
+        states = {state for things in groups.values() for state in _flat(things).values()}
+        if groups and states <= {"new", "deleted"}:
+            said[stage] = ["it has not run here"]
+        elif groups:
+            said[stage] = [f"{kind}: {', '.join(_flat(things))}" for kind, things in groups.items()]
     return said
 
 
@@ -58,9 +56,12 @@ def pull(*targets: str) -> None:
             raise HflowError("the DVC remote can't be read, its reason is above: correct it with `dvc remote modify`")
 
 
-def _named(things: Mapping[str, object]) -> list[str]:
-    """The names in one group of a status, the sections of params.yaml by their keys."""
-    return [key for name, thing in things.items() for key in (thing if isinstance(thing, dict) else [name])]
+def _flat(things: Mapping[str, Any]) -> dict[str, str]:
+    """What changed and how, the sections of params.yaml by their keys."""
+    flat: dict[str, str] = {}
+    for name, how in things.items():
+        flat |= how if isinstance(how, dict) else {name: how}
+    return flat
 
 
 def _output(*arguments: str) -> str:

@@ -5,11 +5,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, ParamSpec, cast
 
 from prefect import Flow, flow
 from prefect.artifacts import create_table_artifact
 from prefect.concurrency.sync import concurrency
+from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
 from flows.processes import end_with_parent
@@ -23,12 +25,10 @@ GPU = "HFLOW_GPU"
 """The variable that names the concurrency limit of a deployment's GPU. Stages that a run starts don't see it."""
 
 
-def stage_flow(function: Callable[Parameters, Any], run_name: str | None = None) -> Flow[Parameters, Any]:
+def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
     """A flow named after the function. Caching is DVC's work: the flow keeps no results.
 
-    Args:
-        function: what the flow does; a HflowError fails the run with its message.
-        run_name: how its runs are named, with parameters in braces.
+    A HflowError fails the run with its message. A run is named after what it is about, or after its time.
     """
 
     @functools.wraps(function)
@@ -38,7 +38,14 @@ def stage_flow(function: Callable[Parameters, Any], run_name: str | None = None)
         except HflowError as error:
             return Failed(message=str(error))
 
-    return flow(name=function.__name__.replace("_", "-"), flow_run_name=run_name)(run)
+    name = function.__name__.replace("_", "-")
+
+    def run_name() -> str:
+        given = flow_run.parameters
+        about = given.get("train_on") or given.get("name") or given.get("frames")
+        return f"{name} {about or datetime.now(UTC).strftime('%Y-%m-%d %H:%M:%S')}"
+
+    return flow(name=name, flow_run_name=run_name)(run)
 
 
 @contextlib.contextmanager
