@@ -7,6 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from hflow import stages
+from hflow.datasets.inspection import FULL, inspect_dataset
+from hflow.datasets.layouts import LAYOUTS
 from hflow.errors import HflowError
 from hflow.params import VARIANTS, load_params, preset_names, preset_text
 from hflow.project import write_params
@@ -45,9 +47,36 @@ def init(
 
 
 @app.command()
-def check(params: ParamsFile = DEFAULT) -> None:
-    """Check params.yaml, and that the raw datasets are where and what it says, without running anything."""
-    stages.check(load_params(params))
+def check(
+    root: Annotated[Path | None, typer.Argument(help="A raw dataset; none: those that params.yaml names.")] = None,
+    layout: Annotated[str, typer.Option(help=f"Of ROOT: {', '.join(LAYOUTS)}.")] = "gta",
+    train: Annotated[str, typer.Option(help="The folder of ROOT's training split.")] = "train",
+    val: Annotated[str, typer.Option(help="The folder of ROOT's validation split.")] = "val",
+    whole: Annotated[bool, typer.Option("--whole", help="Read every file of ROOT, not some of them.")] = False,
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Check params.yaml and its raw datasets, or see whether a folder is the dataset that it should be."""
+    if root is None:
+        stages.check(load_params(params))
+        return
+    if layout not in LAYOUTS:
+        raise HflowError(f"there is no layout {layout!r}: take one of {', '.join(LAYOUTS)}")
+    found = inspect_dataset(root, layout, train=train, val=val, whole=whole)
+    for split, images in found.images.items():
+        full = FULL.get(layout, {}).get(split)
+        official = f" (the official dataset has {full:,})" if full and full != images else ""
+        print(f"{split}: {images:,} images{official}, {found.labelled[split]:,} with label")
+    sizes = ", ".join(f"{width}x{height} ({count:,})" for (width, height), count in list(found.sizes.items())[:5])
+    print(f"sizes: {sizes}{', ...' if len(found.sizes) > 5 else ''}")
+    if found.classes:
+        print("classes: " + ", ".join(f"{name} {share:.1%}" for name, share in found.classes.items()))
+    print(f"looked at: names of all files, headers of {found.headers:,} samples, pixels of {found.read:,}")
+    for fault in found.faults:
+        print(f"fault: {fault}")
+    if found.at_fault:
+        more = f", the first {len(found.faults)} are above" if found.at_fault > len(found.faults) else ""
+        raise HflowError(f"{found.at_fault:,} samples of {root} are at fault{more}: prepare will reject them")
+    print(f"{root} is a dataset of the layout {layout}: no fault found")
 
 
 @app.command()
