@@ -11,7 +11,7 @@ export DO_NOT_TRACK := 1
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
-	@if dvc status --quiet; then echo "nothing has changed since the last run"; else python -m flows.sim2real; fi
+	@if dvc status --quiet --with-deps evaluate; then echo "nothing has changed since the last run"; else python -m flows.sim2real; fi
 	@echo "done: open reports/index.html"
 
 test: setup ## run all tests
