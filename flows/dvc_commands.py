@@ -35,8 +35,8 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
     said: dict[str, list[str]] = {}
     for stage, entries in json.loads(_output("status", "--json", "--with-deps", target)).items():
         groups = {kind: things for entry in entries if isinstance(entry, dict) for kind, things in entry.items()}
-        states = {state for things in groups.values() for state in _flat(things).values()}
-        if groups and states <= {"new", "deleted"}:
+        outs = _flat(groups.get("changed outs", {}))
+        if "changed deps" in groups and outs and set(outs.values()) == {"deleted"}:
             said[stage] = ["it has not run here"]
         elif groups:
             said[stage] = [f"{kind}: {', '.join(_flat(things))}" for kind, things in groups.items()]

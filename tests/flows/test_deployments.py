@@ -81,7 +81,11 @@ class Team:
             subprocess.run(command, cwd=self.repository, check=True)
 
     def post(self, path: str, **body: Any) -> Any:
-        answer = requests.post(f"{self.api}{path}", json=body, timeout=60)
+        for _ in range(20):
+            answer = requests.post(f"{self.api}{path}", json=body, timeout=60)
+            if answer.status_code != 503:  # SQLite is locked now and then on a busy machine
+                break
+            time.sleep(1)
         answer.raise_for_status()
         return answer.json()
 
@@ -91,7 +95,7 @@ class Team:
         return str(made["id"])
 
     def state(self, run: str) -> dict[str, Any]:
-        found: dict[str, Any] = requests.get(f"{self.api}/flow_runs/{run}", timeout=60).json()["state"]
+        found: dict[str, Any] = self.post("/flow_runs/filter", flow_runs={"id": {"any_": [run]}})[0]["state"]
         return found
 
     def finish(self, run: str, seconds: float = 400) -> dict[str, Any]:
@@ -204,7 +208,7 @@ def test_a_cancelled_run_and_a_killed_worker_leave_the_next_run_able_to_finish(t
     cancelled = team.start("sim2real")
     _until(lambda: team.running("train"), 200, team.log)
     assert team.gpu_slots_taken() == 1
-    requests.post(f"{team.api}/flow_runs/{cancelled}/set_state", json={"state": {"type": "CANCELLING"}}, timeout=60)
+    team.post(f"/flow_runs/{cancelled}/set_state", state={"type": "CANCELLING"})
     assert team.finish(cancelled, 60)["type"] == "CANCELLED", team.log()
     _until(lambda: not team.stage_processes(), 30, lambda: str(team.stage_processes()))
     assert team.gpu_slots_taken() == 0
