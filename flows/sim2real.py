@@ -4,13 +4,14 @@ import base64
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from prefect import task
 from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed, State
+from pydantic import Field
 
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
 from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
@@ -22,15 +23,24 @@ __all__ = ["sim2real"]
 
 NOTHING = "nothing has changed since the last run"
 
+UNRELEASED = Path(".hflow/unreleased")
+"""There while results have not been to the gate, so that a release that failed is made up for by the next run."""
+
 
 @stage_flow
-def sim2real(params: Path = Path("params.yaml"), push: bool = True, release: bool = False) -> Any:
+def sim2real(
+    params: Path = Path("params.yaml"),
+    push: bool = True,
+    release: bool = False,
+    hours: Annotated[float, Field(gt=0)] = 72,
+) -> Any:
     """Run the pipeline in the current project.
 
     Args:
         params: the parameters, checked before anything runs; DVC reads params.yaml itself.
         push: hand results to the DVC remote, where there is one.
         release: register the model, and make it champion if it passes the gate in params.yaml.
+        hours: how long the stages may take together; what is not finished then is stopped, and the next run goes on.
     """
     settings = load_params(params)
     with alone_on_gpu():
@@ -41,15 +51,17 @@ def sim2real(params: Path = Path("params.yaml"), push: bool = True, release: boo
         if stages.is_registered(settings.translate.model):
             fetch_champion(environment)
         why = changes()
-        if not why:
+        if not why and not (release and UNRELEASED.exists()):
             return Completed(message=NOTHING)
-        print("what has changed, and so runs again:")
-        print("\n".join(_reasons(why)))
-        _done(reproduce(environment, pull_first=remote, return_state=True))
-        outcome = _released(settings) if release else None
-        publish(why, outcome)
-        if remote and push:
-            hand_on(environment)
+        if why:
+            print("what has changed, and so runs again:", *_reasons(why), sep="\n")
+            UNRELEASED.parent.mkdir(exist_ok=True)
+            UNRELEASED.touch()
+            timed = reproduce.with_options(timeout_seconds=hours * 3600)
+            _done(timed(environment, pull_first=remote, return_state=True))
+            if remote and push:
+                hand_on(environment)
+        publish(why, _released(settings) if release else None)
     return str(stages.REPORTS / "index.html")
 
 
@@ -101,9 +113,10 @@ def publish(why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> 
 
 
 def _released(settings: Params) -> dict[str, Any] | None:
-    if stages.is_registered(settings.translate.model):
+    outcome = None if stages.is_registered(settings.translate.model) else stages.release(settings)
+    UNRELEASED.unlink(missing_ok=True)
+    if outcome is None:
         return None
-    outcome = stages.release(settings)
     print(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
     return outcome
 
