@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+from flows.dvc_commands import PIPELINE, changes, dvc, has_remote
 from flows.stage import publish_table, run_as_command, stage_flow
 from hflow import stages
+from hflow.errors import HflowError
 from hflow.params import load_params
 
 __all__ = ["release"]
@@ -20,6 +22,12 @@ def release(rollback: bool = False, replace: bool = False, params: Path = Path("
         params: the parameters; `release` is the gate.
     """
     settings = load_params(params)
+    if not rollback and changes():
+        # Another worker's clone made the results: here they come from the remote, and no stage runs.
+        if not has_remote():
+            raise HflowError("the results are not here: set a DVC remote, or release where the pipeline ran")
+        if dvc("repro", "--pull", PIPELINE):
+            raise HflowError("the results can't be brought here, the reason is above")
     outcome = stages.rollback(settings) if rollback else stages.release(settings, replace=replace)
     publish_table("release", outcome, "What became of the release")
     return outcome
