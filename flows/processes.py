@@ -7,8 +7,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-__all__ = ["end_with_parent", "run_command"]
+__all__ = ["end_with_worker", "run_command"]
 
 # Leads a process group of its own. Its input ends with the process that started it, however that ends: then it ends
 # the whole group.
@@ -44,16 +45,36 @@ def run_command(command: Sequence[str], environment: Mapping[str, str] | None = 
         process.stdin.close()
 
 
-def end_with_parent() -> None:
-    """End this process as a cancelled one ends when the process that started it is gone."""
-    parent = os.getppid()
+def end_with_worker() -> None:
+    """End this process as a cancelled one ends when the Prefect worker above it, or one between, is gone."""
+    chain = _up_to_worker()
 
     def watch() -> None:
-        while os.getppid() == parent:
+        while all(_parent(child) == parent for child, parent in chain):
             time.sleep(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def _up_to_worker() -> list[tuple[int, int]]:
+    """Child and parent, from this process up to the worker; without a worker above it the first pair alone."""
+    chain = [(os.getpid(), os.getppid())]
+    while chain[-1][1] > 1:
+        words = Path(f"/proc/{chain[-1][1]}/cmdline").read_bytes().split(b"\0")
+        if b"worker" in words:
+            return chain
+        chain.append((chain[-1][1], _parent(chain[-1][1])))
+    return chain[:1]
+
+
+def _parent(process: int) -> int:
+    """The parent's id; 0 where the process is gone."""
+    try:
+        # The name in parentheses may hold anything, blanks too.
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:

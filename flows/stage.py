@@ -14,7 +14,7 @@ from prefect.concurrency.sync import concurrency
 from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
-from flows.processes import end_with_parent
+from flows.processes import end_with_worker
 from hflow.errors import HflowError
 
 __all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
@@ -60,7 +60,7 @@ def alone_on_gpu() -> Iterator[None]:
         yield
         return
     # The work must not go on where a dead worker's run has been given up and the next one has begun.
-    end_with_parent()
+    end_with_worker()
     with concurrency(name, strict=True, lease_duration=60):
         yield
 

@@ -34,10 +34,12 @@ def read_addresses() -> dict[str, str]:
 
 
 def up() -> None:
-    """Start everything, say where it is, and end all of it together: at Ctrl-C, SIGTERM, or when a part ends.
+    """Start everything, say where it is, and end all of it together: at Ctrl-C, SIGTERM, or when a server ends.
+
+    A worker that ends is started again.
 
     Raises:
-        HflowError: a part does not start, or ends by itself.
+        HflowError: a part does not start, or a server ends by itself.
     """
     if read_addresses():
         raise HflowError(f"the servers are up already; if they are not, remove {ADDRESSES}")
@@ -86,10 +88,13 @@ def up() -> None:
         )
         sys.stdout.flush()
         with contextlib.suppress(KeyboardInterrupt):
-            while all(part.poll() is None for part in parts.values()):
-                time.sleep(0.5)
-            ended = next(name for name, part in parts.items() if part.poll() is not None)
-            raise HflowError(f"{ended} has ended, and so the rest was ended too: see {HOME / ended}.log")
+            while True:
+                for name in [name for name, part in parts.items() if part.poll() is not None]:
+                    if name in servers:
+                        raise HflowError(f"{name} has ended, and so the rest was ended too: see {HOME / name}.log")
+                    print(f"{name} has ended and is started again: see {HOME / name}.log", flush=True)
+                    parts[name] = running.enter_context(_part(name, workers[name], addresses))
+                time.sleep(1)
 
 
 @contextlib.contextmanager
