@@ -23,6 +23,7 @@ def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
         "PREFECT_HOME": str(folder / ".prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
     environment = {
         k: v for k, v in environment.items() if k not in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "DVC_ROOT")
