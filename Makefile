@@ -7,11 +7,11 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 
-.PHONY: repro test lint soak setup requirements
+.PHONY: repro test lint soak up deploy setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
-	@if dvc status --quiet; then echo "nothing has changed since the last run"; else python -m flows.sim2real; fi
+	@if dvc status --quiet --with-deps evaluate; then echo "nothing has changed since the last run"; else python -m flows.sim2real; fi
 	@echo "done: open reports/index.html"
 
 test: setup ## run all tests
@@ -24,6 +24,12 @@ lint: setup ## style and types
 	ruff check .
 	ruff format --check .
 	mypy
+
+up: setup ## a Prefect server, an MLflow server and workers on this machine, until Ctrl-C
+	@python -m flows.up
+
+deploy: setup ## register the deployments with the servers of `make up`, or with those that PREFECT_API_URL names
+	@python -m flows.deploy
 
 setup: $(VENV)/.installed ## a virtual environment with pinned dependencies
 

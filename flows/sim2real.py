@@ -1,71 +1,133 @@
-"""The whole pipeline as one flow: pull what is known, reproduce what has changed, push the results."""
+"""The whole pipeline as one flow: fetch, reproduce what has changed, push, release. What a schedule runs."""
 
-import os
-import subprocess
-import sys
+import base64
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
+from typing import Annotated, Any, cast
 
 from prefect import task
+from prefect.artifacts import create_image_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed, State
+from pydantic import Field
 
-from flows.stage import run_as_command, stage_flow
+from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
+from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
 from hflow import stages
 from hflow.errors import HflowError
-from hflow.params import load_params
+from hflow.params import Params, load_params
 
 __all__ = ["sim2real"]
 
+NOTHING = "nothing has changed since the last run"
+
+UNRELEASED = Path(".hflow/unreleased")
+"""There while results have not been to the gate, so that a release that failed is made up for by the next run."""
+
 
 @stage_flow
-def sim2real(params: Path = Path("params.yaml"), push: bool = True) -> str:
+def sim2real(
+    params: Path = Path("params.yaml"),
+    push: bool = True,
+    release: bool = False,
+    hours: Annotated[float, Field(gt=0)] = 72,
+) -> Any:
     """Run the pipeline in the current project.
 
     Args:
         params: the parameters, checked before anything runs; DVC reads params.yaml itself.
         push: hand results to the DVC remote, where there is one.
-
-    Returns:
-        Where the report is.
+        release: register the model, and make it champion if it passes the gate in params.yaml.
+        hours: how long the stages may take together; what is not finished then is stopped, and the next run goes on.
     """
-    load_params(params)
-    environment = {"PREFECT_API_URL": _api_url()}
-    remote = bool(subprocess.run(_dvc("remote", "list"), capture_output=True, text=True, check=True).stdout.strip())
-    if remote:
-        pull(environment)
-    reproduced = cast("State[None]", reproduce(environment, return_state=True))
-    if not reproduced.is_completed():
-        raise HflowError(str(reproduced.message))
-    if remote and push:
-        hand_on(environment)
+    settings = load_params(params)
+    with alone_on_gpu():
+        environment = {"PREFECT_API_URL": _api_url()}
+        remote = has_remote()
+        if remote:
+            fetch()
+        if stages.is_registered(settings.translate.model):
+            fetch_champion(environment)
+        why = changes()
+        if not why and not (release and UNRELEASED.exists()):
+            return Completed(message=NOTHING)
+        if why:
+            print("what has changed, and so runs again:", *_reasons(why), sep="\n")
+            UNRELEASED.parent.mkdir(exist_ok=True)
+            UNRELEASED.touch()
+            timed = reproduce.with_options(timeout_seconds=hours * 3600)
+            _done(timed(environment, pull_first=remote, return_state=True))
+            if remote and push:
+                hand_on(environment)
+        publish(why, _released(settings) if release else None)
     return str(stages.REPORTS / "index.html")
 
 
-@task(cache_policy=NO_CACHE)
-def pull(environment: dict[str, str]) -> None:
-    """Fetch the results of earlier runs from the DVC remote, so that `reproduce` need not make them again."""
-    subprocess.run(_dvc("pull", "--run-cache", "--allow-missing"), env=os.environ | environment, check=False)
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[10, 60])
+def fetch() -> None:
+    """Fetch the newest data and the results of earlier runs, so that `reproduce` need not make them again."""
+    pull()
+
+
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[10, 60])
+def fetch_champion(environment: Mapping[str, str]) -> None:
+    """Fetch the registered model that translates."""
+    if dvc("repro", "models/dvc.yaml:fetch", environment=environment):
+        raise HflowError("the registered model can't be fetched, its reason is above")
 
 
 @task(cache_policy=NO_CACHE)
-def reproduce(environment: dict[str, str]) -> State[None]:
+def reproduce(environment: Mapping[str, str], *, pull_first: bool) -> State[None]:
     """Run the stages whose inputs have changed; each is a flow run of its own on the same Prefect server."""
-    done = subprocess.run(_dvc("repro"), env=os.environ | environment, check=False)
-    if done.returncode == 0:
+    code = dvc("repro", *(["--pull"] if pull_first else []), PIPELINE, environment=environment)
+    if code == 0:
         return Completed(message="reproduced")
     return Failed(message="a stage failed, its reason is above; `dvc checkout` brings back what was there before")
 
 
-@task(cache_policy=NO_CACHE)
-def hand_on(environment: dict[str, str]) -> None:
+@task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[10, 60])
+def hand_on(environment: Mapping[str, str]) -> None:
     """Push the results to the DVC remote."""
-    subprocess.run(_dvc("push", "--run-cache"), env=os.environ | environment, check=True)
+    if dvc("push", "--run-cache", environment=environment):
+        raise HflowError("the results can't be pushed to the DVC remote, its reason is above")
 
 
-def _dvc(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "dvc", *arguments]
+def publish(why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> None:
+    """Artifacts of the run: a report, the figures, the contact sheet."""
+    figures = json.loads(stages.EVALUATION.read_text(encoding="utf-8"))
+    flat = {
+        "frames": f"{figures['translated']} of {figures['given']}",
+        "ssim": figures["ssim"]["all"]["mean"],
+        **{f"mIoU/{name}": score["mIoU"] for name, score in figures["scores"].items()},
+    }
+    released = [f"Version {outcome['version']} of {outcome['model']} {outcome['outcome']}."] if outcome else []
+    table = ["| figure | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in flat.items())]
+    lines = ["## Why it ran", *(f"- {line}" for line in _reasons(why)), "", "## What came of it", *released, "", *table]
+    lines += ["", f"The whole report: `{(stages.REPORTS / 'index.html').resolve()}`"]
+    create_markdown_artifact("\n".join(lines), key="report", description="What ran, why, and what came of it")
+    publish_table("metrics", flat, "The figures of the run")
+    sheet = base64.b64encode((stages.EVALUATE_PLOTS / "before-after.png").read_bytes()).decode()
+    create_image_artifact(f"data:image/png;base64,{sheet}", key="contact-sheet", description="Before and after")
+
+
+def _released(settings: Params) -> dict[str, Any] | None:
+    outcome = None if stages.is_registered(settings.translate.model) else stages.release(settings)
+    UNRELEASED.unlink(missing_ok=True)
+    if outcome is None:
+        return None
+    print(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
+    return outcome
+
+
+def _reasons(why: Mapping[str, list[str]]) -> list[str]:
+    return [f"{stage}: {'; '.join(reasons)}" for stage, reasons in why.items()]
+
+
+def _done(state: Any) -> None:
+    if not cast("State[None]", state).is_completed():
+        raise HflowError(str(state.message))
 
 
 def _api_url() -> str:

@@ -1,23 +1,35 @@
-"""What the flows of all stages share: a fault that the user can mend fails the run in one line."""
+"""What the flows share: a fault that the user can mend fails the run in one line; a GPU serves one run at a time."""
 
+import contextlib
 import functools
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any, ParamSpec, cast
 
 from prefect import Flow, flow
 from prefect.artifacts import create_table_artifact
+from prefect.concurrency.sync import concurrency
+from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
+from flows.processes import end_with_worker
 from hflow.errors import HflowError
 
-__all__ = ["publish_table", "run_as_command", "stage_flow"]
+__all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
 
 Parameters = ParamSpec("Parameters")
 
+GPU = "HFLOW_GPU"
+"""The variable that names the concurrency limit of a deployment's GPU. Stages that a run starts don't see it."""
+
 
 def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
-    """A flow named after the function. Caching is DVC's work: the flow keeps no results."""
+    """A flow named after the function. Caching is DVC's work: the flow keeps no results.
+
+    A HflowError fails the run with its message. A run is named after what it is about, or after its time.
+    """
 
     @functools.wraps(function)
     def run(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Any:
@@ -26,7 +38,31 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
         except HflowError as error:
             return Failed(message=str(error))
 
-    return flow(name=function.__name__)(run)
+    name = function.__name__.replace("_", "-")
+
+    def run_name() -> str:
+        given = flow_run.parameters
+        about = given.get("train_on") or given.get("name") or given.get("frames")
+        return f"{name} {about or datetime.now(UTC).strftime('%Y-%m-%d %H:%M:%S')}"
+
+    return flow(name=name, flow_run_name=run_name)(run)
+
+
+@contextlib.contextmanager
+def alone_on_gpu() -> Iterator[None]:
+    """Hold the GPU of the deployment that runs this, waiting for it; without a deployment nothing is waited for.
+
+    Raises:
+        ConcurrencySlotAcquisitionError: the limit does not exist: `make deploy` makes it.
+    """
+    name = os.environ.pop(GPU, None)
+    if name is None:
+        yield
+        return
+    # The work must not go on where a dead worker's run has been given up and the next one has begun.
+    end_with_worker()
+    with concurrency(name, strict=True, lease_duration=60):
+        yield
 
 
 def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:

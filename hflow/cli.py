@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal
 import typer
 
 from hflow import stages
+from hflow.datasets.inspection import FULL, inspect_dataset
+from hflow.datasets.layouts import LAYOUTS
 from hflow.errors import HflowError
 from hflow.params import VARIANTS, load_params, preset_names, preset_text
 from hflow.project import write_params
@@ -52,9 +54,36 @@ def init(
 
 
 @app.command()
-def check(params: ParamsFile = DEFAULT) -> None:
-    """Check params.yaml, and that the raw datasets are where and what it says, without running anything."""
-    stages.check(load_params(params))
+def check(
+    root: Annotated[Path | None, typer.Argument(help="A raw dataset; none: those that params.yaml names.")] = None,
+    layout: Annotated[str, typer.Option(help=f"Of ROOT: {', '.join(LAYOUTS)}.")] = "gta",
+    train: Annotated[str, typer.Option(help="The folder of ROOT's training split.")] = "train",
+    val: Annotated[str, typer.Option(help="The folder of ROOT's validation split.")] = "val",
+    whole: Annotated[bool, typer.Option("--whole", help="Read every file of ROOT, not some of them.")] = False,
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Check params.yaml and its raw datasets, or see whether a folder is the dataset that it should be."""
+    if root is None:
+        stages.check(load_params(params))
+        return
+    if layout not in LAYOUTS:
+        raise HflowError(f"there is no layout {layout!r}: take one of {', '.join(LAYOUTS)}")
+    found = inspect_dataset(root, layout, train=train, val=val, whole=whole)
+    for split, images in found.images.items():
+        full = FULL.get(layout, {}).get(split)
+        official = f" (the official dataset has {full:,})" if full and full != images else ""
+        print(f"{split}: {images:,} images{official}, {found.labelled[split]:,} with label")
+    sizes = ", ".join(f"{width}x{height} ({count:,})" for (width, height), count in list(found.sizes.items())[:5])
+    print(f"sizes: {sizes}{', ...' if len(found.sizes) > 5 else ''}")
+    if found.classes:
+        print("classes: " + ", ".join(f"{name} {share:.1%}" for name, share in found.classes.items()))
+    print(f"looked at: names of all files, headers of {found.headers:,} samples, pixels of {found.read:,}")
+    for fault in found.faults:
+        print(f"fault: {fault}")
+    if found.at_fault:
+        more = f", the first {len(found.faults)} are above" if found.at_fault > len(found.faults) else ""
+        raise HflowError(f"{found.at_fault:,} samples of {root} are at fault{more}: prepare will reject them")
+    print(f"{root} is a dataset of the layout {layout}: no fault found")
 
 
 @app.command()
@@ -79,7 +108,7 @@ def train(params: ParamsFile = DEFAULT) -> None:
 def translate(
     frames: Annotated[Path | None, typer.Argument(help="A folder of images; none: the prepared frames.")] = None,
     out: Annotated[Path | None, typer.Argument(help="The folder to write, images of the same names.")] = None,
-    model: Annotated[Path, typer.Option(help="The folder of a trained model.")] = stages.MODEL,
+    model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(stages.MODEL),
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
@@ -96,7 +125,8 @@ def translate(
     from hflow.model.store import load_model
 
     where = str(pick_device(device))
-    counts = translate_folder(frames, out, load_model(model), seed=seed, device=where, max_rejected=max_rejected)
+    folder = stages.find_model(model, load_params(params) if params.is_file() else None)
+    counts = translate_folder(frames, out, load_model(folder), seed=seed, device=where, max_rejected=max_rejected)
     _show(counts)
     print(f"{counts['translated']} images are in {out}")
 
@@ -227,6 +257,28 @@ def picture(
 ) -> None:
     """Draw frames of the last run before and after, with the images whose style they took."""
     stages.picture(out, frames=frames)
+
+
+@app.command()
+def fetch(params: ParamsFile = DEFAULT) -> None:
+    """Fetch the registered model that translate.model names, for the pipeline."""
+    _show(stages.fetch(load_params(params)))
+
+
+@app.command()
+def release(
+    rollback: Annotated[bool, typer.Option("--rollback", help="Make the champion before champion again.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Leave the champion's score out of the gate.")] = False,
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Register the trained model as challenger; it becomes champion if it passes the gate in params.yaml."""
+    if rollback:
+        _show(stages.rollback(load_params(params)))
+        return
+    outcome = stages.release(load_params(params), replace=replace)
+    _show(outcome)
+    if not outcome["champion"]:
+        raise HflowError(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
 
 
 @app.command()

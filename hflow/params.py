@@ -24,6 +24,7 @@ __all__ = [
     "ModelParams",
     "Params",
     "PrepareParams",
+    "ReleaseParams",
     "SegmentParams",
     "TownParams",
     "TrackingParams",
@@ -233,6 +234,15 @@ class EvaluateParams(_Section):
     examples: Annotated[int, Field(ge=1, le=50)] = 8
 
 
+class ReleaseParams(_Section):
+    """The gate that a model passes to become the champion; scores are mIoU on the target's validation set."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "hflow"
+    margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    tolerance: Share = 0.02
+    min_ssim: Annotated[float, Field(ge=-1, le=1)] = 0.5
+
+
 class TrackingParams(_Section):
     """MLflow: the experiment, and the store where MLFLOW_TRACKING_URI names none."""
 
@@ -254,6 +264,7 @@ class Params(_Section):
     baselines: BaselinesParams = BaselinesParams()
     segment: SegmentParams = SegmentParams()
     evaluate: EvaluateParams = EvaluateParams()
+    release: ReleaseParams = ReleaseParams()
     tracking: TrackingParams = TrackingParams()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hflow.errors import HflowError
-from hflow.files import atomic_path, project_root
+from hflow.files import atomic_path, project_root, publish
 from hflow.params import Params
 from hflow.progress import say
 from hflow.timings import Timing, Watch, read_timing, write_timing
@@ -32,8 +32,12 @@ __all__ = [
     "compare",
     "evaluate",
     "export",
+    "fetch",
+    "find_model",
     "picture",
     "prepare",
+    "release",
+    "rollback",
     "score_datasets",
     "segment",
     "train",
@@ -180,6 +184,52 @@ def _training_run(params: Params) -> "TrainingRun | None":
     )
 
 
+def find_model(model: str, params: Params | None = None) -> Path:
+    """The folder of a model that is named by its path or by models:/NAME@ALIAS or models:/NAME/VERSION.
+
+    Args:
+        model: the path or the URI.
+        params: where MLflow is, unless MLFLOW_TRACKING_URI says it.
+
+    Raises:
+        HflowError: it is a URI, and MLflow is not installed, is away, or knows no such model.
+    """
+    if not is_registered(model):
+        return Path(model)
+    if not find_spec("mlflow"):
+        raise HflowError(f"{model} needs MLflow, which is not installed here: give the folder of a model")
+    from hflow.params import TrackingParams
+    from hflow.registry import fetch_model
+
+    return fetch_model(model, params.tracking if params else TrackingParams(), cache=work_folder("models"))
+
+
+def is_registered(model: str) -> bool:
+    """Whether a model is named by the registry's URI, not by a path."""
+    return model.startswith("models:/")
+
+
+def fetch(params: Params) -> dict[str, Any]:
+    """Lay the registered model that translate.model names where the stages find it: a folder named by the URI itself.
+
+    That is a path that DVC can track, so that translate runs again when another version has become champion.
+    """
+    model = params.translate.model
+    if not is_registered(model):
+        raise HflowError(f"translate.model is {model}, a path: there is nothing to fetch")
+    folder = find_model(model, params)
+    publish({path.name: path for path in folder.iterdir()}, Path(model))
+    return {"model": model, "version": folder.name}
+
+
+def _pipeline_model(params: Params) -> Path:
+    """The folder of the model that translates in the pipeline."""
+    folder = Path(params.translate.model)
+    if is_registered(params.translate.model) and not folder.is_dir():
+        fetch(params)
+    return folder
+
+
 def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any]:
     """Translate the prepared frames, shards by `run` where it is given; gives the counts and the mean SSIM."""
     from hflow.engines import translate_shards
@@ -188,7 +238,7 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
 
     watch = Watch(work_folder("translate"))
     counts = translate_dataset(
-        load_model(Path(params.translate.model)),
+        load_model(_pipeline_model(params)),
         params.translate,
         prepared=PREPARED,
         out=TRANSLATED,
@@ -257,7 +307,7 @@ def evaluate(params: Params) -> dict[str, Any]:
     from hflow.evaluation import evaluate
     from hflow.report import write_report
 
-    model, report = Path(params.translate.model), REPORTS / "index.html"
+    model, report = _pipeline_model(params), REPORTS / "index.html"
     evaluation = evaluate(
         prepared=PREPARED,
         translated=TRANSLATED,
@@ -416,3 +466,31 @@ def score_datasets(
         score=score if segment and validation else None,
     )
     return rows, protocol
+
+
+def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
+    """Register the trained model as challenger, and make it champion if it passes the gate; gives what became of it.
+
+    Args:
+        replace: leave the champion's score out of the gate, since the protocol or the validation data have changed.
+    """
+    from hflow.release import release
+
+    if is_registered(params.translate.model):
+        raise HflowError(f"translate.model is {params.translate.model}: it is registered, there is nothing to release")
+    return release(
+        params,
+        model=Path(params.translate.model),
+        prepared=PREPARED,
+        translated=TRANSLATED,
+        segmentation=SEGMENTATION,
+        sheet=EVALUATE_PLOTS / "before-after.png",
+        replace=replace,
+    )
+
+
+def rollback(params: Params) -> dict[str, Any]:
+    """Take the alias champion back to the version that had it before; gives both versions."""
+    from hflow.release import rollback
+
+    return rollback(params)

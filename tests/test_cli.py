@@ -76,6 +76,16 @@ def test_check_lets_the_town_be_drawn_later(project: Path) -> None:
     assert _hflow(project, "check").returncode == 0
 
 
+def test_check_looks_at_any_folder_and_names_its_faults(project: Path) -> None:
+    done = _hflow(project, "check", "data/town/gta5", "--layout", "gta")
+    assert done.returncode == 0, done.stderr
+    assert "train: 4 images (the official dataset has 24,966), 4 with label" in done.stdout
+    (project / "data/town/gta5/labels/00002.png").unlink()
+    done = _hflow(project, "check", "data/town/gta5", "--layout", "gta")
+    assert "fault: images/00002.png has no label" in done.stdout
+    assert "1 samples" in _fault(done)
+
+
 def test_training_before_preparing_says_what_to_run(project: Path) -> None:
     assert "hflow prepare" in _fault(_hflow(project, "train"))
 

@@ -23,6 +23,7 @@ def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
         "PREFECT_HOME": str(folder / ".prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     }
     environment = {
         k: v for k, v in environment.items() if k not in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "DVC_ROOT")
@@ -59,11 +60,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         train={"steps": 6, "crop": [32, 32], "log_every": 2, "checkpoint_every": 3},
         segment={"train_on": ["source", "translated", "reinhard"], "steps": 3, "batch_size": 4},
     )
-    for command in (["git", "init", "-q"], ["git", "add", "-A"]):
+    for command in (
+        ["git", "init", "-q"],
+        [sys.executable, "-m", "dvc", "remote", "add", "--quiet", "--default", "store", str(folder.parent / "store")],
+    ):
         subprocess.run(command, cwd=folder, check=True)
+    _commit(folder)
     done = _python(folder, "-m", "flows.sim2real")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
+
+
+def _commit(folder: Path) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@t")
+    for command in (["git", "add", "-A"], ["git", *who, "commit", "-qm", "t"]):
+        subprocess.run(command, cwd=folder, check=True)
+
+
+def _clone(folder: Path, name: str) -> Path:
+    """A clone of the project's last commit, with an empty DVC cache."""
+    place = folder.parent / name
+    subprocess.run(["git", "clone", "-q", str(folder), str(place)], check=True)
+    return place
 
 
 def _change(folder: Path, **sections: dict[str, object]) -> None:
@@ -132,7 +150,48 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
 
 @pytest.mark.end_to_end
 def test_a_second_run_changes_nothing(project: Path) -> None:
-    assert _python(project, "-m", "dvc", "status", "--quiet").returncode == 0
+    assert _python(project, "-m", "dvc", "status", "--quiet", "--with-deps", "evaluate").returncode == 0
+
+
+@pytest.mark.end_to_end
+def test_a_clone_without_lock_files_gets_every_result_from_the_remote(project: Path) -> None:
+    """The flow has pushed; the commit that is cloned was made before anything had run."""
+    clone = _clone(project, "without-lock")
+    assert not (clone / "dvc.lock").exists()
+    _run(clone, sys.executable, "-m", "dvc", "pull", "--run-cache", "--allow-missing")
+    done = _python(clone, "-m", "dvc", "repro", "--pull", "evaluate")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not re.findall(r"Running stage '([^']+)'", done.stdout)
+    for name in ("models/hflow/model.safetensors", "data/translated/manifest.parquet", "metrics/evaluate.json"):
+        assert (clone / name).read_bytes() == (project / name).read_bytes(), name
+
+
+@pytest.mark.end_to_end
+def test_with_lock_files_committed_pull_brings_every_output(project: Path) -> None:
+    _commit(project)
+    clone = _clone(project, "with-lock")
+    done = _python(clone, "-m", "dvc", "pull")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert _python(clone, "-m", "dvc", "status", "--quiet", "--with-deps", "evaluate").returncode == 0
+    assert (clone / "reports/index.html").read_bytes() == (project / "reports/index.html").read_bytes()
+
+
+@pytest.mark.end_to_end
+def test_experiments_run_from_a_queue_and_are_compared(project: Path) -> None:
+    dvc = (sys.executable, "-m", "dvc")
+    _run(project, *dvc, "exp", "run", "--queue", "-S", "loss.k=0.6,0.7", "-S", "segment.train_on=[]", "evaluate")
+    done = _run(project, *dvc, "exp", "run", "--run-all")
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    shown = json.loads(_run(project, *dvc, "exp", "show", "--json").stdout)
+    found = [revision for entry in shown for revision in (entry.get("experiments") or [])]
+    tried = {e["revs"][0]["data"]["params"]["params.yaml"]["data"]["loss"]["k"] for e in found}
+    assert tried == {0.6, 0.7}
+    assert all("metrics/evaluate.json" in e["revs"][0]["data"]["metrics"] for e in found)
+    client = MlflowClient(f"sqlite:///{project}/mlflow.db")
+    experiment = client.get_experiment_by_name("town")
+    assert experiment is not None
+    trainings = client.search_runs([experiment.experiment_id], "attributes.run_name = 'train'")
+    assert {run.data.params["loss.k"] for run in trainings} == {"0.8", "0.6", "0.7"}
 
 
 @pytest.mark.end_to_end
@@ -156,6 +215,11 @@ def test_lambda_runs_only_training_and_what_follows_it(project: Path) -> None:
     _change(project, loss={"lambda_style": 0.2})
     done = _python(project, "-m", "flows.sim2real")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert "train: changed deps: loss.lambda_style" in done.stdout
+    for compared in ("metrics", "params"):
+        assert _run(project, sys.executable, "-m", "dvc", compared, "diff").stdout.strip()
+    plots = _run(project, sys.executable, "-m", "dvc", "plots", "diff", "--json")
+    assert "contact-sheet.png" in plots.stdout
     ran = set(re.findall(r"Running stage '([^']+)'", done.stdout + done.stderr))
     kept = set(re.findall(r"Stage '([^']+)' didn't change", done.stdout + done.stderr))
     assert {"train", "translate", "segment@translated", "evaluate"} == ran

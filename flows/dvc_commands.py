@@ -1,0 +1,73 @@
+"""What the flows ask of DVC: what has changed, what a remote has, to run the stages."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from flows.processes import run_command
+from hflow.errors import HflowError
+
+__all__ = ["PIPELINE", "changes", "dvc", "has_remote", "pull"]
+
+PIPELINE = "evaluate"
+"""The last stage: what it needs is the pipeline. With a fixed model, training is no part of it."""
+
+
+def dvc(*arguments: str, environment: Mapping[str, str] | None = None) -> int:
+    """Run `dvc ARGUMENTS` and give its exit status."""
+    return run_command([sys.executable, "-m", "dvc", *arguments], environment)
+
+
+def has_remote() -> bool:
+    """Whether the project names a DVC remote."""
+    return bool(_output("remote", "list").strip())
+
+
+def changes(target: str = PIPELINE) -> dict[str, list[str]]:
+    """What has changed since the last run, by stage; empty where nothing has.
+
+    Raises:
+        HflowError: DVC can't tell.
+    """
+    said: dict[str, list[str]] = {}
+    for stage, entries in json.loads(_output("status", "--json", "--with-deps", target)).items():
+        groups = {kind: things for entry in entries if isinstance(entry, dict) for kind, things in entry.items()}
+        outs = _flat(groups.get("changed outs", {}))
+        if "changed deps" in groups and outs and set(outs.values()) == {"deleted"}:
+            said[stage] = ["it has not run here"]
+        elif groups:
+            said[stage] = [f"{kind}: {', '.join(_flat(things))}" for kind, things in groups.items()]
+    return said
+
+
+def pull(*targets: str) -> None:
+    """Fetch what earlier runs left in the remote, where there is one; what it lacks is made again.
+
+    Raises:
+        HflowError: the remote can't be reached.
+    """
+    if has_remote() and dvc("pull", "--run-cache", "--allow-missing", *targets) != 0:
+        # Without a lock file there is nothing to check out yet; the run cache is there all the same.
+        code = dvc("fetch", "--run-cache")
+        if code != 0:
+            raise HflowError("the DVC remote can't be read, its reason is above: correct it with `dvc remote modify`")
+
+
+def _flat(things: Mapping[str, Any]) -> dict[str, str]:
+    """What changed and how, the sections of params.yaml by their keys."""
+    flat: dict[str, str] = {}
+    for name, how in things.items():
+        flat |= how if isinstance(how, dict) else {name: how}
+    return flat
+
+
+def _output(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False, env=os.environ
+    )
+    if done.returncode:
+        raise HflowError(f"`dvc {' '.join(arguments)}` failed: {' '.join(done.stderr.split())[:500]}")
+    return done.stdout

@@ -1,0 +1,90 @@
+"""Child processes that end with the flow run that started them, whatever ends it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+__all__ = ["end_with_worker", "run_command"]
+
+# Leads a process group of its own. Its input ends with the process that started it, however that ends: then it ends
+# the whole group.
+GUARD = """
+{ cat > /dev/null; kill -s TERM -- -$$; } &
+"$@" < /dev/null
+code=$?
+trap '' TERM
+kill -s KILL $! 2> /dev/null
+exit $code
+"""
+SECONDS_TO_END = 20.0
+
+
+def run_command(command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
+    """Run a command to its end and give its exit status; what it starts ends with this process.
+
+    An exception here, as a cancelled run or a timeout raises it, ends the command and all that it has started before it
+    goes on.
+    """
+    process = subprocess.Popen(
+        ["sh", "-c", f"exec 3<&0; {GUARD.replace('cat >', 'cat <&3 >')}", "sh", *command],
+        stdin=subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
+        start_new_session=True,
+    )
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            _end_group(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def end_with_worker() -> None:
+    """End this process as a cancelled one ends when the Prefect worker above it, or one between, is gone."""
+    chain = _up_to_worker()
+
+    def watch() -> None:
+        while all(_parent(child) == parent for child, parent in chain):
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _up_to_worker() -> list[tuple[int, int]]:
+    """Child and parent, from this process up to the worker; without a worker above it the first pair alone."""
+    chain = [(os.getpid(), os.getppid())]
+    while chain[-1][1] > 1:
+        words = Path(f"/proc/{chain[-1][1]}/cmdline").read_bytes().split(b"\0")
+        if b"worker" in words:
+            return chain
+        chain.append((chain[-1][1], _parent(chain[-1][1])))
+    return chain[:1]
+
+
+def _parent(process: int) -> int:
+    """The parent's id; 0 where the process is gone."""
+    try:
+        # The name in parentheses may hold anything, blanks too.
+        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def _end_group(process: "subprocess.Popen[bytes]") -> None:
+    """Ask the process group to end, and make it if it takes too long."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+        end = time.monotonic() + SECONDS_TO_END
+        while time.monotonic() < end:
+            process.poll()
+            os.killpg(process.pid, 0)
+            time.sleep(0.1)
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

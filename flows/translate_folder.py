@@ -1,0 +1,40 @@
+"""Translation of any folder of images as a flow."""
+
+from pathlib import Path
+from typing import Any
+
+from flows.stage import alone_on_gpu, publish_table, stage_flow
+from hflow import stages
+from hflow.devices import pick_device
+from hflow.folder_translation import translate_folder as translate_images
+from hflow.model.store import load_model
+from hflow.params import load_params
+
+__all__ = ["translate_folder"]
+
+
+@stage_flow
+def translate_folder(
+    frames: Path,
+    out: Path,
+    model: str = "models:/town@champion",
+    seed: int = 0,
+    device: str = "auto",
+    max_rejected: float = 0.01,
+) -> dict[str, Any]:
+    """Translate every image of a folder; a run that was stopped goes on where it was.
+
+    Args:
+        frames: the folder of images, on the worker's machine.
+        out: the folder that gets images of the same names, and manifest.parquet.
+        model: models:/NAME@champion, models:/NAME/VERSION, or the folder of a model.
+        seed: of the choice of a style for each frame.
+        device: auto, cpu, cuda, cuda:1, ...
+        max_rejected: the share of images that may be at fault.
+    """
+    folder = stages.find_model(model, load_params())
+    with alone_on_gpu():
+        where = str(pick_device(device))
+        counts = translate_images(frames, out, load_model(folder), seed=seed, device=where, max_rejected=max_rejected)
+    publish_table("translate-folder", {"frames": frames, "out": out, "model": model, **counts}, "What was translated")
+    return counts

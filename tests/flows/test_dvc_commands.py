@@ -1,0 +1,49 @@
+"""What has changed is told by stage, with its reason."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.dvc_commands import changes, dvc, has_remote
+
+STAGES = """
+stages:
+  first:
+    cmd: cat in > between
+    deps: [in]
+    outs: [between]
+  evaluate:
+    cmd: cat between > out
+    deps: [between]
+    params: [loss.k]
+    outs: [out]
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
+        subprocess.run(command, check=True)
+    (tmp_path / "dvc.yaml").write_text(STAGES)
+    (tmp_path / "params.yaml").write_text("loss: {k: 0.8}\n")
+    (tmp_path / "in").write_text("1")
+    return tmp_path
+
+
+def test_changes_are_named_and_none_are_none(project: Path) -> None:
+    assert changes() == {"first": ["it has not run here"], "evaluate": ["it has not run here"]}
+    assert dvc("repro", "--quiet") == 0
+    assert changes() == {}
+    (project / "params.yaml").write_text("loss: {k: 0.7}\n")
+    assert changes() == {"evaluate": ["changed deps: loss.k"]}
+    (project / "in").write_text("2")
+    assert changes("first") == {"first": ["changed deps: in"]}
+
+
+def test_a_remote_is_seen(project: Path) -> None:
+    assert not has_remote()
+    dvc("remote", "add", "--quiet", "store", str(project / "store"))
+    assert has_remote()
