@@ -14,7 +14,6 @@ from PIL import Image
 from hflow.datasets.images import open_rgb
 from hflow.datasets.raw import IMAGE_SUFFIXES
 from hflow.datasets.tensors import to_pixels, to_tensor
-from hflow.devices import machine_marks
 from hflow.errors import HflowError
 from hflow.files import atomic_path, code_fingerprint, fingerprint, sha256_file
 from hflow.metrics.fidelity import ssim
@@ -55,7 +54,7 @@ def translate_folder(
         raise HflowError(f"{frames} has no images: name a folder of {', '.join(IMAGE_SUFFIXES)}")
     _check_out(frames, out)
     translator = Translator(model, device=device)
-    settings = [code_fingerprint(*CODE, "folder_translation.py"), model.sha256, seed, machine_marks(translator.device)]
+    settings = [code_fingerprint(*CODE, "folder_translation.py"), model.sha256, seed, translator.marks]
     done = {row["source_path"]: row for row in _finished(out)}
     rows = []
     out.mkdir(parents=True, exist_ok=True)

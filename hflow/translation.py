@@ -26,7 +26,7 @@ from hflow.datasets.shards import (
 )
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
-from hflow.devices import machine_marks, pick_device
+from hflow.devices import pick_device
 from hflow.errors import HflowError
 from hflow.files import Finished, WorkFolder, code_fingerprint, fingerprint, publish, sha256_file
 from hflow.metrics.fidelity import ssim
@@ -100,13 +100,15 @@ def translate_dataset(
     plan = [(split, path) for split in ("train", "val") for path in shard_files(prepared / "source" / split)]
     if not plan:
         raise HflowError(f"{prepared / 'source'} has no shards: run `hflow prepare` first")
-    translator = Translator(model, device=pick_device(params.device))
+    translator = Translator(model, device=pick_device(params.device), precision=params.precision)
     settings = [code_fingerprint(*CODE), model.sha256, params.seed, params.batch_size]
-    settings += machine_marks(translator.device)
+    settings += translator.marks
     store = WorkFolder(work)
     pieces: list[tuple[str, Path, str, Finished]] = []
     total = sum(pq.read_metadata(path).num_rows for _, path in plan)
-    say(f"translating {total} frames in {len(plan)} shards on {translator.device}")
+    say(
+        f"translating {total} frames in {len(plan)} shards on {translator.device}, {translator.precision}, {translator.backend}"
+    )
     with ThreadPoolExecutor(params.workers) as pool, progress("translate", total, unit="frames") as advance:
         for split, path in plan:
             mark = fingerprint([settings, sha256_file(path)])
