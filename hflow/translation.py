@@ -106,9 +106,8 @@ def translate_dataset(
     store = WorkFolder(work)
     pieces: list[tuple[str, Path, str, Finished]] = []
     total = sum(pq.read_metadata(path).num_rows for _, path in plan)
-    say(
-        f"translating {total} frames in {len(plan)} shards on {translator.device}, {translator.precision}, {translator.backend}"
-    )
+    how = f"{translator.device}, {translator.precision}, {translator.backend}"
+    say(f"translating {total} frames in {len(plan)} shards on {how}")
     with ThreadPoolExecutor(params.workers) as pool, progress("translate", total, unit="frames") as advance:
         for split, path in plan:
             mark = fingerprint([settings, sha256_file(path)])

@@ -13,7 +13,7 @@ from hflow.model.store import StyleBank, TrainedModel
 from hflow.model.whole import WholeTransfer
 from hflow.progress import say
 
-__all__ = ["Backend", "Precision", "Translator"]
+__all__ = ["Backend", "Precision", "Translator", "choose_backend"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 Backend = Literal["auto", "plain", "strips", "whole", "compiled"]
@@ -52,15 +52,7 @@ class Translator:
         self.device = torch.device(device)
         network = model.network if isinstance(model, TrainedModel) else model
         self.network = network.to(self.device).eval()
-        if backend == "auto":
-            backend = "strips" if self.device.type == "cpu" else "compiled"
-        if precision == "auto":
-            precision = "bf16" if backend != "plain" and fast_bfloat16(self.device) else "fp32"
-        if backend == "strips" and self.device.type != "cpu":
-            raise ValueError(f"the backend strips is for CPUs, not for {self.device}")
-        if backend == "plain" and precision == "bf16":
-            raise ValueError("the backend plain is in fp32 alone")
-        self.precision, self.backend = precision, backend
+        self.precision, self.backend = choose_backend(self.device, precision, backend)
         self._transfer = self._built()
         if styles is None and isinstance(model, TrainedModel):
             styles = model.styles
@@ -89,23 +81,44 @@ class Translator:
         return self._transfer(frames.to(self.device), self._codes[list(choice)])
 
     def _built(self) -> Callable[[Tensor, Tensor], Tensor]:
-        """(B, 3, H, W) and codes, (B, 8), to (B, 3, H, W), by the backend chosen, or by the one it falls back to."""
+        """(B, 3, H, W) and codes, (B, 8), to (B, 3, H, W), by the backend chosen."""
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
         if self.backend == "plain":
             return self.network.transfer
         if self.backend == "strips":
             return FoldedTransfer(self.network, dtype=dtype)
-        whole = WholeTransfer(self.network, dtype).to(memory_format=torch.channels_last)
-        if self.backend == "whole":
-            return whole
-        compiled: Callable[[Tensor, Tensor], Tensor] = torch.compile(whole)
-        try:
-            # A small trial tells now, before anything is named by the backend, whether there is a working compiler.
-            with torch.inference_mode():
-                compiled(torch.zeros(1, 3, 32, 32, device=self.device), torch.zeros(1, 8, device=self.device))
-        except torch._dynamo.exc.TorchDynamoException as error:
-            reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
-            say(f"torch.compile fails here, so translation runs uncompiled: {reason}")
-            self.backend = "whole"
-            return whole
-        return compiled
+        whole = WholeTransfer(self.network, dtype)
+        return torch.compile(whole) if self.backend == "compiled" else whole
+
+
+def choose_backend(
+    device: torch.device, precision: Precision = "auto", backend: Backend = "auto"
+) -> tuple[Precision, Backend]:
+    """What a Translator with these arguments takes: a precision and a backend, neither of them "auto".
+
+    Raises:
+        ValueError: the backend does not have this precision or is not for this device.
+    """
+    if backend == "auto":
+        backend = "strips" if device.type == "cpu" else "compiled"
+    if backend == "compiled":
+        fault = _compiler_fault(device)
+        if fault is not None:
+            say(f"torch.compile fails here, so translation runs uncompiled: {fault}")
+            backend = "whole"
+    if backend == "strips" and device.type != "cpu":
+        raise ValueError(f"the backend strips is for CPUs, not for {device}")
+    if precision == "auto":
+        precision = "bf16" if backend != "plain" and fast_bfloat16(device) else "fp32"
+    if backend == "plain" and precision == "bf16":
+        raise ValueError("the backend plain is in fp32 alone")
+    return precision, backend
+
+
+def _compiler_fault(device: torch.device) -> str | None:
+    """Why `torch.compile` doesn't work for this device, found out by a small trial; None where it does."""
+    try:
+        torch.compile(torch.sin)(torch.zeros(8, device=device))
+    except (RuntimeError, ImportError, OSError) as error:
+        return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return None

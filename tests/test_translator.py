@@ -51,7 +51,7 @@ def test_all_that_can_change_a_float_is_in_the_marks():
 
 def test_without_a_compiler_translation_goes_on_and_says_why(monkeypatch, capsys):
     def broken(*_):
-        raise torch._dynamo.exc.InternalTorchDynamoError("no compiler found")
+        raise RuntimeError("no compiler found")
 
     monkeypatch.setattr(torch, "compile", lambda _: broken)
     translator = Translator(HierarchyFlow((2,)), torch.rand(1, 3, 32, 32), backend="compiled")
