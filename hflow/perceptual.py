@@ -76,7 +76,7 @@ class Encoder(nn.Module):
                 x = F.relu(convolution(x))
                 if depth == 0:
                     if layer in layers:
-                        features[layer] = x / self.scales[number]
+                        features[layer] = x.float() / self.scales[number]  # Statistics are float32, whatever x is.
                     if number == deepest:
                         return features
         return features
