@@ -283,33 +283,39 @@ def release(
 
 @app.command()
 def bench(
-    variant: Annotated[str, typer.Option(help=f"One of {', '.join(VARIANTS)}.")] = "hf",
+    variant: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(VARIANTS)}; may be repeated.")] = None,
     size: Annotated[tuple[int, int], typer.Option(min=16, help="Width and height of a frame.")] = (512, 256),
     batch: Annotated[int, typer.Option(min=1, help="Frames a call.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of translation.")] = "auto",
+    stages: Annotated[int, typer.Option(min=0, help="Time decode, network, encode and the whole on so many.")] = 0,
+    training: Annotated[bool, typer.Option("--training", help="Time the training step.")] = False,
+    others: Annotated[bool, typer.Option("--others", help="Time the generators of other methods.")] = False,
+    table: Annotated[bool, typer.Option("--table", help="Sizes to 2048x1024, batches 1 and 4, as Markdown.")] = False,
 ) -> None:
     """Time translation against the network run plainly, by turns, and against the device's limits."""
-    from hflow.benchmark import benchmark
+    from hflow import benchmarks_shown
     from hflow.devices import pick_device
 
-    if variant not in VARIANTS:
-        raise HflowError(f"there is no variant {variant!r}: take one of {', '.join(VARIANTS)}")
+    names = variant or ["hf"]
+    for name in names:
+        if name not in VARIANTS:
+            raise HflowError(f"there is no variant {name!r}: take one of {', '.join(VARIANTS)}")
     where = pick_device(device)
-    found = benchmark(VARIANTS[variant], size=size, batch=batch, rounds=rounds, device=where)
-    print(f"{variant} {VARIANTS[variant]}, {size[0]}x{size[1]}, batch {batch}, on {where}, float32")
-    whole, style = (macs / 1e9 for macs in found.macs)
-    print(f"parameters: {found.parameters:,}; GMAC a frame: {whole:.1f}, of which the Style-Net {style:.1f}")
-    for name, seconds, memory in (
-        ("plain", found.plain, found.plain_memory),
-        ("translate", found.translate, found.translate_memory),
-    ):
-        peak = "" if memory is None else f", peak memory {memory / 1e9:.2f} GB"
-        print(f"{name}: {1 / seconds:.3g} frames/s{peak}")
-    print(f"ratio: {found.ratio:.2f}")
-    print(f"difference in grey levels: largest {found.largest:.2g}, mean {found.mean:.2g}")
-    print(f"convolutions alone: {1 / found.convolutions:.3g} frames/s, of which translate reaches", end=" ")
-    print(f"{found.convolutions / found.translate:.0%}; copy: {found.copy / 1e9:.3g} GB/s")
+    if table:
+        benchmarks_shown.show_table(names, rounds=rounds, device=where, precision=precision)
+    elif others:
+        benchmarks_shown.show_others(size=size, batch=batch, rounds=rounds, device=where)
+    for name in [] if table or others else names:
+        if stages:
+            benchmarks_shown.show_stages(name, size=size, frames=stages, device=where)
+        elif training:
+            benchmarks_shown.show_training(name, size=size, batch=batch, rounds=rounds, device=where)
+        else:
+            benchmarks_shown.show_benchmark(
+                name, size=size, batch=batch, rounds=rounds, device=where, precision=precision
+            )
 
 
 def _show(values: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from hflow.errors import HflowError
 
-__all__ = ["machine_marks", "pick_device", "torch_threads"]
+__all__ = ["fast_bfloat16", "machine_marks", "pick_device", "torch_threads"]
 
 
 def pick_device(name: str) -> torch.device:
@@ -41,3 +42,22 @@ def torch_threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def fast_bfloat16(device: torch.device) -> bool:
+    """Whether bfloat16 is multiplied faster than float32: by a GPU from Ampere on, a CPU with AMX or AVX512_BF16."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    flags = _cpu_flags()
+    return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def _cpu_flags() -> set[str]:
+    """What the first processor can do, in Linux's words; nothing where the system doesn't tell."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return set()
+    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())

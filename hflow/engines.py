@@ -24,7 +24,8 @@ from hflow.errors import HflowError
 from hflow.files import NO_ROOM, Finished
 from hflow.params import TranslateParams
 from hflow.progress import say
-from hflow.shard_translation import Advance, Recipe, ShardTask, ShardWorker, worker_marks
+from hflow.shard_translation import Advance, Recipe, ShardTask, ShardWorker, WorkerMarks, worker_marks
+from hflow.translator import Precision
 
 __all__ = ["Engine", "ShardRunner", "gather_shards", "is_transient", "open_engine", "translate_shards"]
 
@@ -51,7 +52,7 @@ class Engine(Protocol):
 
     slots: int
     threads: int
-    marks: tuple[Any, ...]
+    marks: WorkerMarks
 
     def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
         """One shard; advance is called with a number of frames as they are done, at the latest at the end.
@@ -82,9 +83,9 @@ def open_engine(params: TranslateParams) -> Iterator[Engine]:
         return
     devices = _devices(params)
     if len(devices) == 1:
-        yield InProcess(devices[0], params.threads)
+        yield InProcess(devices[0], params)
         return
-    with contextlib.closing(Processes(devices, params.threads)) as processes:
+    with contextlib.closing(Processes(devices, params)) as processes:
         yield processes
 
 
@@ -138,9 +139,9 @@ class InProcess:
 
     slots = 1
 
-    def __init__(self, device: torch.device, threads: int | None):
-        self.device, self.threads = device, threads or torch.get_num_threads()
-        self.marks = worker_marks(device, self.threads)
+    def __init__(self, device: torch.device, params: TranslateParams):
+        self.device, self.threads = device, params.threads or torch.get_num_threads()
+        self.marks = worker_marks(device, self.threads, params.precision)
         self._worker: ShardWorker | None = None
 
     def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
@@ -152,9 +153,9 @@ class InProcess:
 class Processes:
     """Translates in a process a device. A process that dies is replaced."""
 
-    def __init__(self, devices: Sequence[torch.device], threads: int | None):
-        self.slots, self.threads = len(devices), threads or torch.get_num_threads()
-        self.marks = worker_marks(devices[0], self.threads)
+    def __init__(self, devices: Sequence[torch.device], params: TranslateParams):
+        self.slots, self.threads = len(devices), params.threads or torch.get_num_threads()
+        self.marks = worker_marks(devices[0], self.threads, params.precision)
         self._devices = devices
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
         for slot in range(self.slots):
@@ -201,15 +202,15 @@ class DaskCluster:
     Dask itself gives the shards of a worker that is lost to another.
     """
 
-    def __init__(self, client: Any, device: str, threads: int | None):
-        self._client, self._device = client, device
+    def __init__(self, client: Any, params: TranslateParams):
+        self._client, self._device = client, params.device
         workers = client.scheduler_info(n_workers=-1)["workers"]
         if not workers:
             raise HflowError("the Dask cluster has no worker: start some (`dask worker ADDRESS`) first")
         # The calls only wait; workers that come later find work too.
         self.slots = max(8, 4 * len(workers))
-        self.threads = threads or client.submit(torch.get_num_threads, pure=False).result()
-        self.marks = tuple(client.submit(_marks_there, device, self.threads, pure=False).result())
+        self.threads = params.threads or client.submit(torch.get_num_threads, pure=False).result()
+        self.marks = client.submit(_marks_there, params.device, self.threads, params.precision, pure=False).result()
 
     def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
         from distributed import KilledWorker
@@ -232,8 +233,8 @@ def _worker(recipe: Recipe, device: str) -> ShardWorker:
     return ShardWorker(recipe, _place(device))
 
 
-def _marks_there(device: str, threads: int) -> tuple[Any, ...]:
-    return worker_marks(_place(device), threads)
+def _marks_there(device: str, threads: int, precision: Precision) -> WorkerMarks:
+    return worker_marks(_place(device), threads, precision)
 
 
 def _place(device: str) -> torch.device:
@@ -261,14 +262,14 @@ def _dask(params: TranslateParams) -> Iterator[DaskCluster]:
         except (OSError, ValueError) as error:
             raise HflowError(f"there is no Dask scheduler at {params.scheduler!r} ({error}): start it first") from None
         with client:
-            yield DaskCluster(client, params.device, params.threads)
+            yield DaskCluster(client, params)
         return
     count = len(_devices(params))
     with (
         LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
-        yield DaskCluster(client, params.device, params.threads)
+        yield DaskCluster(client, params)
 
 
 def _devices(params: TranslateParams) -> list[torch.device]:

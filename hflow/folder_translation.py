@@ -97,7 +97,9 @@ class _Job:
             "split": "",
             "model_sha256": model.sha256,
             "seed": seed,
-            "params_fingerprint": fingerprint([seed, worker_marks(device, None)]),
+            "precision": translator.precision,
+            "backend": translator.backend,
+            "params_fingerprint": fingerprint([seed, worker_marks(device, None, "auto")]),
             "code_fingerprint": code_fingerprint(*CODE, "folder_translation.py"),
         }
 

@@ -38,6 +38,8 @@ MANIFEST_SCHEMA = pa.schema(
         ("batch", pa.int32()),
         ("model", pa.string()),
         ("model_sha256", pa.string()),
+        ("precision", pa.string()),
+        ("backend", pa.string()),
         ("params_fingerprint", pa.string()),
         ("code_fingerprint", pa.string()),
         ("fingerprint", pa.string()),
@@ -48,8 +50,8 @@ MANIFEST_SCHEMA = pa.schema(
 
 `status` is translated or rejected, `reason` says why; `source_sha256` is of the file as it was given, the other hashes
 are of the encoded image and labels as they were written; `batch` is how many frames were translated at once where
-memory was too small for the batch asked for; `consistency` is null without a judge; `fingerprint` is of all that the
-shard's bytes depend on.
+memory was too small for the batch asked for; `precision` and `backend` say what `translate.precision: auto` chose;
+`consistency` is null without a judge; `fingerprint` is of all that the shard's bytes depend on.
 """
 
 

@@ -174,6 +174,7 @@ class TranslateParams(_Section):
     batch_size: Count = 4
     seed: Seed = 0
     device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Count = 2
     engine: Literal["local", "dask"] = "local"
     devices: Count | Literal["all"] = "all"

@@ -1,7 +1,7 @@
 """The frozen VGG encoders, and the loss measured in their features (paper, section 3.2.3)."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Literal
@@ -58,9 +58,16 @@ class Encoder(nn.Module):
         self.register_buffer("blur", torch.outer(blur, blur)[None, None] / 16)
         self.requires_grad_(False)
 
-    def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Features of images, (B, 3, H, W) in [0, 1], by layer, relu1_1 (B, 64, H, W) to relu4_1 (B, 512, H/8, W/8)."""
+    def forward(self, images: Tensor, layers: Collection[str] = LAYERS) -> dict[str, Tensor]:
+        """Features of images by layer, relu1_1 (B, 64, H, W) to relu4_1 (B, 512, H/8, W/8).
+
+        Args:
+            images: (B, 3, H, W) in [0, 1].
+            layers: those that are wanted; nothing is computed beyond the deepest of them.
+        """
+        deepest = max(LAYERS.index(layer) for layer in layers)
         x = (images - self.mean) / self.std  # (B, 3, H, W)
+        x = x.contiguous(memory_format=torch.channels_last)  # Convolutions are fastest so; see load_encoder.
         features = {}
         for number, (layer, stage) in enumerate(zip(LAYERS, self.stages, strict=True)):
             if number:
@@ -68,7 +75,10 @@ class Encoder(nn.Module):
             for depth, convolution in enumerate(stage.children()):
                 x = F.relu(convolution(x))
                 if depth == 0:
-                    features[layer] = x / self.scales[number]
+                    if layer in layers:
+                        features[layer] = x.float() / self.scales[number]  # Statistics are float32, whatever x is.
+                    if number == deepest:
+                        return features
         return features
 
     def _pool(self, x: Tensor) -> Tensor:
@@ -113,6 +123,9 @@ def load_encoder(name: Literal["vgg16", "vgg19"], weights: Path | None = None) -
     absent = [key for key in missing if key.startswith("stages")]
     if absent:
         raise HflowError(f"{weights} lacks weights of {name}, such as {absent[0]}")
+    for convolution in encoder.stages.modules():
+        if isinstance(convolution, nn.Conv2d):
+            convolution.weight.data = convolution.weight.contiguous(memory_format=torch.channels_last)
     return encoder.eval()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,12 +21,12 @@ from hflow.frame_pipeline import FramePipeline
 from hflow.judge import load_judge
 from hflow.model.store import load_model
 from hflow.params import TranslateParams
-from hflow.translator import Translator
+from hflow.translator import Backend, Precision, Translator, choose_backend
 
-__all__ = ["CODE", "TRANSLATED_SCHEMA", "Recipe", "ShardTask", "ShardWorker", "worker_marks"]
+__all__ = ["CODE", "TRANSLATED_SCHEMA", "Recipe", "ShardTask", "ShardWorker", "WorkerMarks", "worker_marks"]
 
 CODE = (
-    *("model", "translator.py", "frame_pipeline.py", "shard_translation.py", "judge.py"),
+    *("model", "translator.py", "devices.py", "frame_pipeline.py", "shard_translation.py", "judge.py"),
     *("datasets/images.py", "datasets/shards.py", "metrics/fidelity.py", "metrics/segments.py"),
 )
 
@@ -59,6 +59,14 @@ class ShardTask:
     fingerprint: str
 
 
+class WorkerMarks(NamedTuple):
+    """What of a worker can change a float: library, device and threads, and what a Translator there takes."""
+
+    machine: tuple[Any, ...]
+    precision: Precision
+    backend: Backend
+
+
 @dataclass(frozen=True)
 class Recipe:
     """What every shard of a run is translated with; small, so that it can go to another machine.
@@ -75,15 +83,15 @@ class Recipe:
     model: Path
     model_sha256: str
     params: TranslateParams
-    marks: tuple[Any, ...]
+    marks: WorkerMarks
     threads: int
     work: Path
 
 
-def worker_marks(device: torch.device, threads: int | None) -> tuple[Any, ...]:
-    """What of a worker can change a float: the one place where fingerprints get it from."""
+def worker_marks(device: torch.device, threads: int | None, precision: Precision) -> WorkerMarks:
+    """The marks of a worker on a device: the one place where fingerprints get them from."""
     with torch_threads(threads):
-        return tuple(machine_marks(device))
+        return WorkerMarks(tuple(machine_marks(device)), *choose_backend(device, precision))
 
 
 class ShardWorker:
@@ -92,11 +100,11 @@ class ShardWorker:
     def __init__(self, recipe: Recipe, device: torch.device):
         self.recipe, self.device = recipe, device
         self._turn = threading.Lock()
-        marks = worker_marks(device, recipe.threads)
+        marks = worker_marks(device, recipe.threads, recipe.params.precision)
         if marks != recipe.marks:
             raise HflowError(
                 f"this worker would give other bytes than the run was planned for: it has {list(marks)}, the plan "
-                f"{list(recipe.marks)} (library, device, threads): give all workers the same"
+                f"{list(recipe.marks)} (library, device, threads; precision; backend): give all workers the same"
             )
 
     def translate(self, task: ShardTask, advance: Advance) -> Finished:
@@ -139,7 +147,7 @@ class ShardWorker:
     def _pipeline(self) -> FramePipeline:
         params = self.recipe.params
         return FramePipeline(
-            Translator(load_model(self.recipe.model), device=self.device),
+            Translator(load_model(self.recipe.model), device=self.device, precision=self.recipe.marks.precision),
             seed=params.seed,
             batch_size=params.batch_size,
             workers=params.workers,

@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from hflow.files import fingerprint, project_root, sha256_file, sha256_file
+from hflow.files import fingerprint, project_root, sha256_file
 from hflow.mlflow_client import connect, experiment_id
 from hflow.outbox import Entry, Letter, left_letters
 from hflow.params import Params, TrackingParams

@@ -25,10 +25,10 @@ from hflow.files import atomic_path, code_fingerprint, csv_bytes, fingerprint, p
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
 from hflow.params import EncoderParams, LossParams, ModelParams, TrainParams
-from hflow.perceptual import Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
+from hflow.perceptual import CONTENT_LAYER, Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
 from hflow.progress import progress, say
 
-__all__ = ["TrainingLogger", "TrainingResult", "train"]
+__all__ = ["TrainingLogger", "TrainingResult", "train", "training_losses"]
 
 CODE = ("model", "perceptual.py", "training.py", "datasets/pairs.py", "datasets/images.py")
 FIRST_IMAGES = 32
@@ -173,7 +173,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
         for content, style in _batches(fabric, pairs, params, done.step):
             _set_learning_rate(optimizer, params, done.step)
-            losses = _losses(module, encoder, content, style, job.loss)
+            losses = training_losses(module, encoder, content, style, job.loss)
             values = _floats(fabric, losses)
             if not all(math.isfinite(value) for value in values.values()):
                 raise HflowError(_diverged(done.step, values, job.work))
@@ -204,11 +204,13 @@ def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     return done, network.eval(), content["scales"]
 
 
-def _losses(module: nn.Module, encoder: Encoder, content: Tensor, style: Tensor, loss: LossParams) -> dict[str, Tensor]:
-    """Equation 4 and its two terms, for a batch of content and style, each (B, 3, H, W)."""
-    output = encoder(module(content, style))
+def training_losses(
+    module: nn.Module, encoder: Encoder, content: Tensor, style: Tensor, loss: LossParams
+) -> dict[str, Tensor]:
+    """Equation 4 and its two terms, for a batch of content and style, each (B, 3, H, W): "loss", "content", "style"."""
+    output = encoder(module(content, style), {CONTENT_LAYER, *loss.style_layers})
     with torch.no_grad():
-        wanted_content, wanted_style = encoder(content), encoder(style)
+        wanted_content, wanted_style = encoder(content, (CONTENT_LAYER,)), encoder(style, loss.style_layers)
     of_content = content_loss(output, wanted_content)
     of_style = aligned_style_loss(output, wanted_style, k=loss.k, layers=loss.style_layers)
     return {"loss": of_content + loss.lambda_style * of_style, "content": of_content, "style": of_style}

@@ -134,7 +134,11 @@ def plan_translation(
 
     with ThreadPoolExecutor(params.workers) as pool:
         plan = Plan(recipe, tuple(pool.map(task, shards)), params_mark, code_mark)
-    say(f"translating {plan.frames} frames in {len(plan.tasks)} shards, {engine.slots} at a time ({params.engine})")
+    marks = plan.recipe.marks
+    say(
+        f"translating {plan.frames} frames in {len(plan.tasks)} shards, {engine.slots} at a time ({params.engine}), "
+        f"{marks.precision}, backend {marks.backend}"
+    )
     return plan
 
 
@@ -194,6 +198,8 @@ def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], pre
     shared = {
         "model": params.model,
         "model_sha256": plan.recipe.model_sha256,
+        "precision": plan.recipe.marks.precision,
+        "backend": plan.recipe.marks.backend,
         "params_fingerprint": plan.params_fingerprint,
         "code_fingerprint": plan.code_fingerprint,
         "seed": params.seed,

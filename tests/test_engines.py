@@ -103,7 +103,7 @@ def test_a_worker_that_would_give_other_bytes_refuses(project: Project, model_fo
     params = TranslateParams.model_validate(IN_PROCESS)
     with open_engine(params) as engine:
         assert isinstance(engine, InProcess)
-        engine.marks = ("another library", *engine.marks[1:])
+        engine.marks = engine.marks._replace(machine=("another library",))
         plan = plan_translation(load_model(model_folder), params, engine, prepared=project.prepared, work=tmp_path)
         with pytest.raises(HflowError, match=r"would give other bytes.*another library"):
             ShardWorker(plan.recipe, engine.device)

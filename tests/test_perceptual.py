@@ -12,6 +12,15 @@ from hflow.perceptual import LAYERS, aligned_style_loss, content_loss, load_enco
 Features = dict[str, torch.Tensor]
 
 
+def test_an_encoder_computes_the_layers_that_are_wanted_and_no_others() -> None:
+    encoder, images = load_encoder("vgg16"), torch.rand(1, 3, 32, 48)
+    everything = encoder(images)
+    for wanted in (("relu1_1", "relu3_1"), ("relu4_1",)):
+        some = encoder(images, wanted)
+        assert tuple(some) == wanted
+        assert all(torch.equal(some[layer], everything[layer]) for layer in wanted)
+
+
 @pytest.fixture
 def features() -> tuple[Features, Features]:
     torch.manual_seed(0)

@@ -1,0 +1,74 @@
+"""What `hflow bench` prints."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+
+from hflow.benchmark import Benchmark, benchmark, benchmark_others, fresh, table
+from hflow.params import VARIANTS
+from hflow.stage_benchmark import benchmark_stages
+from hflow.training_benchmark import benchmark_training
+from hflow.translator import Precision
+
+__all__ = ["show_benchmark", "show_others", "show_stages", "show_table", "show_training"]
+
+SIZES = ((256, 128), (512, 256), (1024, 512), (2048, 1024))
+BATCHES = (1, 4)
+
+
+def show_benchmark(
+    variant: str, *, size: tuple[int, int], batch: int, rounds: int, device: torch.device, precision: Precision
+) -> None:
+    """The plain network and the Translator by turns, and the device's limits."""
+    expansions = VARIANTS[variant]
+    found = benchmark(expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision)
+    how = f"{found.precision}, {found.backend}"
+    print(f"{variant} {expansions}, {size[0]}x{size[1]}, batch {batch}, on {device}; translate in {how}")
+    whole, style = (macs / 1e9 for macs in found.macs)
+    print(f"parameters: {found.parameters:,}; GMAC a frame: {whole:.1f}, of which the Style-Net {style:.1f}")
+    for name, seconds, memory in (
+        ("plain", found.plain, found.plain_memory),
+        ("translate", found.translate, found.translate_memory),
+    ):
+        peak = "" if memory is None else f", peak memory {memory / 1e9:.2f} GB"
+        print(f"{name}: {1 / seconds:.3g} frames/s{peak}")
+    print(f"ratio: {found.ratio:.2f}")
+    print(f"difference in grey levels: largest {found.largest:.2g}, mean {found.mean:.2g}")
+    print(f"convolutions alone, in float32: {1 / found.convolutions:.3g} frames/s, of which translate reaches", end=" ")
+    print(f"{found.convolutions / found.translate:.0%}; copy: {found.copy / 1e9:.3g} GB/s")
+
+
+def show_stages(variant: str, *, size: tuple[int, int], frames: int, device: torch.device) -> None:
+    """Decode, network, encode, each alone, and the whole."""
+    found = benchmark_stages(VARIANTS[variant], size=size, frames=frames, device=device)
+    for name in ("decode", "network", "encode", "whole"):
+        print(f"{name}: {1 / getattr(found, name):.3g} frames/s")
+    print(f"the whole reaches {found.share:.0%} of the slowest stage alone")
+
+
+def show_training(variant: str, *, size: tuple[int, int], batch: int, rounds: int, device: torch.device) -> None:
+    """The training step against the plain one."""
+    found = benchmark_training(VARIANTS[variant], size=size, batch=batch, rounds=rounds, device=device)
+    print(f"plain: {1 / found.plain:.3g} samples/s; train: {1 / found.train:.3g} samples/s; ratio: {found.ratio:.2f}")
+
+
+def show_others(*, size: tuple[int, int], batch: int, rounds: int, device: torch.device) -> None:
+    """Other methods' generators."""
+    for name, seconds in benchmark_others(size=size, batch=batch, rounds=rounds, device=device).items():
+        print(f"{name}: {1 / seconds:.3g} frames/s")
+
+
+def show_table(variants: Sequence[str], *, rounds: int, device: torch.device, precision: Precision) -> None:
+    """A row for every variant, size and batch, each from a process of its own, printed as it is found."""
+
+    def rows() -> Iterator[tuple[str, tuple[int, int], int, Benchmark | None]]:
+        for variant in variants:
+            for size in SIZES:
+                for batch in BATCHES:
+                    found = fresh(
+                        VARIANTS[variant], size=size, batch=batch, rounds=rounds, device=device, precision=precision
+                    )
+                    yield variant, size, batch, found
+
+    for line in table(rows()):
+        print(line, flush=True)
