@@ -39,13 +39,17 @@ class Watch:
 
     def __init__(self, work: Path):
         self._work = work
-        self._before = set(work.rglob("*.json"))
+        self._before = self._markers()
         self._start = time.monotonic()
 
     def finished(self) -> list[Mapping[str, Any]]:
         """What was noted about each piece of work that this run finished."""
-        markers = sorted(set(self._work.rglob("*.json")) - self._before)
+        markers = sorted(self._markers() - self._before)
         return [json.loads(marker.read_text(encoding="utf-8"))["note"] for marker in markers]
+
+    def _markers(self) -> set[Path]:
+        """The markers of finished pieces; other JSON files have no piece of their name beside them."""
+        return {path for path in self._work.rglob("*.json") if path.with_suffix("").is_file()}
 
     def stop(self, frames: int, device: str) -> Timing:
         return Timing(frames, time.monotonic() - self._start, device)

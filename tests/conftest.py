@@ -4,12 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 
 from hflow.datasets.shards import shard_files
 from hflow.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
 from hflow.preparation import prepare
 from hflow.training import TrainingResult, train
 from tests.pictures import write_cityscapes, write_gta
+
+# Some tests fork, and a forked process has none of the threads that OpenMP believes in: with several it would wait.
+torch.set_num_threads(1)
 
 
 @dataclass(frozen=True)

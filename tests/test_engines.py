@@ -115,7 +115,7 @@ class _Shaky(InProcess):
     def __init__(self, failures: list[Exception]):
         import torch
 
-        super().__init__(torch.device("cpu"), 1)
+        super().__init__(torch.device("cpu"), TranslateParams.model_validate(IN_PROCESS))
         self.failures, self.calls = failures, 0
 
     def translate(self, *args: Any) -> Finished:
