@@ -95,7 +95,7 @@ def test_what_is_no_frame_is_refused(model: mlflow.pyfunc.PyFuncModel, given: np
 
 def test_nothing_in_it_is_a_pickle_and_its_requirements_are_pinned(saved: Path) -> None:
     kinds = {path.suffix for path in saved.rglob("*") if path.is_file()}
-    assert kinds <= {"", ".json", ".j2", ".py", ".safetensors", ".txt", ".yaml"}
+    assert kinds <= {"", ".css", ".j2", ".js", ".json", ".py", ".safetensors", ".txt", ".yaml"}
     assert all("==" in line for line in (saved / "requirements.txt").read_text().splitlines())
     assert sorted(p.suffix for p in model_folder(saved).iterdir()) == [".json", ".safetensors", ".safetensors"]
 

@@ -52,6 +52,8 @@ class Team:
                 env=self.environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
+                # What a shell starts in the background ignores Ctrl-C, and so would all below it.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         addresses = self.home / "addresses.json"
         _until(addresses.is_file, 240, lambda: (self.repository.parent / "up.log").read_text())

@@ -40,7 +40,12 @@ def test_the_exit_status_is_the_commands(status: int) -> None:
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_the_commands_children_end_with_the_process_that_ran_it(number: int, tmp_path: Path) -> None:
     mark = str(tmp_path)
-    process = subprocess.Popen([sys.executable, "-c", CODE % mark], stderr=subprocess.DEVNULL)
+    # What a shell starts in the background ignores Ctrl-C, and so would all below it.
+    process = subprocess.Popen(
+        [sys.executable, "-c", CODE % mark],
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     _until(lambda: _alive(mark))
     process.send_signal(number)
     process.wait(20)
