@@ -100,12 +100,12 @@ def _shard(
 ) -> Finished:
     """The recoloured shard, made now where no earlier run has finished it."""
     mark = fingerprint([settings, sha256_file(path)])
-    if not store.find(mark):
-        with store.begin(mark) as (place, _):
-            write_shard(place, list(pool.map(recolour, read_rows(path))), TRANSLATED_SCHEMA)
-    piece = store.find(mark)
-    assert piece is not None
-    return piece
+
+    def make(place: Path) -> dict[str, Any]:
+        write_shard(place, list(pool.map(recolour, read_rows(path))), TRANSLATED_SCHEMA)
+        return {}
+
+    return store.obtain(mark, make)
 
 
 def _recolour(row: dict[str, Any], *, method: Recolour, styles: ShardSet, seed: int) -> dict[str, Any]:

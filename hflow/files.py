@@ -250,16 +250,6 @@ class WorkFolder:
         write_json(marker, {"sha256": digest, "note": note})
         return Finished(path, digest, note)
 
-    @contextlib.contextmanager
-    def begin(self, fingerprint: str) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """Yield a path to write to and a note to fill in; the piece is finished when the block ends without error."""
-        path, marker = self._places(fingerprint)
-        note: dict[str, Any] = {}
-        with atomic_path(path) as temporary:
-            yield temporary, note
-            digest = sha256_file(temporary)
-        write_json(marker, {"sha256": digest, "note": note})
-
     def _places(self, fingerprint: str) -> tuple[Path, Path]:
         return self.folder / fingerprint, self.folder / f"{fingerprint}.json"
 

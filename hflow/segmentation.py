@@ -94,13 +94,14 @@ def segment(
     runs = []
     for seed in params.seeds:
         mark = fingerprint({**depends_on, "seed": seed})
-        if not folder.find(mark):
+
+        def make(path: Path, seed: int = seed) -> dict[str, Any]:
             network, curve = _train(params, training, seed, device, f"segment {training_set.name}, seed {seed}")
             scores = _score(network, held_out, device, f"score {training_set.name}, seed {seed}")
-            with folder.begin(mark) as (path, _):
-                path.write_text(json.dumps({"seed": seed, **scores, "curve": curve}), encoding="utf-8")
-        finished = folder.find(mark)
-        assert finished is not None
+            path.write_text(json.dumps({"seed": seed, **scores, "curve": curve}), encoding="utf-8")
+            return {}
+
+        finished = folder.obtain(mark, make)
         runs.append(json.loads(finished.path.read_text(encoding="utf-8")))
     result = {
         "train_on": training_set.name,

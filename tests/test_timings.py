@@ -9,9 +9,11 @@ from hflow.timings import Timing, Watch, read_timing, write_timing
 
 
 def _finish(work: Path, name: str, rows: int) -> None:
-    with WorkFolder(work).begin(name) as (path, note):
+    def make(path: Path) -> dict[str, int]:
         path.write_text(name)
-        note["rows"] = rows
+        return {"rows": rows}
+
+    WorkFolder(work).obtain(name, make)
 
 
 def test_a_timing_is_found_for_the_result_it_was_filed_under_alone(tmp_path: Path) -> None:

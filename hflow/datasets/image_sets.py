@@ -132,11 +132,12 @@ def labelled_set(name: str, images: ImageSet, source: ImageSet, work: Path) -> T
         if not rows:
             continue
         mark = fingerprint([_hashes(row) for row in rows])
-        if not store.find(mark):
-            with store.begin(mark) as (place, _):
-                write_shard(place, rows, PREPARED_SCHEMA)
-        piece = store.find(mark)
-        assert piece is not None
+
+        def make(place: Path, rows: list[dict[str, Any]] = rows) -> dict[str, Any]:
+            write_shard(place, rows, PREPARED_SCHEMA)
+            return {}
+
+        piece = store.obtain(mark, make)
         shards[piece.path] = piece.sha256
     return TrainingSet(name, shards) if shards else None
 
