@@ -16,7 +16,7 @@ from hflow.errors import HflowError
 from hflow.files import sha256_file
 from hflow.labels import IGNORE
 from hflow.params import SegmentParams
-from hflow.segmentation import Crops, LabelledFrames, segment
+from hflow.segmentation import Crops, DilatedConvolution, LabelledFrames, segment
 
 CLASSES = ("road", "sky", "car")
 COLOURS = np.array([(60, 60, 60), (120, 180, 250), (220, 30, 30)], np.uint8)
@@ -191,3 +191,11 @@ def test_imagenet_weights_that_cannot_be_had(
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "file"))  # no folder: nothing can be downloaded into it
     message = _refused(sets, tmp_path, QUICK.model_copy(update={"weights": "imagenet"}))
     assert message.endswith("set segment.weights to none")
+
+
+@pytest.mark.parametrize("size", [(5, 10), (3, 40), (13, 16)])
+def test_leaving_out_what_is_all_padding_changes_no_feature(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    plain = torch.nn.Conv2d(4, 3, 3, padding=12, dilation=12, bias=False)
+    maps = torch.rand(2, 4, *size)  # (B, C, H, W)
+    assert torch.allclose(DilatedConvolution.of(plain)(maps), plain(maps), atol=1e-6)
