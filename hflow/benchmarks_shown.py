@@ -1,6 +1,7 @@
 """What `hflow bench` prints."""
 
 from collections.abc import Iterator, Sequence
+from statistics import mean
 
 import torch
 
@@ -14,6 +15,8 @@ __all__ = ["show_benchmark", "show_others", "show_stages", "show_table", "show_t
 
 SIZES = ((256, 128), (512, 256), (1024, 512), (2048, 1024))
 BATCHES = (1, 4)
+LOSSES = 50
+"""Steps whose losses are averaged into one line."""
 
 
 def show_benchmark(
@@ -46,10 +49,17 @@ def show_stages(variant: str, *, size: tuple[int, int], frames: int, device: tor
     print(f"the whole reaches {found.share:.0%} of the slowest stage alone")
 
 
-def show_training(variant: str, *, size: tuple[int, int], batch: int, rounds: int, device: torch.device) -> None:
+def show_training(
+    variant: str, *, size: tuple[int, int], batch: int, rounds: int, device: torch.device, precision: Precision
+) -> None:
     """The training step against the plain one."""
-    found = benchmark_training(VARIANTS[variant], size=size, batch=batch, rounds=rounds, device=device)
+    expansions = VARIANTS[variant]
+    found = benchmark_training(expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision)
+    print(f"{variant} {expansions}, {size[0]}x{size[1]}, batch {batch}, on {device}; train in {found.precision}")
     print(f"plain: {1 / found.plain:.3g} samples/s; train: {1 / found.train:.3g} samples/s; ratio: {found.ratio:.2f}")
+    for first in range(0, len(found.losses), LOSSES):
+        plain, ours = (mean(losses) for losses in zip(*found.losses[first : first + LOSSES], strict=True))
+        print(f"loss from step {first + 1} on: plain {plain:.4g}, train {ours:.4g}")
 
 
 def show_others(*, size: tuple[int, int], batch: int, rounds: int, device: torch.device) -> None:

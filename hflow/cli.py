@@ -288,7 +288,7 @@ def bench(
     batch: Annotated[int, typer.Option(min=1, help="Frames a call.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="How often each is timed.")] = 5,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of translation.")] = "auto",
+    precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of translation or training.")] = "auto",
     stages: Annotated[int, typer.Option(min=0, help="Time decode, network, encode and the whole on so many.")] = 0,
     training: Annotated[bool, typer.Option("--training", help="Time the training step.")] = False,
     others: Annotated[bool, typer.Option("--others", help="Time the generators of other methods.")] = False,
@@ -311,7 +311,9 @@ def bench(
         if stages:
             benchmarks_shown.show_stages(name, size=size, frames=stages, device=where)
         elif training:
-            benchmarks_shown.show_training(name, size=size, batch=batch, rounds=rounds, device=where)
+            benchmarks_shown.show_training(
+                name, size=size, batch=batch, rounds=rounds, device=where, precision=precision
+            )
         else:
             benchmarks_shown.show_benchmark(
                 name, size=size, batch=batch, rounds=rounds, device=where, precision=precision

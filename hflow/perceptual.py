@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hflow.errors import HflowError
+from hflow.model.statistics import moments
 
 __all__ = ["CONTENT_LAYER", "Encoder", "aligned_style_loss", "content_loss", "load_encoder", "measure_scales"]
 
@@ -34,7 +35,8 @@ class Encoder(nn.Module):
         depths: the number of convolutions in each of the stages 1 to 3.
         shift_tolerant: pool by a dense maximum and a blur instead of a strided maximum (Ghildyal and Liu 2022).
 
-    `scales` divides each layer's features, so that their mean over target images is 1; see `measure_scales`.
+    `scales` divides each layer's features, so that their mean over target images is 1; see `measure_scales`. With the
+    weights of `stages` in bfloat16 the convolutions are, and the features come in float32 still.
     """
 
     mean: Tensor
@@ -67,7 +69,8 @@ class Encoder(nn.Module):
         """
         deepest = max(LAYERS.index(layer) for layer in layers)
         x = (images - self.mean) / self.std  # (B, 3, H, W)
-        x = x.contiguous(memory_format=torch.channels_last)  # Convolutions are fastest so; see load_encoder.
+        dtype = self.stages[0].get_parameter("0.weight").dtype
+        x = x.to(dtype, memory_format=torch.channels_last)  # Convolutions are fastest so; see load_encoder.
         features = {}
         for number, (layer, stage) in enumerate(zip(LAYERS, self.stages, strict=True)):
             if number:
@@ -76,7 +79,7 @@ class Encoder(nn.Module):
                 x = F.relu(convolution(x))
                 if depth == 0:
                     if layer in layers:
-                        features[layer] = x.float() / self.scales[number]  # Statistics are float32, whatever x is.
+                        features[layer] = x / self.scales[number, None]  # float32, as the scales are, whatever x is.
                     if number == deepest:
                         return features
         return features
@@ -85,7 +88,7 @@ class Encoder(nn.Module):
         if not self.shift_tolerant:
             return F.max_pool2d(x, 2)
         x = F.pad(F.max_pool2d(x, 2, stride=1), [2, 2, 2, 2], mode="reflect")
-        return F.conv2d(x, self.blur.expand(x.shape[1], 1, 3, 3), stride=2, groups=x.shape[1])
+        return F.conv2d(x, self.blur.to(x.dtype).expand(x.shape[1], 1, 3, 3), stride=2, groups=x.shape[1])
 
 
 def load_encoder(name: Literal["vgg16", "vgg19"], weights: Path | None = None) -> Encoder:
@@ -178,7 +181,7 @@ def aligned_style_loss(output: Features, style: Features, *, k: float, layers: S
 
 
 def _statistics(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:
-    variance, mean = torch.var_mean(features, dim=(2, 3), correction=1)
+    mean, variance = moments(features)  # (B, C)
     return mean, (variance + eps).sqrt()
 
 

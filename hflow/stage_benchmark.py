@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import torch
 
 from hflow.datasets.images import decode_rgb, encode_png
 from hflow.datasets.tensors import to_pixels, to_tensor
+from hflow.drawn_frames import drawn_frame
 from hflow.folder_translation import translate_folder
 from hflow.model import HierarchyFlow
 from hflow.model.store import load_model, model_files
@@ -54,7 +54,7 @@ def benchmark_stages(
     with TemporaryDirectory() as name:
         folder = Path(name)
         for part, files in (
-            ("frames", {f"{i:05d}.png": encode_png(_frame(i, size)) for i in range(frames)}),
+            ("frames", {f"{i:05d}.png": encode_png(drawn_frame(i, size)) for i in range(frames)}),
             ("model", model_files(network, translator.styles, {})),
         ):
             (folder / part).mkdir()
@@ -84,12 +84,3 @@ def _seconds(frames: int, work: Callable[[int], object]) -> float:
     for number in range(frames):
         work(number)
     return (time.perf_counter() - begin) / frames
-
-
-def _frame(number: int, size: tuple[int, int]) -> np.ndarray:
-    """A smooth picture with some noise, which a PNG packs about as a photograph: uint8 (H, W, 3)."""
-    random = np.random.default_rng(number)
-    y, x = np.mgrid[: size[1], : size[0]]
-    waves = [np.sin(x * random.uniform(0.01, 0.1) + y * random.uniform(0.01, 0.1)) for _ in range(3)]
-    pixels = 128 + 100 * np.stack(waves, axis=-1) + random.normal(0, 3, (size[1], size[0], 3))
-    return np.clip(pixels, 0, 255).astype(np.uint8)

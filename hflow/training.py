@@ -19,16 +19,17 @@ from hflow.contact_sheet import contact_sheet
 from hflow.datasets.pairs import Pairs, whole_image
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_pixels, to_tensor
-from hflow.devices import machine_marks
+from hflow.devices import fast_bfloat16, machine_marks
 from hflow.errors import HflowError
 from hflow.files import atomic_path, code_fingerprint, csv_bytes, fingerprint, publish, sha256_file
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
+from hflow.model.training_pass import TrainingPass
 from hflow.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.perceptual import CONTENT_LAYER, Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
 from hflow.progress import progress, say
 
-__all__ = ["TrainingLogger", "TrainingResult", "train", "training_losses"]
+__all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
 
 CODE = ("model", "perceptual.py", "training.py", "datasets/pairs.py", "datasets/images.py")
 FIRST_IMAGES = 32
@@ -96,7 +97,7 @@ def train(
         if not files:
             raise HflowError(f"there are no prepared shards of the {name}: run `hflow prepare` first")
     start = time.monotonic()
-    fabric = _fabric(params)
+    fabric = training_fabric(params)
     job = _Job(model, encoder, loss, params, source, target, work)
     mark = _fingerprint(job, fabric)
     job = replace(job, work=work / mark)
@@ -153,7 +154,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         done, states = saved
         network.load_state_dict(states["network"])
         optimizer.load_state_dict(states["optimizer"])
-    module, optimizer = fabric.setup(network, optimizer)
+    module, optimizer = set_up(fabric, network, optimizer, encoder)
     pairs = Pairs(
         ShardSet(job.source, ["key", "image"]),
         target,
@@ -191,6 +192,18 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
                     if logger:
                         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
                 fabric.barrier()
+
+
+def set_up(
+    fabric: Fabric, network: HierarchyFlow, optimizer: torch.optim.Optimizer, encoder: Encoder
+) -> tuple[nn.Module, Any]:
+    """The network, to be called with content and style, and its optimizer, as training steps use them.
+
+    The encoder's convolutions take the precision of the fabric from here on.
+    """
+    if fabric._precision.precision == "bf16-mixed":
+        encoder.stages.to(torch.bfloat16)
+    return fabric.setup(TrainingPass(network), optimizer)
 
 
 def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
@@ -293,12 +306,13 @@ def _first_images(
         yield to_tensor(whole_image(row, size))[None].to(device)  # (1, 3, H, W)
 
 
-def _fabric(params: TrainParams) -> Fabric:
+def training_fabric(params: TrainParams) -> Fabric:
+    """The device and the precision of a training; `auto` is bfloat16 where the device multiplies it faster."""
     accelerator = params.accelerator
     precision = params.precision
     if precision == "auto":
-        gpu = accelerator in ("auto", "cuda") and torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-        precision = "bf16-mixed" if gpu else "32-true"
+        device = "cuda" if accelerator == "auto" and torch.cuda.is_available() else accelerator.replace("auto", "cpu")
+        precision = "bf16-mixed" if fast_bfloat16(torch.device(device)) else "32-true"
     strategy = "auto" if params.devices == 1 else "ddp_spawn"
     return Fabric(accelerator=accelerator, devices=params.devices, strategy=strategy, precision=precision)
 

@@ -2,20 +2,32 @@
 
 import copy
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
+from hflow.datasets.tensors import to_tensor
+from hflow.drawn_frames import drawn_frame
 from hflow.model import HierarchyFlow
-from hflow.params import EncoderParams, LossParams
-from hflow.perceptual import Encoder, aligned_style_loss, content_loss, load_encoder
+from hflow.params import EncoderParams, LossParams, TrainParams
+from hflow.perceptual import Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
 from hflow.progress import progress
-from hflow.training import training_losses
+from hflow.training import set_up, training_fabric, training_losses
+from hflow.translator import Precision
 
 __all__ = ["TrainingBenchmark", "benchmark_training"]
+
+PICTURES = 16
+PRECISIONS: dict[str, Literal["auto", "32-true", "bf16-mixed"]] = {
+    "auto": "auto",
+    "fp32": "32-true",
+    "bf16": "bf16-mixed",
+}
+"""What `--precision` is called in train.precision."""
 
 
 @dataclass(frozen=True)
@@ -26,39 +38,58 @@ class TrainingBenchmark:
         plain, train: seconds a sample of the plain step and of the step as `hflow train` runs it; medians.
         ratio: the median over the rounds of plain / train, the two timed one after the other in each.
         losses: of every round, the plain step's and the other's, from the same start and of the same samples.
+        precision: what the step of `hflow train` took, in Fabric's words.
     """
 
     plain: float
     train: float
     ratio: float
     losses: Sequence[tuple[float, float]]
+    precision: str
 
 
 def benchmark_training(
-    expansions: Sequence[int], *, size: tuple[int, int], batch: int, rounds: int, device: torch.device
+    expansions: Sequence[int],
+    *,
+    size: tuple[int, int],
+    batch: int,
+    rounds: int,
+    device: torch.device,
+    precision: Precision = "auto",
 ) -> TrainingBenchmark:
-    """Train two copies of one network by turns, on random images, each with its own way of making a step.
+    """Train two copies of one network by turns, on drawn pictures, each with its own way of making a step.
 
     Args:
         expansions: of the network.
         size: (width, height) of a sample.
         batch: samples a step.
         rounds: steps of each, after one that isn't timed.
+        precision: of the step as `hflow train` runs it.
     """
     torch.manual_seed(0)
+    contents, styles = (_pictures(range(i * PICTURES, (i + 1) * PICTURES), size).to(device) for i in range(2))
     start = HierarchyFlow(expansions)
-    start.start_from([torch.rand(1, 3, size[1], size[0])])
+    start.start_from(styles.cpu().split(1))
+    start.to(device)
     encoder = load_encoder(EncoderParams().name).to(device)
+    encoder.scales = measure_scales(encoder, styles.split(1))
     unordered = copy.deepcopy(encoder)
     for convolution in unordered.modules():
         if isinstance(convolution, nn.Conv2d):
             convolution.weight.data = convolution.weight.contiguous()
-    plain = _step(copy.deepcopy(start).to(device), unordered, _plain_loss)
-    ours = _step(copy.deepcopy(start).to(device), encoder, _loss)
+    fabric = training_fabric(
+        TrainParams(
+            steps=rounds, accelerator="cuda" if device.type == "cuda" else "cpu", precision=PRECISIONS[precision]
+        )
+    )
+    network = copy.deepcopy(start)
+    module, optimizer = set_up(fabric, network, torch.optim.Adam(network.parameters(), lr=1e-4), encoder)
+    ours = _step(module, optimizer, encoder, _loss, fabric.backward)
+    plain = _step(start, torch.optim.Adam(start.parameters(), lr=1e-4), unordered, _plain_loss, Tensor.backward)
     seconds, losses = [], []
     with progress("bench", rounds, unit="rounds") as advance:
         for number in range(rounds + 1):
-            content, style = torch.rand(2, batch, 3, size[1], size[0], device=device)  # (B, 3, H, W) each
+            content, style = (pictures[torch.randint(PICTURES, (batch,))] for pictures in (contents, styles))
             (a, one), (b, other) = plain(content, style), ours(content, style)
             losses.append((one, other))
             if number:
@@ -69,20 +100,24 @@ def benchmark_training(
         train=median([b for _, b in seconds]) / batch,
         ratio=median([a / b for a, b in seconds]),
         losses=losses,
+        precision=fabric._precision.precision,
     )
 
 
 def _step(
-    network: HierarchyFlow, encoder: Encoder, loss_of: Callable[[nn.Module, Encoder, Tensor, Tensor], Tensor]
+    module: nn.Module,
+    optimizer: Any,
+    encoder: Encoder,
+    loss_of: Callable[[nn.Module, Encoder, Tensor, Tensor], Tensor],
+    backward: Callable[[Tensor], None],
 ) -> Callable[[Tensor, Tensor], tuple[float, float]]:
     """A training step: from content and style, (B, 3, H, W), to the seconds it took and its loss."""
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
 
     def step(content: Tensor, style: Tensor) -> tuple[float, float]:
         begin = time.perf_counter()
-        loss = loss_of(network, encoder, content, style)
+        loss = loss_of(module, encoder, content, style)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        backward(loss)
         optimizer.step()
         value = loss.item()  # Waits for a GPU.
         return time.perf_counter() - begin, value
@@ -100,3 +135,8 @@ def _plain_loss(network: nn.Module, encoder: Encoder, content: Tensor, style: Te
 
 def _loss(network: nn.Module, encoder: Encoder, content: Tensor, style: Tensor) -> Tensor:
     return training_losses(network, encoder, content, style, LossParams())["loss"]
+
+
+def _pictures(numbers: Iterable[int], size: tuple[int, int]) -> Tensor:
+    """(N, 3, H, W), in [0, 1]."""
+    return torch.stack([to_tensor(drawn_frame(number, size)) for number in numbers])

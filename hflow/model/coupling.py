@@ -64,11 +64,15 @@ class Coupling(nn.Module):
             a: (B, n C, H, W), what `inverse` needs besides y.
         """
         a = self.affine_net(x)  # (B, nC, H, W)
+        return self.intermediate(x, a), a
+
+    def intermediate(self, x: Tensor, a: Tensor) -> Tensor:
+        """h_1 ... h_n, (B, n C, H, W), of x, (B, C, H, W), and what the Affine-Net made of it, (B, n C, H, W)."""
         h, maps = x, []
         for part in a.chunk(self.expansion, dim=1):  # (B, C, H, W)
             h = h - part
             maps.append(h)
-        return torch.cat(maps, dim=1), a
+        return torch.cat(maps, dim=1)
 
     def inverse(self, y: Tensor, a: Tensor, mean: Tensor | None = None, std: Tensor | None = None) -> Tensor:
         """Algorithm 2.
