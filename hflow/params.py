@@ -145,6 +145,7 @@ class TrainParams(_Section):
     """How the network is trained. `batch_size` counts all processes together."""
 
     steps: Count
+    warm_up: Annotated[int, Field(ge=0)] = 300
     batch_size: Count = 1
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     size: Size | None = None

@@ -190,7 +190,7 @@ def _train(
 ) -> tuple[nn.Module, list[list[float]]]:
     """A network trained from this seed, and its learning curve: [step, mean loss since the last point]."""
     torch.manual_seed(seed)
-    network = _network(len(frames.classes), params.weights).to(device, memory_format=torch.channels_last).train()
+    network = _network(len(frames.classes), params.weights).to(device).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, fused=True)
     decay = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=params.steps, power=0.9)
     every = math.ceil(params.steps / CURVE_POINTS)
@@ -259,16 +259,15 @@ def _network(classes: int, weights: str) -> nn.Module:
 class DilatedConvolution(nn.Conv2d):
     """A 3x3 convolution that leaves out what is all padding.
 
-    DeepLabV3 dilates by 12, 24 and 36. Where that is more than the maps are wide and high, as with small frames, eight of
-    the nine places see nothing but zeros.
+    DeepLabV3 dilates by 12, 24 and 36. Where that is more than the maps are wide and high, as with small frames, eight
+    of the nine places see nothing but zeros.
     """
 
     @staticmethod
     def of(other: nn.Conv2d) -> "DilatedConvolution":
         """The same convolution, sharing its weights; it has no bias."""
-        same = DilatedConvolution(
-            other.in_channels, other.out_channels, 3, padding=other.padding, dilation=other.dilation, bias=False
-        )
+        reach = other.dilation[0]
+        same = DilatedConvolution(other.in_channels, other.out_channels, 3, padding=reach, dilation=reach, bias=False)
         same.weight = other.weight
         return same
 

@@ -28,10 +28,11 @@ from hflow.model.training_pass import TrainingPass
 from hflow.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.perceptual import CONTENT_LAYER, Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
 from hflow.progress import progress, say
+from hflow.warm_up import learn_styles
 
 __all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
 
-CODE = ("model", "perceptual.py", "training.py", "datasets/pairs.py", "datasets/images.py")
+CODE = ("model", "perceptual.py", "training.py", "warm_up.py", "datasets/pairs.py", "datasets/images.py")
 FIRST_IMAGES = 32
 SHEET_ROWS = 4
 
@@ -144,11 +145,19 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     target = ShardSet(job.target, ["key", "image"])
     torch.manual_seed(params.seed)
     network = HierarchyFlow(job.model.expansions).to(fabric.device)
-    network.start_from(_first_images(target, params.size, fabric.device))
+
+    def image(number: int) -> Tensor:
+        return to_tensor(whole_image(target[number], params.size))[None].to(fabric.device)  # (1, 3, H, W)
+
+    first = range(min(FIRST_IMAGES, len(target)))
+    saved = load_newest(job.work)
+    if not saved:
+        network.start_from(map(image, first))
+        with fabric.autocast():
+            learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed)
     optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
     encoder = load_encoder(job.encoder.name, job.encoder.weights).to(fabric.device)
-    encoder.scales = measure_scales(encoder, _first_images(target, params.size, fabric.device))
-    saved = load_newest(job.work)
+    encoder.scales = measure_scales(encoder, map(image, first))
     done = Progress()
     if saved:
         done, states = saved
@@ -297,13 +306,6 @@ def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device
         rows.append([content, style, to_pixels(output[0])])
     with atomic_path(job.work / "contact-sheet.png") as path:
         contact_sheet(rows, ["content", "style", "translated"]).save(path, "PNG")
-
-
-def _first_images(
-    rows: Sequence[dict[str, Any]], size: tuple[int, int] | None, device: torch.device
-) -> Iterator[Tensor]:
-    for row in rows[:FIRST_IMAGES]:
-        yield to_tensor(whole_image(row, size))[None].to(device)  # (1, 3, H, W)
 
 
 def training_fabric(params: TrainParams) -> Fabric:

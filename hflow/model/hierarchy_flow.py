@@ -69,16 +69,19 @@ class HierarchyFlow(nn.Module):
         for coupling in self.couplings:
             assert isinstance(coupling, Coupling)
             coupling.start_small()
-        sums = [torch.zeros(2, mapping.channels) for mapping in self._mappings()]
-        count = 0
-        for batch in images:
-            x = self.pad(batch)
-            for total, coupling in zip(sums, self.couplings, strict=True):
-                x, _ = coupling(x)  # (B, C, H + 20, W + 20)
-                total += torch.stack([x.mean(dim=(2, 3)).sum(dim=0), x.std(dim=(2, 3)).sum(dim=0)]).cpu()
-            count += len(batch)
-        for total, mapping in zip(sums, self._mappings(), strict=True):
-            mapping.start_at(*(total / count))
+        found = [self.measure(image[None]) for batch in images for image in batch]
+        for level, mapping in enumerate(self._mappings()):
+            means, stds = (torch.cat([statistics[level][i] for statistics in found]) for i in (0, 1))  # (N, C)
+            mapping.start_at(means.mean(dim=0), stds.mean(dim=0))
+
+    @torch.no_grad()
+    def measure(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """The mean and the std, (B, C) each, that every coupling finds in images, (B, 3, H, W); outermost first."""
+        x, found = self.pad(images), []
+        for coupling in self.couplings:
+            x, _ = coupling(x)  # (B, C, H + 20, W + 20)
+            found.append((x.mean(dim=(2, 3)), x.std(dim=(2, 3))))
+        return found
 
     def transfer(self, content: Tensor, code: Tensor) -> Tensor:
         """Translate `content`, (B, 3, H, W), in the styles of the codes, (B, 8); gives (B, 3, H, W). Images in [0, 1].
