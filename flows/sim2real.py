@@ -113,7 +113,9 @@ def publish(why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> 
 
 
 def _released(settings: Params) -> dict[str, Any] | None:
-    outcome = None if stages.is_registered(settings.translate.model) else stages.release(settings)
+    from hflow.release import release
+
+    outcome = None if stages.is_registered(settings.translate.model) else release(settings)
     UNRELEASED.unlink(missing_ok=True)
     if outcome is None:
         return None

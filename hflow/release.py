@@ -4,32 +4,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hflow.errors import HflowError
 from hflow.files import fingerprint
 from hflow.gate import Condition, Figures, gather, judge
 from hflow.params import Params
 from hflow.registry import Registry
+from hflow.stages import EVALUATE_PLOTS, PREPARED, SEGMENTATION, TRANSLATED, is_registered
 from hflow.tracking import dvc_hash, git_commit, hand_in
 
 __all__ = ["release", "rollback"]
 
+SHEET = EVALUATE_PLOTS / "before-after.png"
+"""A picture of before and after, which goes with the version where it is there."""
 
-def release(
-    params: Params,
-    *,
-    model: Path,
-    prepared: Path,
-    translated: Path,
-    segmentation: Path,
-    sheet: Path,
-    replace: bool = False,
-) -> dict[str, Any]:
-    """Register a model with its figures and where it comes from, and promote it through the gate.
+
+def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
+    """Register the trained model with its figures and where it comes from, and promote it through the gate.
 
     Args:
         params: all of params.yaml; `release` is the gate.
-        model: the model's folder.
-        prepared, translated, segmentation: what prepare, translate and segment wrote.
-        sheet: a picture of before and after, which goes with the version where it is there.
         replace: leave the champion's score out of the gate, since the protocol or the validation data have changed.
 
     Returns:
@@ -39,24 +32,27 @@ def release(
         HflowError: something is missing or does not belong together, MLflow can't be reached, or another release won
             meanwhile.
     """
+    if is_registered(params.translate.model):
+        raise HflowError(f"translate.model is {params.translate.model}: it is registered, there is nothing to release")
+    model = Path(params.translate.model)
     figures = gather(
-        prepared=prepared,
-        translated=translated,
-        segmentation=segmentation,
+        prepared=PREPARED,
+        translated=TRANSLATED,
+        segmentation=SEGMENTATION,
         train_on=params.segment.train_on,
         model=model,
     )
     hand_in(params.tracking)
     registry = Registry(params.tracking, params.release.name)
     champion = registry.champion()
-    lineage = _lineage(params, figures, prepared, translated)
+    lineage = _lineage(params, figures)
     version = registry.register(
         model,
         figures.as_json(),
         same=fingerprint(figures.as_json()),
         tags=lineage,
         text=_description(lineage),
-        pictures={"contact-sheet.png": sheet} if sheet.is_file() else {},
+        pictures={"contact-sheet.png": SHEET} if SHEET.is_file() else {},
     )
     outcome: dict[str, Any] = {"model": params.release.name, "version": version.number}
     if champion and champion.number == version.number:
@@ -83,12 +79,12 @@ def rollback(params: Params) -> dict[str, Any]:
     return {"model": params.release.name, "was": had.number, "champion": has.number}
 
 
-def _lineage(params: Params, figures: Figures, prepared: Path, translated: Path) -> dict[str, str]:
+def _lineage(params: Params, figures: Figures) -> dict[str, str]:
     data = {
         "source": params.data.source.root,
         "target": params.data.target.root,
-        "prepared": prepared,
-        "translated": translated,
+        "prepared": PREPARED,
+        "translated": TRANSLATED,
     }
     return {
         **{f"data.{name}": dvc_hash(path) for name, path in data.items()},

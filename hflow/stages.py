@@ -1,23 +1,21 @@
 """The pipeline's stages, each with the folders it reads and writes; what flows and commands call."""
 
-from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hflow.errors import HflowError
-from hflow.files import atomic_path, project_root, publish
+from hflow.files import project_root, publish
 from hflow.params import Params
 from hflow.progress import say
 from hflow.timings import Timing, Watch, read_timing, write_timing
 
 if TYPE_CHECKING:
-    from hflow.dataset_scores import DatasetFigures
-    from hflow.datasets.image_sets import ImageSet
     from hflow.engines import ShardRunner
     from hflow.tracking import TrainingRun
 
 __all__ = [
+    "EVALUATE_PLOTS",
     "EVALUATION",
     "JUDGE",
     "MODEL",
@@ -25,24 +23,21 @@ __all__ = [
     "REPORTS",
     "SEGMENTATION",
     "SETS",
+    "TOWN",
     "TRANSLATED",
     "baselines",
     "build_town",
     "check",
-    "compare",
     "evaluate",
-    "export",
     "fetch",
     "find_model",
-    "picture",
+    "is_registered",
     "prepare",
-    "release",
-    "rollback",
-    "score_datasets",
     "segment",
+    "timings",
     "train",
-    "train_judge",
     "translate",
+    "work_folder",
 ]
 
 TOWN = Path("data/town")
@@ -63,11 +58,6 @@ RESULTS = {
     "translate": TRANSLATED / "manifest.parquet",
 }
 """A file of each stage that is another one where the stage's result is; a timing is filed under it."""
-LICENCES = {
-    "gta": "if it is Playing for Data (GTA5): for research and education alone, see download.visinf.tu-darmstadt.de",
-    "cityscapes": "if it is Cityscapes: for non-commercial purposes alone, see cityscapes-dataset.com/license",
-    "folder": "not stated; name it as data.source.licence or data.target.licence in params.yaml",
-}
 
 
 def work_folder(stage: str) -> Path:
@@ -268,18 +258,6 @@ def baselines(params: Params) -> dict[str, Any]:
     return {f"{name}/{figure}": value for name, found in counts.items() for figure, value in found.items()}
 
 
-def export(dataset: Path, out: Path, *, layout: str, image_format: str, params: Params | None) -> dict[str, Any]:
-    """Write a translated dataset in another layout; the card says what the parameters name as its origins."""
-    from hflow.export import export
-
-    origins = {}
-    if params:
-        for name, domain in (("frames", params.data.source), ("style", params.data.target)):
-            drawn = "drawn by hflow" if domain.root.is_relative_to(TOWN) else None
-            origins[f"{name}, {domain.root}"] = domain.licence or drawn or LICENCES[domain.layout]
-    return export(dataset, out, layout=layout, image_format=image_format, origins=origins)
-
-
 def segment(params: Params, name: str) -> dict[str, Any]:
     """Train the downstream segmenter on one set and score it on the target; gives its scores."""
     from hflow.datasets.shards import shard_files
@@ -335,162 +313,3 @@ def evaluate(params: Params) -> dict[str, Any]:
     if evaluation.gain:
         figures["gain"] = evaluation.gain.miou
     return {**figures, "report": str(report)}
-
-
-def compare(a: Path, b: Path, *, out: Path, prepared: Path, frames: int, seed: int, device: str, examples: int) -> str:
-    """Compare two translated datasets or two models and write the page; gives what differs, in one sentence."""
-    import json
-
-    from hflow.comparison import compare
-    from hflow.comparison_report import summary, write_comparison
-    from hflow.devices import pick_device
-
-    where = str(pick_device(device))
-    comparison = compare(a, b, prepared=prepared, frames=frames, seed=seed, device=where, examples=examples)
-    stats = prepared / "stats.json"
-    classes = json.loads(stats.read_text(encoding="utf-8"))["classes"] if stats.is_file() else []
-    write_comparison(comparison, out, classes=classes)
-    return summary(comparison)
-
-
-def picture(out: Path, *, frames: int) -> None:
-    """Draw some translated frames beside their sources and the styles they took, as a PNG or a JPEG by the suffix."""
-    from hflow.evaluation import example_frames
-    from hflow.figures import before_after
-
-    kind = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}.get(out.suffix.lower())
-    if not kind:
-        raise HflowError(f"{out} is neither a .png nor a .jpg: name one")
-    with atomic_path(out) as place:
-        before_after(example_frames(PREPARED, TRANSLATED, frames)).save(place, kind, quality=88, subsampling=0)
-
-
-def train_judge(params: Params, out: Path, *, steps: int, seed: int, device: str) -> dict[str, Any]:
-    """Train a judge on the labelled frames of both domains, for `score_datasets`; gives where it is and its hash."""
-    from hflow.datasets.shards import shard_files
-    from hflow.devices import pick_device
-    from hflow.judge import save_judge, train_judge
-
-    shards = [path for domain in ("source", "target") for path in shard_files(PREPARED / domain / "train")]
-    judge = train_judge(shards, params.data.classes, steps=steps, seed=seed, device=pick_device(device))
-    return {"judge": str(out), "sha256": save_judge(judge, out).sha256}
-
-
-def score_datasets(
-    params: Params,
-    datasets: Mapping[str, Path],
-    *,
-    source: Path,
-    target: Path,
-    split: str,
-    features: str,
-    inception: Path | None,
-    judge: Path,
-    model: Path,
-    segment: bool,
-    device: str,
-) -> "tuple[list[DatasetFigures], dict[str, Any]]":
-    """Datasets by name in the columns of the paper's Table 1; gives a row each, and how they were measured.
-
-    Args:
-        datasets: folders of shards or of images.
-        source, target, split: what fidelity and realism are measured against; the split is that of the first and of
-            the datasets, where they have several.
-        features, inception: the feature space, and a file of its weights.
-        judge, model: folders; passed over where they are missing.
-        segment: whether to train the downstream segmenter on each; what the stage segment has finished is taken over.
-        device: for the metrics; `segment.device` is the segmenter's.
-    """
-    from hflow.dataset_scores import score_datasets
-    from hflow.datasets.image_sets import labelled_set
-    from hflow.datasets.shards import shard_files
-    from hflow.devices import pick_device
-    from hflow.judge import load_judge
-    from hflow.metrics.features import load_feature_space
-    from hflow.metrics.lpips import load_vgg
-    from hflow.metrics.realism import SUBSETS
-    from hflow.model.store import load_model
-
-    where, work = pick_device(device), work_folder("evaluate")
-    vgg = load_vgg().to(where)
-    space = load_feature_space(features, device=where, weights=inception, vgg=vgg)
-    protocol: dict[str, Any] = {
-        "source": str(source),
-        "target": str(target),
-        "split": split,
-        "SSIM, PSNR, ST-LPIPS": "means over pairs of one key, at the size of the source frame",
-        "FID, KID": f"in {space.name}, against all images of the target; KID over {SUBSETS} subsets, seed 0",
-        "GMAC": "multiply-accumulates (10^9) of one frame of 512x256, the Style-Net included",
-    }
-    frozen = load_judge(judge, device=where) if judge.exists() else None
-    if frozen:
-        if frozen.classes != params.data.classes:
-            raise HflowError(f"the classes of {judge} are not those of data.classes: train one by `hflow judge`")
-        protocol["judge"] = (
-            f"{judge} ({frozen.name}, {frozen.sha256[:12]}), on pixels where it is right about the source"
-        )
-    else:
-        say(f"there is no judge in {judge}, so what changed from class to class is not shown: `hflow judge` trains one")
-    validation = shard_files(PREPARED / "target" / "val")
-    if segment and not validation:
-        say("the target has no validation set, so no segmenter is trained")
-
-    def score(name: str, images: "ImageSet", frames: "ImageSet") -> dict[str, Any] | None:
-        training_set = labelled_set(name, images, frames, work)
-        if training_set is None:
-            say(f"{name} has no labels, so no segmenter is trained on it")
-            return None
-        from hflow.segmentation import segment
-
-        found = segment(
-            params.segment,
-            training_set=training_set,
-            validation=validation,
-            classes=params.data.classes,
-            out=work / f"{name}.json",
-            work=work_folder("segment"),
-        )
-        protocol["segmenter"] = {k: v for k, v in found["protocol"].items() if k not in ("training_frames", "size")}
-        by_seed = {run["seed"]: run["mIoU"] for run in found["seeds"]}
-        return {**{key: found[key] for key in ("pxAcc", "clsAcc", "mIoU", "IoU")}, "mIoU by seed": by_seed}
-
-    rows = score_datasets(
-        datasets,
-        source=source,
-        target=target,
-        split=split,
-        space=space,
-        vgg=vgg,
-        judge=frozen,
-        model=load_model(model) if model.exists() else None,
-        score=score if segment and validation else None,
-    )
-    return rows, protocol
-
-
-def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
-    """Register the trained model as challenger, and make it champion if it passes the gate; gives what became of it.
-
-    Args:
-        replace: leave the champion's score out of the gate, since the protocol or the validation data have changed.
-    """
-    from hflow.release import release
-
-    if is_registered(params.translate.model):
-        raise HflowError(f"translate.model is {params.translate.model}: it is registered, there is nothing to release")
-    return release(
-        params,
-        model=Path(params.translate.model),
-        prepared=PREPARED,
-        translated=TRANSLATED,
-        segmentation=SEGMENTATION,
-        sheet=EVALUATE_PLOTS / "before-after.png",
-        replace=replace,
-    )
-
-
-def rollback(params: Params) -> dict[str, Any]:
-    """Take the alias champion back to the version that had it before; gives both versions."""
-    from hflow.release import rollback
-
-    return rollback(params)

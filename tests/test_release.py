@@ -21,6 +21,7 @@ from hflow.files import project_root, write_json
 from hflow.model.store import load_model
 from hflow.params import Params
 from hflow.registry import Registry, fetch_model
+from hflow.release import release, rollback
 from hflow.translator import Translator
 from tests.models import write_model
 
@@ -73,7 +74,7 @@ def _champion(params: Params) -> str | None:
 
 def test_the_first_model_that_passes_is_champion_with_its_lineage(params: Params) -> None:
     _ran(0, 0.4)
-    assert stages.release(params)["champion"]
+    assert release(params)["champion"]
     client = MlflowClient(f"sqlite:///{project_root()}/mlflow.db")
     version = client.get_model_version_by_alias("town", "champion")
     assert version.version == client.get_model_version_by_alias("town", "challenger").version
@@ -89,9 +90,9 @@ def test_the_first_model_that_passes_is_champion_with_its_lineage(params: Params
 
 def test_a_worse_model_stays_challenger_and_the_refusal_says_by_how_much(params: Params) -> None:
     _ran(0, 0.4)
-    stages.release(params)
+    release(params)
     _ran(1, 0.37)
-    outcome = stages.release(params)
+    outcome = release(params)
     assert not outcome["champion"]
     assert "0.0100 short" in outcome["gate/champion"]
     assert _champion(params) == "1"
@@ -100,32 +101,32 @@ def test_a_worse_model_stays_challenger_and_the_refusal_says_by_how_much(params:
 
 def test_the_same_release_again_registers_nothing(params: Params) -> None:
     _ran(0, 0.4)
-    stages.release(params)
-    assert stages.release(params)["outcome"] == "is the champion already"
+    release(params)
+    assert release(params)["outcome"] == "is the champion already"
     assert len(MlflowClient(f"sqlite:///{project_root()}/mlflow.db").search_model_versions("name='town'")) == 1
 
 
 def test_a_lost_frame_closes_the_gate(params: Params) -> None:
     _ran(0, 0.4, lost=1)
-    assert "1 lost" in stages.release(params)["outcome"]
+    assert "1 lost" in release(params)["outcome"]
     assert _champion(params) is None
 
 
 def test_rollback_gives_the_alias_back_and_the_version_does_not_return_by_itself(params: Params) -> None:
     for seed, score in ((0, 0.4), (1, 0.41)):
         _ran(seed, score)
-        stages.release(params)
-    assert stages.rollback(params) == {"model": "town", "was": "2", "champion": "1"}
-    assert "rolled back" in stages.release(params)["outcome"]
+        release(params)
+    assert rollback(params) == {"model": "town", "was": "2", "champion": "1"}
+    assert "rolled back" in release(params)["outcome"]
     assert _champion(params) == "1"
     with pytest.raises(HflowError, match="first champion"):
-        stages.rollback(params)
+        rollback(params)
 
 
 def test_of_two_releases_at_once_one_wins(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both register and are judged against the same champion before either promotes."""
     _ran(0, 0.4)
-    stages.release(params)
+    release(params)
     barrier = threading.Barrier(2)
     promote = Registry.promote
 
@@ -138,7 +139,7 @@ def test_of_two_releases_at_once_one_wins(params: Params, monkeypatch: pytest.Mo
 
     def run() -> None:
         try:
-            results.append(stages.release(params)["champion"])
+            results.append(release(params)["champion"])
         except HflowError as error:
             results.append(str(error))
 
@@ -159,12 +160,12 @@ def test_a_lock_left_by_a_dead_process_is_taken_over(params: Params, monkeypatch
     monkeypatch.setattr(registry_module, "LEASE", 0.5)
     MlflowClient(f"sqlite:///{project_root()}/mlflow.db").create_registered_model("town.lock")
     _ran(0, 0.4)
-    assert stages.release(params)["champion"]
+    assert release(params)["champion"]
 
 
 def test_a_model_is_fetched_by_its_uri_and_translates_as_the_folder_does(params: Params, tmp_path: Path) -> None:
     _ran(0, 0.4)
-    stages.release(params)
+    release(params)
     frames = torch.rand(1, 3, 32, 40)
     expected = Translator(load_model(stages.MODEL))(frames)
     for uri in ("models:/town@champion", "models:/town/1"):
@@ -184,16 +185,16 @@ def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params:
     )
     for seed in (0, 1):
         _ran(seed, 0.4)
-        stages.release(params)
+        release(params)
         stages.fetch(champion)
         assert load_model(Path("models:/town@champion")).sha256 == load_model(stages.MODEL).sha256
     with pytest.raises(HflowError, match="nothing to release"):
-        stages.release(champion)
+        release(champion)
 
 
 def test_a_released_model_is_loaded_by_mlflow(params: Params) -> None:
     _ran(0, 0.4)
-    stages.release(params)
+    release(params)
     uri = f"sqlite:///{project_root()}/mlflow.db"
     source = MlflowClient(uri).get_model_version_by_alias("town", "champion").source
     frame = np.full((20, 24, 3), 99, np.uint8)

@@ -1,0 +1,36 @@
+"""hflow compare: what differs between two datasets or two models, as a page."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hflow import stages
+from hflow.commands.console import Device
+
+__all__ = ["compare"]
+
+
+def compare(
+    a: Annotated[Path, typer.Argument(help="A translated dataset or a model.")],
+    b: Annotated[Path, typer.Argument(help="Another one of the same kind.")],
+    out: Annotated[Path, typer.Option(help="The folder to write the page to.")] = Path("compare"),
+    prepared: Annotated[Path, typer.Option(help="Models translate its source frames.")] = stages.PREPARED,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames two models are compared on.")] = 200,
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame, for models.")] = 0,
+    device: Device = "auto",
+    examples: Annotated[int, typer.Option(min=1, max=50, help="How many changes to show.")] = 12,
+) -> None:
+    """Show what differs between two translated datasets or two models, frame by frame, on a page like the report."""
+    from hflow.comparison import compare
+    from hflow.comparison_report import summary, write_comparison
+    from hflow.devices import pick_device
+
+    where = str(pick_device(device))
+    comparison = compare(a, b, prepared=prepared, frames=frames, seed=seed, device=where, examples=examples)
+    stats = prepared / "stats.json"
+    classes = json.loads(stats.read_text(encoding="utf-8"))["classes"] if stats.is_file() else []
+    page = write_comparison(comparison, out, classes=classes)
+    print(summary(comparison))
+    print(f"page: {page}")

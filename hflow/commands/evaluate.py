@@ -1,0 +1,148 @@
+"""hflow evaluate: the report of a run, or any datasets measured side by side."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hflow import stages
+from hflow.commands.console import DEFAULT, Device, ParamsFile, show
+from hflow.errors import HflowError
+from hflow.params import Params, load_params
+from hflow.progress import say
+
+if TYPE_CHECKING:
+    import torch
+
+    from hflow.datasets.image_sets import ImageSet
+    from hflow.judge import Judge
+
+__all__ = ["evaluate"]
+
+Score = Callable[[str, "ImageSet", "ImageSet"], Mapping[str, Any] | None]
+
+
+def evaluate(
+    datasets: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=PATH]...", help="Folders of shards or of images to compare.")
+    ] = None,
+    source: Annotated[Path, typer.Option(help="The frames that they were made of.")] = stages.PREPARED / "source",
+    target: Annotated[Path, typer.Option(help="The images that they should look like.")] = (
+        stages.PREPARED / "target" / "train"
+    ),
+    split: Annotated[str, typer.Option(help="Which shards are meant, where a folder has several splits.")] = "train",
+    features: Annotated[str, typer.Option(help="Of FID and KID: auto, inception, vgg16.")] = "auto",
+    inception: Annotated[Path | None, typer.Option(help="A file of Inception-v3's weights.")] = None,
+    judge: Annotated[Path, typer.Option(help="The folder of a judge, as `hflow judge` writes it.")] = stages.JUDGE,
+    model: Annotated[Path, typer.Option(help="The network whose size is shown.")] = stages.MODEL,
+    segment: Annotated[bool, typer.Option(help="Train the downstream segmenter on each dataset too.")] = True,
+    out: Annotated[list[Path] | None, typer.Option(help="A file to write, .json or .md; may be repeated.")] = None,
+    device: Device = "auto",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Bring all figures together and write the report; or compare datasets: `hflow evaluate NAME=PATH ...`."""
+    if not datasets:
+        show(stages.evaluate(load_params(params)))
+        return
+    settings, named = load_params(params), _named_paths(datasets)
+    from hflow.dataset_scores import score_datasets
+    from hflow.devices import pick_device
+    from hflow.metrics.features import load_feature_space
+    from hflow.metrics.lpips import load_vgg
+    from hflow.metrics.realism import SUBSETS
+    from hflow.model.store import load_model
+    from hflow.score_table import check_suffix, print_scores, write_scores
+
+    for path in out or ():
+        check_suffix(path)
+    where = pick_device(device)
+    frozen = _judge(judge, settings.data.classes, where)
+    vgg = load_vgg().to(where)
+    space = load_feature_space(features, device=where, weights=inception, vgg=vgg)
+    protocol: dict[str, Any] = {
+        "source": str(source),
+        "target": str(target),
+        "split": split,
+        "SSIM, PSNR, ST-LPIPS": "means over pairs of one key, at the size of the source frame",
+        "FID, KID": f"in {space.name}, against all images of the target; KID over {SUBSETS} subsets, seed 0",
+        "GMAC": "multiply-accumulates (10^9) of one frame of 512x256, the Style-Net included",
+    }
+    if frozen:
+        shown = f"{judge} ({frozen.name}, {frozen.sha256[:12]})"
+        protocol["judge"] = f"{shown}, on pixels where it is right about the source"
+    rows = score_datasets(
+        named,
+        source=source,
+        target=target,
+        split=split,
+        space=space,
+        vgg=vgg,
+        judge=frozen,
+        model=load_model(model) if model.exists() else None,
+        score=_segmenter(settings, protocol) if segment else None,
+    )
+    print_scores(rows)
+    for path in out or ():
+        write_scores(path, rows, protocol)
+        print(f"written: {path}")
+
+
+def _judge(folder: Path, classes: Sequence[str], device: "torch.device") -> "Judge | None":
+    """The judge, where there is one."""
+    from hflow.judge import load_judge
+
+    if not folder.exists():
+        say(
+            f"there is no judge in {folder}, so what changed from class to class is not shown: `hflow judge` trains one"
+        )
+        return None
+    judge = load_judge(folder, device=device)
+    if list(judge.classes) != list(classes):
+        raise HflowError(f"the classes of {folder} are not those of data.classes: train one by `hflow judge`")
+    return judge
+
+
+def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
+    """What trains the downstream segmenter on a set and gives its scores; the stage segment's work is taken over."""
+    from hflow.datasets.image_sets import labelled_set
+    from hflow.datasets.shards import shard_files
+    from hflow.segmentation import segment
+
+    validation = shard_files(stages.PREPARED / "target" / "val")
+    if not validation:
+        say("the target has no validation set, so no segmenter is trained")
+        return None
+    work = stages.work_folder("evaluate")
+
+    def score(name: str, images: "ImageSet", frames: "ImageSet") -> dict[str, Any] | None:
+        training_set = labelled_set(name, images, frames, work)
+        if training_set is None:
+            say(f"{name} has no labels, so no segmenter is trained on it")
+            return None
+        found = segment(
+            params.segment,
+            training_set=training_set,
+            validation=validation,
+            classes=params.data.classes,
+            out=work / f"{name}.json",
+            work=stages.work_folder("segment"),
+        )
+        protocol["segmenter"] = {k: v for k, v in found["protocol"].items() if k not in ("training_frames", "size")}
+        by_seed = {run["seed"]: run["mIoU"] for run in found["seeds"]}
+        return {**{key: found[key] for key in ("pxAcc", "clsAcc", "mIoU", "IoU")}, "mIoU by seed": by_seed}
+
+    return score
+
+
+def _named_paths(datasets: Sequence[str]) -> dict[str, Path]:
+    """NAME=PATH, each name once and fit for a file's name."""
+    paths = {}
+    for dataset in datasets:
+        name, equals, path = dataset.partition("=")
+        if not (name and equals and path) or "/" in name:
+            raise HflowError(f"{dataset!r} is not NAME=PATH: say hflow evaluate translated=data/translated")
+        if name in paths:
+            raise HflowError(f"the name {name!r} is given twice")
+        paths[name] = Path(path)
+    return paths

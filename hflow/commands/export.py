@@ -1,0 +1,41 @@
+"""hflow export: a translated dataset as other tools load it."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hflow import stages
+from hflow.commands.console import DEFAULT, ParamsFile, show
+from hflow.params import Params, load_params
+
+__all__ = ["export", "origins"]
+
+LICENCES = {
+    "gta": "if it is Playing for Data (GTA5): for research and education alone, see download.visinf.tu-darmstadt.de",
+    "cityscapes": "if it is Cityscapes: for non-commercial purposes alone, see cityscapes-dataset.com/license",
+    "folder": "not stated; name it as data.source.licence or data.target.licence in params.yaml",
+}
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="A folder of shards that translate wrote.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    layout: Annotated[Literal["gta", "cityscapes", "webdataset", "imagefolder"], typer.Option(help="Whose files.")],
+    image_format: Annotated[Literal["png", "jpeg", "webp"], typer.Option("--format", help="Of the images.")] = "png",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Write a translated dataset as other tools load it, with a card that says what it was made from."""
+    from hflow.export import export
+
+    known = origins(load_params(params)) if params.is_file() else {}
+    show(export(path, out, layout=layout, image_format=image_format, origins=known))
+
+
+def origins(params: Params) -> dict[str, str]:
+    """What the parameters name as a translated dataset's origins, each with its licence."""
+    found = {}
+    for name, domain in (("frames", params.data.source), ("style", params.data.target)):
+        drawn = "drawn by hflow" if domain.root.is_relative_to(stages.TOWN) else None
+        found[f"{name}, {domain.root}"] = domain.licence or drawn or LICENCES[domain.layout]
+    return found

@@ -1,0 +1,30 @@
+"""hflow judge: the segmenter that tells what translation changed."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hflow import stages
+from hflow.commands.console import DEFAULT, Device, ParamsFile, show
+from hflow.params import load_params
+
+__all__ = ["judge"]
+
+
+def judge(
+    out: Annotated[Path, typer.Argument(help="The folder to write.")] = stages.JUDGE,
+    steps: Annotated[int, typer.Option(min=1, help="Of training.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+    device: Device = "auto",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Train the judge that tells what translation changed, on the labelled frames of both domains."""
+    classes = load_params(params).data.classes
+    from hflow.datasets.shards import shard_files
+    from hflow.devices import pick_device
+    from hflow.judge import save_judge, train_judge
+
+    shards = [path for domain in ("source", "target") for path in shard_files(stages.PREPARED / domain / "train")]
+    trained = train_judge(shards, classes, steps=steps, seed=seed, device=pick_device(device))
+    show({"judge": out, "sha256": save_judge(trained, out).sha256})

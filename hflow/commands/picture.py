@@ -1,0 +1,30 @@
+"""hflow picture: frames of the last run before and after, as one image."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hflow import stages
+from hflow.errors import HflowError
+from hflow.files import atomic_path
+
+__all__ = ["picture"]
+
+KINDS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+
+
+def picture(
+    out: Annotated[Path, typer.Argument(help="The .png or .jpg to write.")],
+    frames: Annotated[int, typer.Option(min=1, help="How many frames.")] = 4,
+) -> None:
+    """Draw frames of the last run before and after, with the images whose style they took."""
+    kind = KINDS.get(out.suffix.lower())
+    if not kind:
+        raise HflowError(f"{out} is neither a .png nor a .jpg: name one")
+    from hflow.evaluation import example_frames
+    from hflow.figures import before_after
+
+    shown = before_after(example_frames(stages.PREPARED, stages.TRANSLATED, frames))
+    with atomic_path(out) as place:
+        shown.save(place, kind, quality=88, subsampling=0)
