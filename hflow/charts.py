@@ -69,11 +69,11 @@ def bars(counts: Sequence[int], low: float, high: float) -> dict[str, Any]:
     return {"columns": columns, "ticks": ticks}
 
 
-def strip(values: Sequence[float], mean: float, top: float) -> dict[str, Any]:
-    """Points on a line from 0 to `top`, in the units of a strip of 160x18, and where their mean is."""
+def strip(values: Sequence[float], mean: float, low: float, high: float) -> dict[str, Any]:
+    """Points on a line from `low` to `high`, in the units of a strip of 160x18, and where their mean is."""
 
     def x(value: float) -> float:
-        return _between(4, STRIP[0] - 4, value / (top or 1))
+        return _between(4, STRIP[0] - 4, (value - low) / (high - low) if high > low else 0.5)
 
     return {"points": [x(value) for value in values], "mean": x(mean)}
 

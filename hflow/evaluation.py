@@ -25,9 +25,10 @@ __all__ = ["evaluate", "example_frames"]
 
 SHOWN_WIDTH = 960
 EXTREMES = 3
+SETTINGS = ("seed", "precision", "backend")
 MANIFEST_COLUMNS = (
     *("key", "split", "shard", "status", "reason", "source_path"),
-    *("style", "width", "height", "ssim", "consistency", "model_sha256"),
+    *("style", "width", "height", "ssim", "consistency", "model_sha256", *SETTINGS),
 )
 
 
@@ -89,11 +90,12 @@ def evaluate(
             "target": _version(prepared / "target"),
             "translated": sha256_file(translated / "manifest.parquet"),
         },
+        translated_with={name: _occurring(frames, name) for name in SETTINGS},
         similarity=_similarity(frames),
         histogram=histogram([row["ssim"] for row in frames]),
         consistency=summarise_similarity([row["consistency"] for row in judged]) if judged else None,
         scores=scores,
-        gain=_gain(scores),
+        gains=_gains(scores),
         class_gain=_class_gain(scores),
         model=facts,
         curves=_curves(train_plots / "curves.csv") if train_plots else [],
@@ -155,6 +157,10 @@ def _version(folder: Path) -> str:
     return fingerprint(sorted([s, *row.values()] for s, table in tables for row in table.to_pylist()))
 
 
+def _occurring(frames: Sequence[Mapping[str, Any]], column: str) -> list[str]:
+    return sorted({str(row[column]) for row in frames if row[column] is not None})
+
+
 def _similarity(frames: Sequence[Mapping[str, Any]]) -> dict[str, Similarity]:
     splits: dict[str, list[float]] = {"all": []}
     for row in frames:
@@ -196,10 +202,11 @@ def _check_comparable(scores: Sequence[Score]) -> None:
             )
 
 
-def _gain(scores: Mapping[str, Score]) -> Gain | None:
-    if not {"source", "translated"} <= scores.keys():
-        return None
-    return paired_gain(scores["source"].miou_by_seed, scores["translated"].miou_by_seed)
+def _gains(scores: Mapping[str, Score]) -> dict[str, Gain]:
+    if "source" not in scores:
+        return {}
+    before = scores["source"].miou_by_seed
+    return {name: paired_gain(before, score.miou_by_seed) for name, score in scores.items() if name != "source"}
 
 
 def _class_gain(scores: Mapping[str, Score]) -> dict[str, float]:

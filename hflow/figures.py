@@ -10,7 +10,7 @@ from PIL import Image
 from hflow.contact_sheet import contact_sheet
 from hflow.files import csv_bytes, publish, write_json
 from hflow.findings import Evaluation, Example
-from hflow.metrics.summary import Similarity
+from hflow.metrics.summary import Gain, Similarity
 
 __all__ = ["before_after", "write_figures"]
 
@@ -36,7 +36,7 @@ def before_after(examples: Sequence[Example]) -> Image.Image:
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
     """What metrics/evaluate.json holds."""
-    model, gain = evaluation.model, evaluation.gain
+    model = evaluation.model
     return {
         "given": evaluation.given,
         "translated": evaluation.translated,
@@ -52,12 +52,8 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
             }
             for name, score in evaluation.scores.items()
         },
-        "gain": gain
-        and {
-            "mIoU": round(gain.miou, 6),
-            "seeds": gain.seeds,
-            "interval": gain.interval and [round(bound, 6) for bound in gain.interval],
-        },
+        "gain": evaluation.gain and _gain(evaluation.gain),
+        "gain_by_set": {name: _gain(gain) for name, gain in evaluation.gains.items()},
         "gain_by_class": {name: round(gain, 6) for name, gain in evaluation.class_gain.items()},
         "data": dict(evaluation.versions),
         "model": {
@@ -67,6 +63,14 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
             "steps": model.config.get("train", {}).get("steps"),
             "encoder": model.config.get("encoder", {}).get("name"),
         },
+    }
+
+
+def _gain(gain: Gain) -> dict[str, Any]:
+    return {
+        "mIoU": round(gain.miou, 6),
+        "seeds": gain.seeds,
+        "interval": gain.interval and [round(bound, 6) for bound in gain.interval],
     }
 
 

@@ -89,10 +89,12 @@ class Evaluation:
         sizes: the smallest and the largest (width, height) of the translated frames, by area.
         stats: what prepare counted, by domain and split, and the names of the classes.
         versions: hashes of the prepared source and target, by what their raw files hold, and of the translated frames.
+        translated_with: the seed, the precision and the backend of the translation, the values that occur.
         similarity: by split, and of all splits together under "all".
         histogram: how many frames have an SSIM in each twentieth of [0, 1]; one below 0 counts in the first.
         consistency: of the frames that a judge has seen; None without any.
         scores: by training set, in the order of segment.train_on.
+        gains: what each other training set has gained over the source frames; empty where these were not scored.
         class_gain: what the IoU of each class has gained from source to translated, where both have it.
         curves: the learning curves, a mapping of `step` and the losses a point; empty where the model came from
             elsewhere.
@@ -110,11 +112,12 @@ class Evaluation:
     sizes: tuple[tuple[int, int], tuple[int, int]]
     stats: Mapping[str, Any]
     versions: Mapping[str, str]
+    translated_with: Mapping[str, Sequence[str]]
     similarity: Mapping[str, Similarity]
     histogram: Sequence[int]
     consistency: Similarity | None
     scores: Mapping[str, Score]
-    gain: Gain | None
+    gains: Mapping[str, Gain]
     class_gain: Mapping[str, float]
     model: ModelFacts
     curves: Sequence[Mapping[str, float]]
@@ -125,3 +128,8 @@ class Evaluation:
     most_similar: Sequence[Example]
     least_consistent: Sequence[Example]
     most_consistent: Sequence[Example]
+
+    @property
+    def gain(self) -> Gain | None:
+        """What translating has gained."""
+        return self.gains.get("translated")

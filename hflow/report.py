@@ -90,10 +90,10 @@ def _against_baselines(evaluation: Evaluation) -> str:
 
 def _confidence(gain: Gain) -> str:
     if gain.interval is None:
-        return "one seed, so chance is not ruled out"
+        return "one seed, which gives no interval, so chance is not ruled out"
     low, high = gain.interval
     sure = "" if low * high > 0 else ", so chance is not ruled out"
-    return f"{gain.seeds} seeds, 95% interval {signed(low)} to {signed(high)}{sure}"
+    return f"{gain.seeds} seeds, paired 95% interval {signed(low)} to {signed(high)}{sure}"
 
 
 def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing]) -> dict[str, Any]:
@@ -123,9 +123,11 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "sheet": None if sheet is None else jpeg(sheet, SHEET_WIDTH),
         "histogram": bars(evaluation.histogram, 0, 1),
         "timings": [_timing_row(stage, timing) for stage, timing in timings.items()],
+        "time": duration(sum(timing.seconds for timing in timings.values())),
         "rejections": evaluation.rejections[:REJECTIONS],
         "facts": _facts(evaluation, data),
         "protocol": _protocol(evaluation),
+        "about_scores": _about_scores(evaluation),
     }
 
 
@@ -147,19 +149,34 @@ def _frame(example: Example, colours: Sequence[Colour], budget: int) -> dict[str
 
 def _score_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     seeds = {name: list(score.miou_by_seed.values()) for name, score in evaluation.scores.items()}
-    top = max((value for values in seeds.values() for value in values), default=1.0)
+    ends = [end(value for values in seeds.values() for value in values) for end in (min, max)] if seeds else []
     return [
         {
             "name": name,
             "text": SETS.get(name, ""),
             "score": score,
-            "seeds": len(seeds[name]),
-            "spread": f"{number(min(seeds[name]))} to {number(max(seeds[name]))}" if len(seeds[name]) > 1 else "",
+            "gain": evaluation.gains.get(name),
             "said": ", ".join(number(value) for value in seeds[name]),
-            "strip": strip(seeds[name], score.miou, top),
+            "strip": strip(seeds[name], score.miou, *ends),
         }
         for name, score in evaluation.scores.items()
     ]
+
+
+def _about_scores(evaluation: Evaluation) -> str:
+    """How the table of scores is read, of one seed or of several."""
+    seeds = max((len(score.miou_by_seed) for score in evaluation.scores.values()), default=0)
+    if seeds < 2:
+        return "All are of one seed: another might rank them otherwise."
+    values = [value for score in evaluation.scores.values() for value in score.miou_by_seed.values()]
+    over = (
+        " Over source: what a set gains over the raw frames, seed by seed, and where the mean gain lies with a "
+        "confidence of 95%; an interval on both sides of 0 may be chance."
+    )
+    return (
+        f"Each is the mean over {seeds} seeds.{over if evaluation.gains else ''} A dot is a seed, the line their mean, "
+        f"from the lowest of all, {number(min(values))}, to the highest, {number(max(values))}."
+    )
 
 
 def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -221,7 +238,8 @@ def _facts(evaluation: Evaluation, data: DataParams) -> list[tuple[str, list[tup
         **{name.replace("_", " "): value for name, value in config.get("train", {}).items()},
     }
     training = [(name, _told(value, name)) for name, value in told.items() if value is not None]
-    groups = [("Data", frames), ("Model", network), ("Training", training)]
+    translation = [(name, ", ".join(values)) for name, values in evaluation.translated_with.items() if values]
+    groups = [("Data", frames), ("Model", network), ("Training", training), ("Translation", translation)]
     return [(title, lines) for title, lines in groups if lines]
 
 

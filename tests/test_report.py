@@ -73,10 +73,11 @@ def evaluation() -> Evaluation:
         },
         versions={"source": "b" * 64, "target": "c" * 64, "translated": "d" * 64},
         similarity={"all": similar, "train": similar},
+        translated_with={"seed": ["7"], "precision": ["bf16"], "backend": []},
         histogram=[0, 4, 10, *[1] * 17],
         consistency=Similarity(0.9, 0.4, 0.6, 0.92),
         scores={"source": _score("source", 0.29, 2), "translated": _score("translated", 0.41, 2)},
-        gain=Gain(0.12, 2, (0.05, 0.19)),
+        gains={"translated": Gain(0.12, 2, (0.05, 0.19))},
         class_gain={"road": 0.12, "sky": 0.0},
         model=ModelFacts(1_017_372, (10, 4), 9, "a" * 64, config),
         curves=[{"step": s, "loss": 3 / s, "content": 0.5, "style": 0.0} for s in range(1, 1000)],
@@ -98,7 +99,7 @@ def _bare(evaluation: Evaluation) -> Evaluation:
         rejections=[],
         consistency=None,
         scores={},
-        gain=None,
+        gains={},
         class_gain={},
         model=replace(evaluation.model, config={}),
         curves=[],
@@ -124,14 +125,34 @@ def test_every_training_set_is_explained() -> None:
 def test_the_verdict_is_one_sentence_with_its_numbers(evaluation: Evaluation) -> None:
     assert verdict(evaluation) == (
         "Training on the translated frames scores mIoU 0.410 on the target's validation images against 0.290 for the "
-        "raw frames: +0.120, 2 seeds, 95% interval +0.050 to +0.190."
+        "raw frames: +0.120, 2 seeds, paired 95% interval +0.050 to +0.190."
     )
 
 
 def test_the_verdict_says_so_where_it_may_be_chance(evaluation: Evaluation) -> None:
-    assert "one seed, so chance is not ruled out" in verdict(replace(evaluation, gain=Gain(0.12, 1, None)))
-    wide = verdict(replace(evaluation, gain=Gain(-0.02, 2, (-0.09, 0.05))))
-    assert "−0.020, 2 seeds, 95% interval −0.090 to +0.050, so chance is not ruled out" in wide
+    alone = verdict(replace(evaluation, gains={"translated": Gain(0.12, 1, None)}))
+    assert "+0.120, one seed, which gives no interval, so chance is not ruled out" in alone
+    wide = verdict(replace(evaluation, gains={"translated": Gain(-0.02, 2, (-0.09, 0.05))}))
+    assert "−0.020, 2 seeds, paired 95% interval −0.090 to +0.050, so chance is not ruled out" in wide
+
+
+def test_every_training_set_has_its_gain_over_the_raw_frames_and_the_interval(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    gains = {**evaluation.gains, "fda": Gain(0.01, 2, (-0.03, 0.05))}
+    page = _written(
+        replace(evaluation, scores={**evaluation.scores, "fda": _score("fda", 0.3, 2)}, gains=gains), tmp_path
+    )
+    shown = re.findall(r"<small>([^<]*) to&nbsp;([^<]*)</small>", page)
+    assert shown == [("+0.050", "+0.190"), ("−0.030", "+0.050")]
+    assert "the mean over 2 seeds" in page
+
+
+def test_scores_of_one_seed_say_that_another_might_rank_otherwise(evaluation: Evaluation, tmp_path: Path) -> None:
+    scores = {name: _score(name, 0.3, 1) for name in ("source", "translated")}
+    page = _written(replace(evaluation, scores=scores, gains={"translated": Gain(0.12, 1, None)}), tmp_path)
+    assert "All are of one seed" in page
+    assert "to&nbsp;" not in page
 
 
 def test_the_verdict_names_the_best_of_the_simpler_methods(evaluation: Evaluation) -> None:
@@ -154,14 +175,15 @@ def test_frames_a_second_are_told_by_stage(evaluation: Evaluation, tmp_path: Pat
     page = (tmp_path / "index.html").read_text()
     assert re.search(row.format("translate", "1,204", "1 min 01 s", "19.6"), page)
     assert re.search(row.format("segment source", "1,600", "2 h 03 min", "0.216"), page)
+    assert "Together 2 h 04 min." in page
     write_report(evaluation, tmp_path / "index.html", data=DATA)
     assert "Frames a second" not in (tmp_path / "index.html").read_text()
 
 
 def test_without_a_comparison_the_verdict_says_what_was_made(evaluation: Evaluation) -> None:
     made = "1,204 of 1,205 frames were translated, with a mean SSIM of 0.410 to their source; "
-    assert verdict(replace(evaluation, scores={}, gain=None)) == made + "no segmenter was trained on them."
-    alone = replace(evaluation, scores={"target": _score("target", 0.5, 1)}, gain=None)
+    assert verdict(replace(evaluation, scores={}, gains={})) == made + "no segmenter was trained on them."
+    alone = replace(evaluation, scores={"target": _score("target", 0.5, 1)}, gains={})
     assert verdict(alone) == made + "training on the target's own training images scores mIoU 0.500."
 
 
