@@ -15,7 +15,7 @@ repro: setup ## reproduce the pipeline that params.yaml describes
 	@echo "done: open reports/index.html"
 
 test: setup ## run all tests
-	pytest
+	pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 soak: setup ## kill a translation at random, again and again, and compare (some minutes)
 	python -m tests.soak

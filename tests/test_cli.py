@@ -1,29 +1,52 @@
 """The command: a fault is one line that says what to do, never a traceback."""
 
+import io
 import json
 import shutil
+import signal
 import subprocess
 import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from safetensors.torch import save_file
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
+from hflow.cli import main
 from tests.pictures import write_cityscapes, write_gta
 
 ROOT = Path(__file__).parents[1]
 
 
-def _hflow(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "hflow", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _hflow(folder: Path, *arguments: str) -> Done:
+    """Run the command in this process, which has imported already what it needs."""
+    out, err, words, handler = io.StringIO(), io.StringIO(), sys.argv, signal.getsignal(signal.SIGTERM)
+    sys.argv = ["hflow", *arguments]
+    try:
+        with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = words
+        signal.signal(signal.SIGTERM, handler)
+    return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def _process(folder: Path, *arguments: str) -> Done:
+    """Run the command as a user does."""
+    command = [sys.executable, "-m", "hflow", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
 
 
 @pytest.fixture
@@ -34,7 +57,7 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _fault(done: subprocess.CompletedProcess[str]) -> str:
+def _fault(done: Done) -> str:
     lines = done.stderr.strip().splitlines()
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -43,7 +66,7 @@ def _fault(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def test_help_names_every_stage(tmp_path: Path) -> None:
-    done = _hflow(tmp_path, "--help")
+    done = _process(tmp_path, "--help")
     assert done.returncode == 0
     assert all(stage in done.stdout for stage in ("init", "prepare", "train", "translate", "segment", "evaluate"))
 
@@ -62,7 +85,7 @@ def test_an_unknown_parameter_is_named(project: Path) -> None:
 
 def test_a_missing_root_is_named(project: Path) -> None:
     shutil.rmtree(project / "data/town/gta5")
-    assert "data/town/gta5 is missing" in _fault(_hflow(project, "prepare"))
+    assert "data/town/gta5 is missing" in _fault(_process(project, "prepare"))
 
 
 def test_check_finds_a_wrong_layout_before_anything_runs(project: Path) -> None:

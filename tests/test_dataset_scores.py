@@ -14,7 +14,8 @@ from hflow.dataset_scores import DatasetFigures, network_cost, score_datasets
 from hflow.datasets.image_sets import open_images
 from hflow.errors import HflowError
 from hflow.files import write_json
-from hflow.judge import Judge, train_judge
+from hflow.judge import Judge
+from hflow.judge_training import train_judge
 from hflow.metrics.features import load_feature_space
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg
 from hflow.model.store import load_model

@@ -9,7 +9,8 @@ from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.tensors import to_tensor
 from hflow.errors import HflowError
-from hflow.judge import Judge, load_judge, save_judge, train_judge
+from hflow.judge import Judge, load_judge, save_judge
+from hflow.judge_training import train_judge
 from tests.conftest import Project
 
 CLASSES = ["road", "sky", "car"]

@@ -15,7 +15,8 @@ from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import read_training_set
 from hflow.errors import HflowError
-from hflow.judge import load_judge, save_judge, train_judge
+from hflow.judge import load_judge, save_judge
+from hflow.judge_training import train_judge
 from hflow.metrics.segments import confusion_matrix, segment_scores
 from hflow.model import HierarchyFlow
 from hflow.model.store import load_model

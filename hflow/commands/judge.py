@@ -23,7 +23,8 @@ def judge(
     classes = load_params(params).data.classes
     from hflow.datasets.shards import shard_files
     from hflow.devices import pick_device
-    from hflow.judge import save_judge, train_judge
+    from hflow.judge import save_judge
+    from hflow.judge_training import train_judge
 
     shards = [path for domain in ("source", "target") for path in shard_files(stages.PREPARED / domain / "train")]
     trained = train_judge(shards, classes, steps=steps, seed=seed, device=pick_device(device))
