@@ -6,17 +6,21 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 import yaml
 from mlflow import MlflowClient
 
+from tests.servers import free_port, served
+
 ROOT = Path(__file__).parents[1]
 STAGES = ("town", "prepare", "train", "translate", "baselines", "segment", "evaluate")
 
 
-def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+def _run(folder: Path, *command: str, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Run a command in a project; without settings, flows have no Prefect server but one that they start."""
     environment = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -27,14 +31,16 @@ def _run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     }
     environment = {
         k: v for k, v in environment.items() if k not in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "DVC_ROOT")
-    }
+    } | dict(settings or {})
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500, check=False
     )
 
 
-def _python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return _run(folder, sys.executable, *arguments)
+def _python(
+    folder: Path, *arguments: str, settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return _run(folder, sys.executable, *arguments, settings=settings)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +75,17 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = _python(folder, "-m", "flows.sim2real")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The settings of a Prefect server that is up, so that not every stage waits for one of its own."""
+    home, api = tmp_path_factory.mktemp("prefect"), f"http://127.0.0.1:{free_port()}/api"
+    settings = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+    port = api.removesuffix("/api").rpartition(":")[2]
+    command = ["prefect", "server", "start", "--no-ui", "--port", port]
+    with served(*command, url=f"{api}/health", log=home / "log", environment=settings, seconds=240):
+        yield settings | {"PREFECT_API_URL": api}
 
 
 def _commit(folder: Path) -> None:
@@ -177,10 +194,10 @@ def test_with_lock_files_committed_pull_brings_every_output(project: Path) -> No
 
 
 @pytest.mark.end_to_end
-def test_experiments_run_from_a_queue_and_are_compared(project: Path) -> None:
+def test_experiments_run_from_a_queue_and_are_compared(project: Path, server: dict[str, str]) -> None:
     dvc = (sys.executable, "-m", "dvc")
     _run(project, *dvc, "exp", "run", "--queue", "-S", "loss.k=0.6,0.7", "-S", "segment.train_on=[]", "evaluate")
-    done = _run(project, *dvc, "exp", "run", "--run-all")
+    done = _run(project, *dvc, "exp", "run", "--run-all", settings=server)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     shown = json.loads(_run(project, *dvc, "exp", "show", "--json").stdout)
     found = [revision for entry in shown for revision in (entry.get("experiments") or [])]
@@ -195,12 +212,12 @@ def test_experiments_run_from_a_queue_and_are_compared(project: Path) -> None:
 
 
 @pytest.mark.end_to_end
-def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path) -> None:
+def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path, server: dict[str, str]) -> None:
     path = project / "params.yaml"
     before = path.read_text()
     try:
         _change(project, data={"source": {"root": "data/nowhere", "layout": "gta"}})
-        done = _python(project, "-m", "flows.prepare")
+        done = _python(project, "-m", "flows.prepare", settings=server)
     finally:
         path.write_text(before)
     assert done.returncode == 1
@@ -211,9 +228,9 @@ def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path) -
 
 
 @pytest.mark.end_to_end
-def test_lambda_runs_only_training_and_what_follows_it(project: Path) -> None:
+def test_lambda_runs_only_training_and_what_follows_it(project: Path, server: dict[str, str]) -> None:
     _change(project, loss={"lambda_style": 0.2})
-    done = _python(project, "-m", "flows.sim2real")
+    done = _python(project, "-m", "flows.sim2real", settings=server)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "train: changed deps: loss" in done.stdout
     for compared in ("metrics", "params"):
