@@ -9,7 +9,7 @@ import torch
 from hflow.datasets.shards import shard_files
 from hflow.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
 from hflow.preparation import prepare
-from hflow.training import TrainingResult, train
+from hflow.training import TrainingLogger, TrainingResult, train
 from tests.pictures import write_cityscapes, write_gta
 
 # Some tests fork, and a forked process has none of the threads that OpenMP believes in: with several it would wait.
@@ -38,7 +38,9 @@ class Project:
     def sets(self) -> Path:
         return self.folder / "sets"
 
-    def train(self, out: Path, *, work: Path | None = None, **options: object) -> TrainingResult:
+    def train(
+        self, out: Path, *, work: Path | None = None, logger: TrainingLogger | None = None, **options: object
+    ) -> TrainingResult:
         """Train the smallest network on it, into out/model and out/plots."""
         settings = {"steps": 4, "warm_up": 2, "batch_size": 2, "crop": (24, 16), "learning_rate": 1e-3, "accelerator": "cpu"}
         return train(
@@ -51,6 +53,7 @@ class Project:
             out=out / "model",
             plots=out / "plots",
             work=work or out / "work",
+            logger=logger,
         )
 
 

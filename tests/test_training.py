@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 import torch
@@ -37,6 +39,34 @@ def test_training_leaves_a_model_its_curves_and_a_contact_sheet(project: Project
     )
     assert result.losses["loss"] == float(rows[-1]["loss"])
     assert Image.open(tmp_path / "plots" / "contact-sheet.png").width > 3 * 200
+
+
+class Onlooker:
+    """Opens each contact sheet of a training when it is told of it, and reads it at the end."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.opened: list[BinaryIO] = []
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def image(self, key: str, path: Path, step: int) -> None:
+        assert key == "contact-sheet"
+        self.steps.append(step)
+        self.opened.append(path.open("rb"))
+
+
+def test_the_newest_contact_sheet_can_be_looked_at_during_training_and_is_replaced_whole(
+    project: Project, tmp_path: Path
+) -> None:
+    onlooker = Onlooker()
+    project.train(tmp_path, steps=6, checkpoint_every=2, learning_rate=0.01, logger=onlooker)
+    assert onlooker.steps == [2, 4, 6]
+    # What was opened before the file was replaced is whole still, and is the picture of its own step.
+    pictures = {Image.open(file).convert("RGB").tobytes() for file in onlooker.opened}
+    assert len(pictures) == 3
+    for file in onlooker.opened:
+        file.close()
 
 
 def test_a_rerun_gives_the_same_bytes(project: Project, tmp_path: Path) -> None:
