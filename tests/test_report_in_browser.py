@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page
 
 from hflow.findings import Evaluation, Rejected
 from tests.browser import faults_of_access, opened, running_browser, widths_of_pictures
-from tests.evaluations import CLASSES, an_evaluation, score, written
+from tests.evaluations import CLASSES, an_evaluation, bare, score, written
 
 
 @pytest.fixture
