@@ -23,7 +23,10 @@ def experiment(
     seed: Annotated[int, Field(ge=0)] | None = None,
     whole_pipeline: bool = True,
 ) -> str:
-    """Train with other settings than params.yaml's, beside the project: `dvc exp show` compares what came of it.
+    """Train with other settings than params.yaml's, beside the project.
+
+    What came of it goes to the repository that the worker's clone is of: `dvc exp pull origin NAME` fetches it, and
+    `dvc exp show` compares.
 
     Args:
         name: of the experiment.
@@ -50,6 +53,10 @@ def experiment(
         target = PIPELINE if whole_pipeline else "train"
         if dvc("exp", "run", "--temp", "--name", name, *settings, target, environment=environment):
             raise HflowError(f"the experiment {name} failed, its reason is above")
-        if has_remote() and dvc("push", "--run-cache", environment=environment):
-            raise HflowError("the results can't be pushed to the DVC remote, its reason is above")
+        cache = "--run-cache" if has_remote() else "--no-cache"
+        if dvc("exp", "push", "--force", cache, "origin", name, environment=environment):
+            raise HflowError(
+                f"the experiment {name} is done, but can't be handed to the repository it was cloned from: "
+                f"the reason is above, and it stays in the worker's clone"
+            )
     return name

@@ -52,7 +52,8 @@ def up() -> None:
         "PREFECT_HOME": str(home / "prefect"),
     }
     store = ("--backend-store-uri", f"sqlite:///{Path('mlflow.db').resolve()}")
-    artifacts = ("--artifacts-destination", str(Path("mlartifacts").resolve()))
+    # Plain files, not through the server: what it has is then there for commands without it too.
+    artifacts = ("--no-serve-artifacts", "--default-artifact-root", Path("mlartifacts").resolve().as_uri())
     servers = {
         "prefect": ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(prefect)),
         "mlflow": (

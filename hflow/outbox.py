@@ -30,13 +30,13 @@ class Letter:
         self._file = path.open("a+", encoding="utf-8")
         _lock(self._file)
         self._waiting = list(_entries(path))
-        if self._waiting:
-            # The last line may be one that was being written when its process was killed.
-            self._file.write("\n")
+        # The last line may be one that was being written when its process was killed.
+        self._cut = path.read_bytes()[-1:] not in (b"", b"\n")
 
     def add(self, entry: Entry) -> None:
-        """Put an entry at the end."""
-        self._file.write(json.dumps(entry) + "\n")
+        """Put an entry at the end. Nothing else writes to the file, so that its time is that of its last entry."""
+        self._file.write(("\n" if self._cut else "") + json.dumps(entry) + "\n")
+        self._cut = False
         self._file.flush()
         self._waiting.append(entry)
 
@@ -57,7 +57,7 @@ class Letter:
 
 
 def left_letters(folder: Path) -> list[Path]:
-    """The files in a folder that no living process writes, oldest first."""
+    """The files in a folder that no living process writes, by the time of their last entry."""
     return [path for path in sorted(folder.glob("*.jsonl"), key=lambda p: p.stat().st_mtime) if _is_left(path)]
 
 

@@ -31,7 +31,7 @@ __all__ = ["RegisteredTranslator", "model_folder", "save_translator"]
 ARTIFACT = "hflow"
 """The artifact of a registered model that is the folder of `hflow.model.store`."""
 
-PACKAGES = ("mlflow", "numpy", "pandas", "pillow", "safetensors", "torch")
+PACKAGES = ("mlflow", "numpy", "pandas", "pillow", "rich", "safetensors", "torch")
 SMALLEST = 16
 
 

@@ -1,5 +1,6 @@
 """What waits is told in order, once the other side is back, whatever process does it."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,22 @@ def test_another_process_tells_what_was_left_but_for_the_line_that_was_being_wri
     again = Letter(tmp_path / "a.jsonl", listener)
     assert again.deliver() == 3
     assert listener.heard == [1, 2, 3]
+
+
+def test_the_order_of_letters_outlasts_a_try_that_failed(tmp_path: Path) -> None:
+    paths = [tmp_path / "z.jsonl", tmp_path / "a.jsonl"]
+    for time, path in enumerate(paths):
+        letter = Letter(path, Listener())
+        _add(letter, 1)
+        letter.close()
+        os.utime(path, (time, time))
+    listener = Listener()
+    listener.away = True
+    letter = Letter(paths[0], listener)
+    with pytest.raises(ConnectionError):
+        letter.deliver()
+    letter.close()
+    assert left_letters(tmp_path) == paths
 
 
 def test_a_letter_that_is_being_written_is_not_left(tmp_path: Path) -> None:
