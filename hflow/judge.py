@@ -16,11 +16,11 @@ from torch import Tensor, nn
 
 from hflow.errors import HflowError
 from hflow.files import publish, sha256_file
+from hflow.segmentation_networks import NETWORKS, segmentation_network
 
-__all__ = ["NETWORKS", "Judge", "judge_network", "load_judge", "save_judge"]
+__all__ = ["Judge", "load_judge", "save_judge"]
 
 WEIGHTS, CONFIG = "judge.safetensors", "judge.json"
-NETWORKS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
@@ -75,21 +75,8 @@ def load_judge(folder: Path, *, device: torch.device | str = "cpu") -> Judge:
         name, classes = said["network"], tuple(str(c) for c in said["classes"])
         if name not in NETWORKS:
             raise HflowError(f"{folder / CONFIG} names the network {name!r}: it must be one of {', '.join(NETWORKS)}")
-        network = judge_network(name, len(classes))
+        network = segmentation_network(name, len(classes))
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise HflowError(f"{folder} is not a whole judge ({' '.join(str(error).split())[:200]})") from None
     return Judge(network.to(device).eval().requires_grad_(False), name, classes, sha256_file(folder / WEIGHTS))
-
-
-def judge_network(name: str, classes: int) -> nn.Module:
-    """One of `NETWORKS`, untrained."""
-    # Here, since it takes as long to import as PyTorch, and most translations have no judge.
-    from torchvision.models import segmentation
-
-    network: nn.Module = getattr(segmentation, name)(weights=None, weights_backbone=None, num_classes=classes)
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            # torchvision's MobileNetV3 sets 0.01: after a short training the running statistics would lag far behind.
-            module.momentum = 0.1
-    return network

@@ -4,21 +4,19 @@
 >>> save_judge(judge, Path("models/judge"))                   # doctest: +SKIP
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from hflow.errors import HflowError
-from hflow.judge import NETWORKS, Judge, judge_network
-from hflow.labels import IGNORE
-from hflow.progress import progress
-from hflow.segmentation import Crops, LabelledFrames
+from hflow.judge import Judge
+from hflow.segmentation import LabelledFrames, train_segmenter
+from hflow.segmentation_networks import segmentation_network
 
 __all__ = ["train_judge"]
+
+NETWORK = "lraspp_mobilenet_v3_large"
 
 
 def train_judge(
@@ -41,25 +39,21 @@ def train_judge(
         seed: of the weights and of the frames' order; on one CPU the same seed and data give the same judge.
 
     Raises:
-        HflowError: no frame has a label, or the loss is no longer finite.
+        HflowError: no frame has a label, no pixel has a class, or the loss is no longer finite.
     """
     frames = LabelledFrames(shards, classes)
     if not len(frames):
         raise HflowError("a judge needs labelled frames, and no frame of these shards has a label")
     torch.manual_seed(seed)
-    network = judge_network(NETWORKS[0], len(classes)).to(device).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate)
-    decay = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=steps, power=0.9)
-    with progress("judge", steps, unit="steps") as advance:
-        for images, labels in DataLoader(Crops(frames, seed=seed, length=steps * batch_size), batch_size):
-            logits = network(images.to(device))["out"]  # (B, K, H, W)
-            labelled = int((labels != IGNORE).sum())
-            loss = F.cross_entropy(logits, labels.to(device), ignore_index=IGNORE, reduction="sum") / max(1, labelled)
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            decay.step()
-            if not math.isfinite(loss.item()):
-                raise HflowError(f"the judge's loss is {loss.item()}: lower its learning rate ({learning_rate})")
-            advance(1, f"loss {loss.item():.3g}")
-    return Judge(network.eval(), NETWORKS[0], tuple(classes))
+    network = segmentation_network(NETWORK, len(classes)).to(device)
+    train_segmenter(
+        network,
+        frames,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        title="judge",
+        advice=f"lower its learning rate ({learning_rate}) or take another seed ({seed})",
+    )
+    return Judge(network.eval(), NETWORK, tuple(classes))

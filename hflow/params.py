@@ -131,6 +131,8 @@ class LossParams(_Section):
 
     lambda_style: Annotated[float, Field(ge=0)] = 0.1
     k: Annotated[float, Field(gt=0, le=1)] = 0.8
+    std_weight: Annotated[float, Field(ge=0)] = 1.0
+    bands: Annotated[int, Field(ge=1, le=8)] = 1
     style_layers: tuple[StyleLayer, ...] = ("relu1_1", "relu2_1", "relu3_1")
 
     @field_validator("style_layers")

@@ -155,7 +155,9 @@ def content_loss(output: Features, content: Features) -> Tensor:
     return F.mse_loss(_normalise(output[CONTENT_LAYER]), _normalise(content[CONTENT_LAYER]))
 
 
-def aligned_style_loss(output: Features, style: Features, *, k: float, layers: Sequence[str]) -> Tensor:
+def aligned_style_loss(
+    output: Features, style: Features, *, k: float, layers: Sequence[str], std_weight: float = 1.0, bands: int = 1
+) -> Tensor:
     """Equations 6 and 7: differences of the channels' means and standard deviations, of the aligned channels alone.
 
     For each sample by itself, the share `k` of a layer's channels whose means differ least is chosen; the squared
@@ -163,21 +165,30 @@ def aligned_style_loss(output: Features, style: Features, *, k: float, layers: S
     summed over layers. So a batch gives the mean of what its samples give.
 
     Args:
-        output, style: features by layer, (B, C, H, W); H and W of the two may differ.
+        output, style: features by layer, (B, C, H, W); H and W of the two may differ, H is at least `bands`.
         k: in (0, 1]; 1 is the plain style loss.
         layers: the layers that count.
+        std_weight: of the term of the stds; 1 in the paper.
+        bands: of equal height, from the top down, each compared with the same one of the style as a sample of its own;
+            1, the whole image, in the paper.
     """
     total = torch.zeros((), device=output[layers[0]].device)
     for layer in layers:
-        output_mean, output_std = _statistics(output[layer])  # (B, C)
-        style_mean, style_std = _statistics(style[layer])
+        output_mean, output_std = _band_statistics(output[layer], bands)  # (bands B, C)
+        style_mean, style_std = _band_statistics(style[layer], bands)
         of_means = (output_mean - style_mean).square()
         of_stds = (output_std - style_std).square()
         chosen = math.floor(k * of_means.shape[1] + 1e-9)
         aligned = torch.zeros_like(of_means)
         aligned.scatter_(1, of_means.detach().argsort(dim=1, stable=True)[:, :chosen], 1.0)
-        total = total + ((of_means + of_stds) * aligned).mean()
+        total = total + ((of_means + std_weight * of_stds) * aligned).mean()
     return total
+
+
+def _band_statistics(features: Tensor, bands: int) -> tuple[Tensor, Tensor]:
+    """Of (B, C, H, W), the mean and the std of each band and channel, (bands B, C) each."""
+    means, stds = zip(*(_statistics(band) for band in features.tensor_split(bands, dim=2)), strict=True)
+    return torch.cat(means), torch.cat(stds)
 
 
 def _statistics(features: Tensor, eps: float = 1e-5) -> tuple[Tensor, Tensor]:

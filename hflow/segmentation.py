@@ -17,9 +17,6 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
-from torchvision.models import MobileNet_V3_Large_Weights
-from torchvision.models.segmentation import deeplabv3_mobilenet_v3_large
-from torchvision.models.segmentation.deeplabv3 import ASPPConv
 
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.shards import ShardSet, read_table
@@ -32,10 +29,18 @@ from hflow.labels import IGNORE
 from hflow.metrics.segments import confusion_matrix, segment_scores
 from hflow.params import SegmentParams
 from hflow.progress import progress
+from hflow.segmentation_networks import segmentation_network
 
-__all__ = ["segment"]
+__all__ = ["Crops", "LabelledFrames", "segment", "train_segmenter"]
 
-CODE = ("segmentation.py", "metrics/segments.py", "datasets/images.py", "datasets/tensors.py")
+NETWORK = "deeplabv3_mobilenet_v3_large"
+CODE = (
+    "segmentation.py",
+    "segmentation_networks.py",
+    "metrics/segments.py",
+    "datasets/images.py",
+    "datasets/tensors.py",
+)
 SCALES = (0.75, 1.5)
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 CURVE_POINTS = 20
@@ -97,7 +102,18 @@ def segment(
         mark = fingerprint({**depends_on, "seed": seed})
 
         def make(path: Path, seed: int = seed) -> dict[str, Any]:
-            network, curve = _train(params, training, seed, device, f"segment {training_set.name}, seed {seed}")
+            torch.manual_seed(seed)
+            network = segmentation_network(NETWORK, len(classes), imagenet=params.weights == "imagenet").to(device)
+            curve = train_segmenter(
+                network,
+                training,
+                steps=params.steps,
+                batch_size=params.batch_size,
+                learning_rate=params.learning_rate,
+                seed=seed,
+                title=f"segment {training_set.name}, seed {seed}",
+                advice=f"lower segment.learning_rate ({params.learning_rate})",
+            )
             scores = _score(network, held_out, device, f"score {training_set.name}, seed {seed}")
             path.write_text(json.dumps({"seed": seed, **scores, "curve": curve}), encoding="utf-8")
             return {}
@@ -185,20 +201,39 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
         return _normalised(np.asarray(image)), _ids(np.asarray(label))
 
 
-def _train(
-    params: SegmentParams, frames: LabelledFrames, seed: int, device: torch.device, title: str
-) -> tuple[nn.Module, list[list[float]]]:
-    """A network trained from this seed, and its learning curve: [step, mean loss since the last point]."""
-    torch.manual_seed(seed)
-    network = _network(len(frames.classes), params.weights).to(device).train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=params.learning_rate, fused=True)
-    decay = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=params.steps, power=0.9)
-    every = math.ceil(params.steps / CURVE_POINTS)
+def train_segmenter(
+    network: nn.Module,
+    frames: LabelledFrames,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    title: str,
+    advice: str,
+) -> list[list[float]]:
+    """Train a segmentation network where it is, and give its learning curve: [step, mean loss since the last point].
+
+    Args:
+        steps: of AdamW with a learning rate that falls to zero, on `Crops` of the frames.
+        seed: of the crops.
+        title: what the progress and an error call it.
+        advice: what to do when the loss is no longer finite.
+
+    Raises:
+        HflowError: the loss is no longer finite, or no pixel has a class.
+    """
+    network.train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, fused=True)
+    decay = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=steps, power=0.9)
+    every = math.ceil(steps / CURVE_POINTS)
+    device = next(network.parameters()).device
+    crops = Crops(frames, seed=seed, length=steps * batch_size)
     curve: list[list[float]] = []
     losses: list[float] = []
     learned_from = 0
-    with progress(title, params.steps, unit="steps") as advance:
-        for step, (images, labels) in enumerate(_batches(params, frames, seed, device), start=1):
+    with progress(title, steps, unit="steps") as advance:
+        for step, (images, labels) in enumerate(_batches(crops, batch_size, device), start=1):
             logits = network(images)["out"]  # (B, K, H, W)
             labelled = int((labels != IGNORE).sum())
             # A batch without a labelled pixel has a loss of 0, where a mean would have none.
@@ -210,17 +245,14 @@ def _train(
             learned_from += labelled
             losses.append(loss.item())
             if not math.isfinite(losses[-1]):
-                raise HflowError(
-                    f"{title}: the loss is {losses[-1]} at step {step}: lower segment.learning_rate "
-                    f"({params.learning_rate})"
-                )
-            if step % every == 0 or step == params.steps:
+                raise HflowError(f"{title}: the loss is {losses[-1]} at step {step}: {advice}")
+            if step % every == 0 or step == steps:
                 curve.append([step, sum(losses) / len(losses)])
                 losses = []
             advance(1, f"loss {loss.item():.3g}")
     if not learned_from:
         raise HflowError(f"{title}: the labels hold none of the classes in data.classes: correct one of them")
-    return network, curve
+    return curve
 
 
 @torch.no_grad()
@@ -237,55 +269,11 @@ def _score(network: nn.Module, frames: LabelledFrames, device: torch.device, tit
     return segment_scores(confusion, classes)
 
 
-def _network(classes: int, weights: str) -> nn.Module:
-    backbone = MobileNet_V3_Large_Weights.IMAGENET1K_V1 if weights == "imagenet" else None
-    try:
-        network = deeplabv3_mobilenet_v3_large(
-            weights=None, weights_backbone=backbone, num_classes=classes, aux_loss=False
-        )
-    except (OSError, RuntimeError) as error:
-        if backbone is None:
-            raise
-        raise HflowError(f"the ImageNet weights can't be downloaded ({error}): set segment.weights to none") from None
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            # torchvision's MobileNetV3 sets 0.01: after a short training the running statistics would lag far behind.
-            module.momentum = 0.1
-        if isinstance(module, ASPPConv):
-            module[0] = DilatedConvolution.of(module[0])
-    return network
-
-
-class DilatedConvolution(nn.Conv2d):
-    """A 3x3 convolution that leaves out what is all padding.
-
-    DeepLabV3 dilates by 12, 24 and 36. Where that is more than the maps are wide and high, as with small frames, eight
-    of the nine places see nothing but zeros.
-    """
-
-    @staticmethod
-    def of(other: nn.Conv2d) -> "DilatedConvolution":
-        """The same convolution, sharing its weights; it has no bias."""
-        reach = other.dilation[0]
-        same = DilatedConvolution(other.in_channels, other.out_channels, 3, padding=reach, dilation=reach, bias=False)
-        same.weight = other.weight
-        return same
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) to (B, C', H, W)."""
-        if min(self.dilation) >= max(x.shape[2:]):
-            return F.conv2d(x, self.weight[:, :, 1:2, 1:2])
-        return super().forward(x)
-
-
-def _batches(
-    params: SegmentParams, frames: LabelledFrames, seed: int, device: torch.device
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Every batch of a seed, images (B, 3, H, W) and train ids (B, H, W), on the device."""
-    crops = Crops(frames, seed=seed, length=params.steps * params.batch_size)
+def _batches(crops: Crops, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every batch of a training, images (B, 3, H, W) and train ids (B, H, W), on the device."""
     on_gpu = device.type == "cuda"
     loaders = min(MAX_LOADERS, os.cpu_count() or 1) if on_gpu else 0
-    for images, labels in DataLoader(crops, params.batch_size, num_workers=loaders, pin_memory=on_gpu):
+    for images, labels in DataLoader(crops, batch_size, num_workers=loaders, pin_memory=on_gpu):
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         yield images, labels.to(device, non_blocking=True)
 

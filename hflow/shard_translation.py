@@ -26,7 +26,8 @@ from hflow.translator import Backend, Precision, Translator, choose_backend
 __all__ = ["CODE", "TRANSLATED_SCHEMA", "Recipe", "ShardTask", "ShardWorker", "WorkerMarks", "worker_marks"]
 
 CODE = (
-    *("model", "translator.py", "devices.py", "frame_pipeline.py", "shard_translation.py", "judge.py"),
+    *("model", "translator.py", "devices.py", "frame_pipeline.py", "shard_translation.py"),
+    *("judge.py", "segmentation_networks.py"),
     *("datasets/images.py", "datasets/shards.py", "metrics/fidelity.py", "metrics/segments.py"),
 )
 

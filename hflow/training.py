@@ -234,7 +234,9 @@ def training_losses(
     with torch.no_grad():
         wanted_content, wanted_style = encoder(content, (CONTENT_LAYER,)), encoder(style, loss.style_layers)
     of_content = content_loss(output, wanted_content)
-    of_style = aligned_style_loss(output, wanted_style, k=loss.k, layers=loss.style_layers)
+    of_style = aligned_style_loss(
+        output, wanted_style, k=loss.k, layers=loss.style_layers, std_weight=loss.std_weight, bands=loss.bands
+    )
     return {"loss": of_content + loss.lambda_style * of_style, "content": of_content, "style": of_style}
 
 

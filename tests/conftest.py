@@ -42,12 +42,19 @@ class Project:
         self, out: Path, *, work: Path | None = None, logger: TrainingLogger | None = None, **options: object
     ) -> TrainingResult:
         """Train the smallest network on it, into out/model and out/plots."""
-        settings = {"steps": 4, "warm_up": 2, "batch_size": 2, "crop": (24, 16), "learning_rate": 1e-3}
+        settings = {
+            "steps": 4,
+            "warm_up": 2,
+            "batch_size": 2,
+            "crop": (24, 16),
+            "learning_rate": 1e-3,
+            "accelerator": "cpu",
+        }
         return train(
             ModelParams(variant=(2,)),
             EncoderParams(),
             LossParams(),
-            TrainParams.model_validate({"accelerator": "cpu", **settings, **options}),
+            TrainParams.model_validate({**settings, **options}),
             source=shard_files(self.prepared / "source" / "train"),
             target=shard_files(self.prepared / "target" / "train"),
             out=out / "model",

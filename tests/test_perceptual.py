@@ -126,3 +126,29 @@ def test_a_file_that_is_no_weights_is_refused_by_name(tmp_path: Path) -> None:
         load_encoder("vgg19", bad)
     with pytest.raises(HflowError, match="is missing"):
         load_encoder("vgg19", tmp_path / "none.pth")
+
+
+def test_each_band_is_compared_with_the_same_band_of_the_style() -> None:
+    top_bright = torch.tensor([3.0, 0.0])[None, None, :, None] + torch.zeros(1, 1, 2, 4)  # (1, 1, 2, 4)
+    output, style = {"relu1_1": top_bright}, {"relu1_1": top_bright.flip(2)}
+    whole = aligned_style_loss(output, style, k=1, layers=["relu1_1"])
+    banded = aligned_style_loss(output, style, k=1, layers=["relu1_1"], bands=2)
+    assert whole.item() == pytest.approx(0, abs=1e-6)
+    assert banded.item() == pytest.approx(9, rel=1e-4)
+
+
+def test_a_band_chooses_channels_of_its_own() -> None:
+    # In the top row channel 0 is off by 5, in the bottom row channel 1; k = 0.5 leaves the worse one out in each.
+    off = torch.tensor([[5.0, 0.0], [0.0, 5.0]])[None, :, :, None] + torch.zeros(1, 2, 2, 4)  # (1, 2, 2, 4)
+    loss = aligned_style_loss({"relu1_1": off}, {"relu1_1": 0 * off}, k=0.5, layers=["relu1_1"], bands=2)
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_weight_of_the_stds_leaves_the_means_alone() -> None:
+    spread = torch.tensor([-1.0, 1.0])[None, None, None]  # (1, 1, 1, 2)
+    output, style = {"relu1_1": spread + 2}, {"relu1_1": torch.zeros(1, 1, 1, 2)}
+    losses = [
+        aligned_style_loss(output, style, k=1, layers=["relu1_1"], std_weight=weight).item() for weight in (0, 1, 3)
+    ]
+    assert losses[0] == pytest.approx(4, rel=1e-4)
+    assert losses[2] - losses[0] == pytest.approx(3 * (losses[1] - losses[0]), rel=1e-4)

@@ -16,7 +16,8 @@ from hflow.errors import HflowError
 from hflow.files import sha256_file
 from hflow.labels import IGNORE
 from hflow.params import SegmentParams
-from hflow.segmentation import Crops, DilatedConvolution, LabelledFrames, segment
+from hflow.segmentation import Crops, LabelledFrames, segment
+from hflow.segmentation_networks import DilatedConvolution
 
 CLASSES = ("road", "sky", "car")
 COLOURS = np.array([(60, 60, 60), (120, 180, 250), (220, 30, 30)], np.uint8)
