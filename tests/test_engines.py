@@ -73,6 +73,20 @@ def test_dask_gives_the_same_bytes_also_when_a_worker_is_lost(
     assert _run(project, model_folder, tmp_path, kill, devices=2, engine="dask") == expected
 
 
+@pytest.mark.end_to_end
+def test_a_scheduler_s_address_is_enough_and_its_workers_take_one_shard_at_a_time(
+    project: Project, model_folder: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        options = {"engine": "dask", "scheduler": cluster.scheduler_address}
+        assert _run(project, model_folder, tmp_path, **options) == expected
+    with distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+        params = TranslateParams(engine="dask", scheduler=cluster.scheduler_address)
+        with pytest.raises(HflowError, match=r"takes 2 shards at once.*--nthreads 1"), open_engine(params):
+            pass
+
+
 def test_a_scheduler_that_is_not_there_is_named() -> None:
     pytest.importorskip("distributed")
     params = TranslateParams(engine="dask", scheduler="no scheduler")
