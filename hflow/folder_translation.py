@@ -17,7 +17,7 @@ from hflow.datasets.raw import IMAGE_SUFFIXES
 from hflow.errors import HflowError
 from hflow.files import atomic_path, code_fingerprint, exclusive, fingerprint, sha256_file, writable
 from hflow.frame_pipeline import FramePipeline
-from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, manifest_bytes
+from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes
 from hflow.model.store import TrainedModel
 from hflow.progress import progress, say
 from hflow.shard_translation import CODE, worker_marks
@@ -249,6 +249,7 @@ def _check_out(frames: Path, out: Path) -> None:
         raise HflowError(f"{out} lies in {frames}: name an output folder elsewhere")
     if out.exists() and not out.is_dir():
         raise HflowError(f"{out} is a file: name a folder")
-    known = (out / MANIFEST).exists() or (out / JOURNAL).exists()
+    # A dataset of shards and an export have a manifest too, and SHA256SUMS beside it.
+    known = (out / JOURNAL).exists() or ((out / MANIFEST).exists() and not (out / SUMS).exists())
     if out.is_dir() and not known and any(out.iterdir()):
         raise HflowError(f"{out} holds something else already: name an empty folder")

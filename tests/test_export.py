@@ -28,6 +28,7 @@ from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.shard_translation import TRANSLATED_SCHEMA
 from hflow.translation import translate_dataset
+from hflow.verification import verify
 from tests.conftest import Project
 
 
@@ -224,6 +225,24 @@ def test_every_file_is_in_the_sums_and_the_card_tells_counts_provenance_and_lice
         assert said in card
     export(dataset, tmp_path / "silent", layout="cityscapes")
     assert "- not stated" in (tmp_path / "silent/README.md").read_text()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_verify_reads_an_export_again(dataset: Path, tmp_path: Path, layout: str) -> None:
+    out = tmp_path / "out"
+    export(dataset, out, layout=layout)
+    found = verify(out)
+    assert (found.given, found.translated, found.faults) == (12, 12, [])
+    first = min(p for p in out.rglob("*") if p.suffix in (".png", ".tar"))
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    name = first.relative_to(out).as_posix()
+    assert [str(fault) for fault in verify(out).faults] == [f"{name}: has other bytes than SHA256SUMS says"]
+    first.unlink()
+    assert [str(fault) for fault in verify(out).faults] == [f"{name}: is missing"]
+    (out / "SHA256SUMS").unlink()
+    assert [str(fault) for fault in verify(out).faults] == ["SHA256SUMS: is missing"]
 
 
 def test_the_same_export_again_changes_nothing_and_another_is_refused(dataset: Path, tmp_path: Path) -> None:

@@ -89,6 +89,15 @@ def test_a_folder_that_holds_something_else_is_not_written_to(
         translate_folder(frames, frames / "out", model)
 
 
+def test_a_dataset_of_shards_or_an_export_is_not_written_to(frames: Path, model: TrainedModel, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("manifest.parquet", "SHA256SUMS"):
+        (tmp_path / "out" / name).write_text("of another command")
+    with pytest.raises(HflowError, match="holds something else"):
+        translate_folder(frames, tmp_path / "out", model)
+    assert (tmp_path / "out" / "manifest.parquet").read_text() == "of another command"
+
+
 def test_a_folder_without_images_is_an_error(model: TrainedModel, tmp_path: Path) -> None:
     with pytest.raises(HflowError, match="has no images"):
         translate_folder(tmp_path / "none", tmp_path / "out", model)
