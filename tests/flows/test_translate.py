@@ -40,7 +40,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     address = f"http://127.0.0.1:{port}/api"
     home = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
-    with served(*command, url=f"{address}/health", log=folder / "log", environment=home):
+    with served(*command, url=f"{address}/health", log=folder / "log", environment=home, seconds=300):
         yield address
 
 
