@@ -1,5 +1,6 @@
 """The stage translate as a flow: every prepared frame in the target's style, a task a shard."""
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,18 +11,24 @@ from prefect import Task, task
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import TaskRun
-from prefect.futures import PrefectFuture
+from prefect.context import FlowRunContext
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import State
 from prefect.tasks import exponential_backoff
 
 from flows.stage import publish_table, run_as_command, stage_flow
 from hflow import stages
-from hflow.engines import Engine, gather_shards, is_transient
+from hflow.dask_cluster import DaskCluster, lost_workers_named, translate_on_worker
+from hflow.engines import Engine, gather_shards, is_transient, tried_again
+from hflow.errors import HflowError, LostWorkerError
 from hflow.files import Finished
 from hflow.params import load_params
-from hflow.shard_translation import Recipe, ShardTask
+from hflow.shard_translation import Advance, Recipe, ShardTask
 
-__all__ = ["translate"]
+__all__ = ["run_as_tasks", "translate"]
+
+Submit = Callable[[ShardTask], Callable[[], Finished]]
+"""Starts the task of a shard; gives a call that waits for its result."""
 
 
 @stage_flow
@@ -32,46 +39,90 @@ def translate(params: Path = Path("params.yaml")) -> dict[str, Any]:
     return result
 
 
-def run_as_tasks(
-    engine: Engine, recipe: Recipe, shards: Sequence[ShardTask], advance: Callable[[int], None]
-) -> dict[str, Finished]:
+def run_as_tasks(engine: Engine, recipe: Recipe, shards: Sequence[ShardTask], advance: Advance) -> dict[str, Finished]:
     """Have an engine translate shards, each as a task; how far it is shows as an artifact too."""
-    by_name = {f"{shard.split}/{shard.path.name}": shard for shard in shards}
-
-    @task(
-        cache_policy=NO_CACHE,
-        task_run_name="{shard}",
-        retries=3,
-        retry_delay_seconds=exponential_backoff(backoff_factor=2),
-        retry_condition_fn=_may_pass,
-    )
-    def translate_shard(shard: str) -> Finished:
-        return engine.translate(recipe, by_name[shard], advance)
-
     made = create_progress_artifact(progress=0.0, key="translate-progress", description="Shards translated")
     artifact = cast("UUID", made)  # Prefect's type allows for a caller that is asynchronous.
 
-    def results() -> Iterator[tuple[ShardTask, Callable[[], Finished]]]:
-        waiting: deque[tuple[str, PrefectFuture[Finished]]] = deque()
+    def results(submit: Submit) -> Iterator[tuple[ShardTask, Callable[[], Finished]]]:
+        waiting: deque[tuple[ShardTask, Callable[[], Finished]]] = deque()
         ended = 0
-        for name in (*by_name, None):
+        for shard in (*shards, None):
             # As many as keep the engine busy: a task that waits would hold a thread.
-            while waiting and (name is None or len(waiting) >= 2 * engine.slots):
-                first, future = waiting.popleft()
-                future.wait()
-                yield by_name[first], future.result
+            while waiting and (shard is None or len(waiting) >= 2 * engine.slots):
+                yield waiting.popleft()
                 ended += 1
-                update_progress_artifact(artifact, progress=100 * ended / len(by_name))
-            if name is not None:
-                waiting.append((name, translate_shard.submit(name)))
+                update_progress_artifact(artifact, progress=100 * ended / len(shards))
+            if shard is not None:
+                waiting.append((shard, submit(shard)))
 
-    return gather_shards(results(), len(shards))
+    tasks = _on_workers(engine, recipe, advance) if isinstance(engine, DaskCluster) else _here(engine, recipe, advance)
+    with tasks as submit:
+        return gather_shards(results(submit), len(shards))
 
 
 def _may_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Whether a shard is worth another try: not for bad values, nor for a full disk."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, BaseException) and is_transient(error)
+
+
+shard_task = task(
+    cache_policy=NO_CACHE,
+    task_run_name="{shard.split}/{shard.path.name}",
+    retries=3,
+    retry_delay_seconds=exponential_backoff(backoff_factor=2),
+    retry_condition_fn=_may_pass,
+)
+
+
+@contextlib.contextmanager
+def _here(engine: Engine, recipe: Recipe, advance: Advance) -> Iterator[Submit]:
+    """Tasks in threads of this process, which wait for the engine."""
+
+    @shard_task
+    def translate_shard(shard: ShardTask) -> Finished:
+        return engine.translate(recipe, shard, advance)
+
+    yield lambda shard: translate_shard.submit(shard).result
+
+
+@shard_task
+def translate_shard_there(shard: ShardTask, recipe: Recipe, device: str) -> Finished:
+    """A task in a worker of a cluster."""
+    return translate_on_worker(recipe, shard, device)
+
+
+@contextlib.contextmanager
+def _on_workers(cluster: DaskCluster, recipe: Recipe, advance: Advance) -> Iterator[Submit]:
+    """Tasks in the workers of a Dask cluster, by prefect-dask."""
+    try:
+        from prefect_dask import DaskTaskRunner
+    except ImportError:
+        raise HflowError('a flow on Dask needs prefect-dask: `uv pip install "hflow[dask]"`') from None
+
+    def submit(shard: ShardTask) -> Callable[[], Finished]:
+        given = {"shard": shard, "recipe": recipe, "device": cluster.device}
+        started = [runner.submit(translate_shard_there, given)]
+
+        def result() -> Finished:
+            future = started.pop() if started else runner.submit(translate_shard_there, given)
+            with lost_workers_named():
+                finished = future.result()
+            advance(shard.rows)
+            return finished
+
+        # Prefect tries again in the worker itself, which is no help where that is what is lost.
+        return lambda: tried_again(result, shard.path.name, lambda error: isinstance(error, LostWorkerError))
+
+    # The server of this run, be it a temporary one, else every worker would start its own.
+    context = FlowRunContext.get()
+    assert context is not None
+    with (
+        temporary_settings({PREFECT_API_URL: str(context.client.api_url)}),
+        DaskTaskRunner(address=cluster.address) as runner,
+    ):
+        yield submit
 
 
 if __name__ == "__main__":

@@ -35,6 +35,8 @@ def translate_folder(
     folder = stages.find_model(model, load_params())
     with alone_on_gpu():
         where = str(pick_device(device))
-        counts = translate_images(frames, out, load_model(folder), seed=seed, device=where, max_rejected=max_rejected)
+        counts = translate_images(
+            frames, out, load_model(folder), name=model, seed=seed, device=where, max_rejected=max_rejected
+        )
     publish_table("translate-folder", {"frames": frames, "out": out, "model": model, **counts}, "What was translated")
     return counts

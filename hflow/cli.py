@@ -92,7 +92,9 @@ def translate(
 
     where = str(pick_device(device))
     folder = stages.find_model(model, load_params(params) if params.is_file() else None)
-    counts = translate_folder(frames, out, load_model(folder), seed=seed, device=where, max_rejected=max_rejected)
+    counts = translate_folder(
+        frames, out, load_model(folder), name=model, seed=seed, device=where, max_rejected=max_rejected
+    )
     show(counts)
     print(f"{counts['translated']} images are in {out}")
 

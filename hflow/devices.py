@@ -28,8 +28,8 @@ def pick_device(name: str) -> torch.device:
 
 
 def machine_marks(device: torch.device) -> list[Any]:
-    """For fingerprints: the library's version, the device, the number of threads."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+    """For fingerprints: the library's version, the device and its model, the number of threads."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {_cpu('model name')}"
     return [torch.__version__, name, torch.get_num_threads()]
 
 
@@ -50,14 +50,14 @@ def fast_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     if device.type != "cpu":
         return False
-    flags = _cpu_flags()
+    flags = set(_cpu("flags").split())
     return "amx_bf16" in flags or "avx512_bf16" in flags
 
 
-def _cpu_flags() -> set[str]:
-    """What the first processor can do, in Linux's words; nothing where the system doesn't tell."""
+def _cpu(what: str) -> str:
+    """What Linux tells of the first processor under this name: "model name", "flags"; "" where it doesn't."""
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return set()
-    return set(next((line for line in text.splitlines() if line.startswith("flags")), "").split())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(what)), "")

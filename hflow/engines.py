@@ -15,19 +15,27 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 
+from hflow.dask_cluster import open_cluster
 from hflow.devices import pick_device
-from hflow.errors import HflowError
+from hflow.errors import HflowError, LostWorkerError
 from hflow.files import NO_ROOM, Finished
 from hflow.params import TranslateParams
 from hflow.progress import say
-from hflow.shard_translation import Advance, Recipe, ShardTask, ShardWorker, WorkerMarks, worker_marks
-from hflow.translator import Precision
+from hflow.shard_translation import Advance, Recipe, ShardTask, ShardWorker, WorkerMarks, translate_here, worker_marks
 
-__all__ = ["Engine", "ShardRunner", "gather_shards", "is_transient", "open_engine", "translate_shards"]
+__all__ = [
+    "Engine",
+    "ShardRunner",
+    "gather_shards",
+    "is_transient",
+    "open_engine",
+    "translate_shards",
+    "tried_again",
+]
 
 ATTEMPTS = 4
 FIRST_DELAY = 1.0
@@ -35,10 +43,6 @@ FIRST_DELAY = 1.0
 
 ShardRunner = Callable[["Engine", Recipe, Sequence[ShardTask], Advance], dict[str, Finished]]
 """What has an engine translate shards: `translate_shards`, or what runs them as tasks of an orchestrator."""
-
-
-class LostWorkerError(Exception):
-    """A process that was translating a shard is gone."""
 
 
 class Engine(Protocol):
@@ -78,8 +82,8 @@ def open_engine(params: TranslateParams) -> Iterator[Engine]:
         HflowError: a device or the scheduler is not there, or Dask is not installed.
     """
     if params.engine == "dask":
-        with _dask(params) as engine:
-            yield engine
+        with open_cluster(params, 0 if params.scheduler else len(_devices(params))) as cluster:
+            yield cluster
         return
     devices = _devices(params)
     if len(devices) == 1:
@@ -102,7 +106,7 @@ def translate_shards(
     """
 
     def one(task: ShardTask) -> Finished:
-        return _tried_again(lambda: engine.translate(recipe, task, advance), task.path.name)
+        return tried_again(lambda: engine.translate(recipe, task, advance), task.path.name)
 
     return gather_shards(_results(one, tasks, engine.slots), len(tasks))
 
@@ -134,6 +138,22 @@ def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], t
     return finished
 
 
+def tried_again(
+    call: Callable[[], Finished], name: str, may_pass: Callable[[Exception], bool] = is_transient
+) -> Finished:
+    """What a call gives, tried again, later and later, where its error may pass; it is raised in the end."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return call()
+        except (OSError, LostWorkerError) as error:
+            if attempt == ATTEMPTS or not may_pass(error):
+                raise
+            delay = FIRST_DELAY * 2 ** (attempt - 1)
+            say(f"shard {name}: {error}; trying again in {delay:g} s")
+            time.sleep(delay)
+    raise AssertionError
+
+
 class InProcess:
     """Translates in this process, on one device."""
 
@@ -142,12 +162,14 @@ class InProcess:
     def __init__(self, device: torch.device, params: TranslateParams):
         self.device, self.threads = device, params.threads or torch.get_num_threads()
         self.marks = worker_marks(device, self.threads, params.precision)
+        self._turn = threading.Lock()
         self._worker: ShardWorker | None = None
 
     def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
-        if self._worker is None or self._worker.recipe != recipe:
-            self._worker = ShardWorker(recipe, self.device)
-        return self._worker.translate(task, advance)
+        with self._turn:  # a flow's tasks call from several threads
+            if self._worker is None or self._worker.recipe != recipe:
+                self._worker = ShardWorker(recipe, self.device)
+            return self._worker.translate(task, advance)
 
 
 class Processes:
@@ -196,82 +218,6 @@ class Processes:
         return self._pools[slot][0]
 
 
-class DaskCluster:
-    """Translates on the workers of a Dask cluster, which read the shards and write the finished ones by the same paths.
-
-    Dask itself gives the shards of a worker that is lost to another.
-    """
-
-    def __init__(self, client: Any, params: TranslateParams):
-        self._client, self._device = client, params.device
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        if not workers:
-            raise HflowError("the Dask cluster has no worker: start some (`dask worker ADDRESS`) first")
-        # The calls only wait; workers that come later find work too.
-        self.slots = max(8, 4 * len(workers))
-        self.threads = params.threads or client.submit(torch.get_num_threads, pure=False).result()
-        self.marks = client.submit(_marks_there, params.device, self.threads, params.precision, pure=False).result()
-
-    def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
-        from distributed import KilledWorker
-
-        try:
-            finished: Finished = self._client.submit(translate_here, recipe, task, self._device, pure=False).result()
-        except KilledWorker as error:
-            raise LostWorkerError(str(error)) from None
-        advance(task.rows)
-        return finished
-
-
-def translate_here(recipe: Recipe, task: ShardTask, device: str) -> Finished:
-    """Translate a shard in the process this is called in, which keeps the loaded model for the next."""
-    return _worker(recipe, device).translate(task, lambda _: None)
-
-
-@functools.lru_cache(maxsize=1)
-def _worker(recipe: Recipe, device: str) -> ShardWorker:
-    return ShardWorker(recipe, _place(device))
-
-
-def _marks_there(device: str, threads: int, precision: Precision) -> WorkerMarks:
-    return worker_marks(_place(device), threads, precision)
-
-
-def _place(device: str) -> torch.device:
-    """The device of this name; of several GPUs, workers of a cluster on this machine take one each, by their number."""
-    found = pick_device(device)
-    if found.type != "cuda" or found.index is not None:
-        return found
-    try:
-        from distributed import get_worker
-
-        return torch.device("cuda", int(get_worker().name) % torch.cuda.device_count())
-    except (ImportError, ValueError, TypeError):
-        return found
-
-
-@contextlib.contextmanager
-def _dask(params: TranslateParams) -> Iterator[DaskCluster]:
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise HflowError('translate.engine is dask, which is not installed: `uv pip install "hflow[dask]"`') from None
-    if params.scheduler:
-        try:
-            client = Client(params.scheduler, timeout="30s")
-        except (OSError, ValueError) as error:
-            raise HflowError(f"there is no Dask scheduler at {params.scheduler!r} ({error}): start it first") from None
-        with client:
-            yield DaskCluster(client, params)
-        return
-    count = len(_devices(params))
-    with (
-        LocalCluster(n_workers=count, threads_per_worker=1, dashboard_address=None) as cluster,
-        Client(cluster) as client,
-    ):
-        yield DaskCluster(client, params)
-
-
 def _devices(params: TranslateParams) -> list[torch.device]:
     first = pick_device(params.device)
     if first.type != "cuda" or first.index is not None:
@@ -281,19 +227,6 @@ def _devices(params: TranslateParams) -> list[torch.device]:
     if count > there:
         raise HflowError(f"translate.devices is {count}, and there are {there} GPUs here: lower it, or set it to all")
     return [torch.device("cuda", number) for number in range(count)]
-
-
-def _tried_again(call: Callable[[], Finished], name: str) -> Finished:
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return call()
-        except (OSError, LostWorkerError) as error:
-            if not is_transient(error) or attempt == ATTEMPTS:
-                raise
-            delay = FIRST_DELAY * 2 ** (attempt - 1)
-            say(f"shard {name}: {error}; trying again in {delay:g} s")
-            time.sleep(delay)
-    raise AssertionError
 
 
 def _results(

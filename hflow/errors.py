@@ -1,6 +1,6 @@
-"""The one exception that a user is meant to read."""
+"""The one exception that a user is meant to read, and the one that a lost worker raises."""
 
-__all__ = ["HflowError"]
+__all__ = ["HflowError", "LostWorkerError"]
 
 
 class HflowError(Exception):
@@ -8,3 +8,7 @@ class HflowError(Exception):
 
     Commands print it as one line and exit with status 1; any other exception is a defect of hflow.
     """
+
+
+class LostWorkerError(Exception):
+    """A process that was at work is gone; trying again may help."""

@@ -19,7 +19,7 @@ from hflow.errors import HflowError
 from hflow.export_layouts import LAYOUTS, Frame, Layout, tar_bytes
 from hflow.files import code_fingerprint, exclusive, fingerprint, sha256_file, writable, write_json
 from hflow.labels import IGNORE
-from hflow.manifest import MANIFEST, SUMS, read_manifest
+from hflow.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.progress import progress
 
 __all__ = ["FORMATS", "export"]
@@ -92,7 +92,7 @@ def export(
             "frames": len(frames),
             "files": len(sums),
         }
-        closing["export.json"] = (json.dumps(said, indent=2) + "\n").encode()
+        closing[EXPORTED] = (json.dumps(said, indent=2) + "\n").encode()
         for name, content in closing.items():
             (staging / name).write_bytes(content)
             sums[name] = sha256(content).hexdigest()
@@ -105,7 +105,7 @@ def export(
 
 def _there_already(out: Path, mark: str) -> dict[str, Any]:
     try:
-        said = json.loads((out / "export.json").read_text(encoding="utf-8"))
+        said = json.loads((out / EXPORTED).read_text(encoding="utf-8"))
         if said["fingerprint"] == mark:
             return {"frames": said["frames"], "out": str(out)}
     except (OSError, ValueError, KeyError, TypeError):
@@ -253,7 +253,7 @@ def _card(
         done, not_done = count(split, "translated"), count(split, "rejected")
         lines.append(f"| {split} | {done + not_done} | {done} | {not_done} |")
     lines += ["", f"Mean SSIM to the source: {np.mean(similarity):.4f}. Layout: {layout}; images: {image_format}."]
-    lines += [f"To load: `{LAYOUTS[layout].load}`" if "(" in LAYOUTS[layout].load else LAYOUTS[layout].load]
+    lines += [f"To load: {LAYOUTS[layout].load}"]
     if classes and pixels:
         lines += ["", "| train id | class | share of labelled pixels |", "| --- | --- | --- |"]
         lines += [f"| {i} | {name} | {pixels[str(i)] / whole:.4f} |" for i, name in enumerate(classes)]

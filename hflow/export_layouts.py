@@ -135,21 +135,21 @@ def _nothing(_: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
 
 
 LAYOUTS: Mapping[str, Layout] = {
-    "gta": Layout(_gta, _gta_closing, None, "the layout of GTA5, as mmsegmentation and DAFormer load it"),
+    "gta": Layout(_gta, _gta_closing, None, "as GTA5, by mmsegmentation and by DAFormer and its successors."),
     "cityscapes": Layout(
         _cityscapes,
         _nothing,
         None,
-        'torchvision.datasets.Cityscapes(ROOT, split="train", mode="fine", target_type="semantic")',
+        '`torchvision.datasets.Cityscapes(ROOT, split="train", mode="fine", target_type="semantic")`',
     ),
     "webdataset": Layout(
         _webdataset,
         _nothing,
         lambda split, number: f"{split}-{number:06d}.tar",
-        'webdataset.WebDataset("ROOT/train-{000000..N}.tar", shardshuffle=False).decode("pil")',
+        '`webdataset.WebDataset("ROOT/train-{000000..N}.tar", shardshuffle=False).decode("pil")`',
     ),
     "imagefolder": Layout(
-        _imagefolder, _imagefolder_closing, None, 'datasets.load_dataset("imagefolder", data_dir=ROOT)'
+        _imagefolder, _imagefolder_closing, None, '`datasets.load_dataset("imagefolder", data_dir=ROOT)`'
     ),
 }
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import ctypes
 import errno
 import fcntl
 import glob
@@ -40,6 +41,8 @@ __all__ = [
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """Errors of writing that trying again does not mend."""
+
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux
 
 
 def project_root() -> Path:
@@ -118,10 +121,14 @@ def publish(files: Mapping[str, Path | bytes], folder: Path) -> None:
     """Make `folder` hold exactly `files`, name to content, as one step.
 
     A file given by its path is hard-linked where the file system allows it, else copied. All of it goes to a temporary
-    sibling that then takes the folder's name, so that a reader sees the old folder or the new one.
+    sibling, which then changes names with the folder: a reader, and whoever comes after a kill at any moment, finds the
+    old folder or the new one. A file system that can't exchange names (NFS) takes two renames instead; should a kill
+    come between them, `remove_leftovers` puts the old folder back. Where the name is a link, what it leads to changes.
     """
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".tmp", dir=folder.parent))
+    retired = temporary.with_suffix(".old")
     try:
         for name, content in files.items():
             place = temporary / name
@@ -135,23 +142,32 @@ def publish(files: Mapping[str, Path | bytes], folder: Path) -> None:
             else:
                 place.write_bytes(content)
             _sync(place)
+        for inner, _, _ in os.walk(temporary):
+            _sync(Path(inner))
         temporary.chmod(0o755)
-        if folder.exists():
-            retired = temporary.with_suffix(".old")
-            folder.rename(retired)
+        if not folder.exists():
             temporary.rename(folder)
-            shutil.rmtree(retired)
-        else:
+        elif not _exchange(temporary, folder):
+            folder.rename(retired)
             temporary.rename(folder)
         _sync(folder.parent)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if retired.exists() and not folder.exists():
+            retired.rename(folder)
+        for done in (temporary, retired):
+            shutil.rmtree(done, ignore_errors=True)
 
 
 def remove_leftovers(path: Path) -> None:
-    """Remove the temporary siblings of `path` that a killed `atomic_path` or `publish` left; none may be running."""
+    """Remove the temporary siblings of `path` that a killed `atomic_path` or `publish` left; none may be running.
+
+    The folder that was to be replaced, and is without its name, gets it back.
+    """
+    path = path.resolve()
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
-        if left.suffix in (".tmp", ".old"):
+        if left.suffix == ".old" and not path.exists():
+            left.rename(path)
+        elif left.suffix in (".tmp", ".old"):
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 
@@ -252,6 +268,19 @@ class WorkFolder:
 
     def _places(self, fingerprint: str) -> tuple[Path, Path]:
         return self.folder / fingerprint, self.folder / f"{fingerprint}.json"
+
+
+def _exchange(a: Path, b: Path) -> bool:
+    """Let two paths change names as one step; False where the system or the file system can't."""
+    rename = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if rename is None:
+        return False
+    if rename(_AT_FDCWD, os.fsencode(a.absolute()), _AT_FDCWD, os.fsencode(b.absolute()), _RENAME_EXCHANGE) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        return False
+    raise OSError(number, os.strerror(number), str(b))
 
 
 def _sync(path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from hflow.datasets.raw import IMAGE_SUFFIXES
 from hflow.errors import HflowError
 from hflow.files import atomic_path, code_fingerprint, exclusive, fingerprint, sha256_file, writable
 from hflow.frame_pipeline import FramePipeline
-from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, manifest_bytes
+from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes
 from hflow.model.store import TrainedModel
 from hflow.progress import progress, say
 from hflow.shard_translation import CODE, worker_marks
@@ -30,7 +30,14 @@ WORKERS = 2
 
 
 def translate_folder(
-    frames: Path, out: Path, model: TrainedModel, *, seed: int = 0, device: str = "cpu", max_rejected: float = 0.01
+    frames: Path,
+    out: Path,
+    model: TrainedModel,
+    *,
+    name: str | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    max_rejected: float = 0.01,
 ) -> dict[str, Any]:
     """Translate every image below `frames` to the same name below `out`, and write out/manifest.parquet.
 
@@ -43,6 +50,7 @@ def translate_folder(
         frames: the folder of images.
         out: a folder that is missing, empty, or was written by this function before.
         model: the trained model.
+        name: what the manifest calls it.
         seed: of the choice of a style for each frame.
         device: where to translate.
         max_rejected: the share of images that may be at fault.
@@ -60,19 +68,20 @@ def translate_folder(
         out.mkdir(parents=True, exist_ok=True)
         for left in out.rglob(".*.tmp"):
             left.unlink()
-        job = _Job(frames, out, model, seed, torch.device(device))
+        job = _Job(frames, out, model, name, seed, torch.device(device))
+        job.say_labels(given)
         done = {row["source_path"]: row for row in _finished(out)}
         rows: dict[str, dict[str, Any]] = {}
         with (
             (out / JOURNAL).open("a", encoding="utf-8") as journal,
             progress("translate", len(given), unit="frames") as advance,
         ):
-            for name in given:
-                if job.still_there(done.get(name), name):
-                    rows[name] = done[name]
+            for path in given:
+                if job.still_there(done.get(path), path):
+                    rows[path] = done[path]
                     advance()
             for row, reason in job.pipeline.run(
-                ({"key": key, "source_path": name} for name, key in given.items() if name not in rows),
+                ({"key": key, "source_path": path} for path, key in given.items() if path not in rows),
                 job.decode,
                 job.encode,
             ):
@@ -81,7 +90,7 @@ def translate_folder(
                 journal.flush()
                 advance()
         with atomic_path(out / MANIFEST) as place:
-            place.write_bytes(manifest_bytes([rows[name] for name in given], None))
+            place.write_bytes(manifest_bytes([rows[path] for path in given], None))
         (out / JOURNAL).unlink()
     return _counts(list(rows.values()), out, max_rejected)
 
@@ -89,8 +98,8 @@ def translate_folder(
 class _Job:
     """What is done with each image."""
 
-    def __init__(self, frames: Path, out: Path, model: TrainedModel, seed: int, device: torch.device):
-        self.frames, self.out = frames, out
+    def __init__(self, frames: Path, out: Path, model: TrainedModel, name: str | None, seed: int, device: torch.device):
+        self.frames, self.out, self.name = frames, out, name
         translator = Translator(model, device=device)
         self.pipeline = FramePipeline(translator, seed=seed, batch_size=1, workers=WORKERS)
         self.shared = {
@@ -102,6 +111,14 @@ class _Job:
             "params_fingerprint": fingerprint([seed, worker_marks(device, None, "auto")]),
             "code_fingerprint": code_fingerprint(*CODE, "folder_translation.py"),
         }
+
+    def say_labels(self, given: Mapping[str, str]) -> None:
+        """Say how many images have no label, where there are labels."""
+        labels = self.frames / "labels"
+        if (self.frames / "images").is_dir() and labels.is_dir():
+            without = [name for name, key in given.items() if not (labels / f"{key}.png").is_file()]
+            if without:
+                say(f"{len(without)} of {len(given)} images have no label labels/NAME.png; the first: {without[0]}")
 
     def decode(self, row: dict[str, Any]) -> np.ndarray:
         """The pixels of an image, (H, W, 3), once it and its label are seen to be whole."""
@@ -145,6 +162,7 @@ class _Job:
             | self.shared
             | known
             | {
+                "model": self.name,
                 "status": status,
                 "reason": reason,
                 "fingerprint": mark,
@@ -231,6 +249,7 @@ def _check_out(frames: Path, out: Path) -> None:
         raise HflowError(f"{out} lies in {frames}: name an output folder elsewhere")
     if out.exists() and not out.is_dir():
         raise HflowError(f"{out} is a file: name a folder")
-    known = (out / MANIFEST).exists() or (out / JOURNAL).exists()
+    # A dataset of shards and an export have a manifest too, and SHA256SUMS beside it.
+    known = (out / JOURNAL).exists() or ((out / MANIFEST).exists() and not (out / SUMS).exists())
     if out.is_dir() and not known and any(out.iterdir()):
         raise HflowError(f"{out} holds something else already: name an empty folder")

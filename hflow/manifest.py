@@ -12,11 +12,14 @@ import pyarrow.parquet as pq
 
 from hflow.errors import HflowError
 
-__all__ = ["MANIFEST", "MANIFEST_SCHEMA", "SUMS", "manifest_bytes", "read_manifest", "sums_bytes"]
+__all__ = ["EXPORTED", "MANIFEST", "MANIFEST_SCHEMA", "SUMS", "manifest_bytes", "read_manifest", "sums_bytes"]
 
 MANIFEST = "manifest.parquet"
 SUMS = "SHA256SUMS"
 """The hash of every other file of a dataset, as `sha256sum --check` reads it."""
+
+EXPORTED = "export.json"
+"""What an export says of itself; where it is, the files are those of another tool's layout."""
 
 MANIFEST_SCHEMA = pa.schema(
     [

@@ -1,9 +1,8 @@
 """One shard, translated: what it is translated with, and the worker that does it."""
 
-import threading
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +22,16 @@ from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.translator import Backend, Precision, Translator, choose_backend
 
-__all__ = ["CODE", "TRANSLATED_SCHEMA", "Recipe", "ShardTask", "ShardWorker", "WorkerMarks", "worker_marks"]
+__all__ = [
+    "CODE",
+    "TRANSLATED_SCHEMA",
+    "Recipe",
+    "ShardTask",
+    "ShardWorker",
+    "WorkerMarks",
+    "translate_here",
+    "worker_marks",
+]
 
 CODE = (
     *("model", "translator.py", "devices.py", "frame_pipeline.py", "shard_translation.py"),
@@ -96,11 +104,10 @@ def worker_marks(device: torch.device, threads: int | None, precision: Precision
 
 
 class ShardWorker:
-    """Translates one shard after the other on one device; a second caller waits for its turn."""
+    """Translates one shard after the other on one device."""
 
     def __init__(self, recipe: Recipe, device: torch.device):
         self.recipe, self.device = recipe, device
-        self._turn = threading.Lock()
         marks = worker_marks(device, recipe.threads, recipe.params.precision)
         if marks != recipe.marks:
             raise HflowError(
@@ -118,13 +125,12 @@ class ShardWorker:
             OSError: reading or writing failed.
         """
         work = WorkFolder(self.recipe.work)
-        with self._turn:
-            found = work.find(task.fingerprint)
-            if found:
-                advance(task.rows)
-                return found
-            with torch_threads(self.recipe.threads):
-                return work.obtain(task.fingerprint, lambda place: self._write(task, place, advance))
+        found = work.find(task.fingerprint)
+        if found:
+            advance(task.rows)
+            return found
+        with torch_threads(self.recipe.threads):
+            return work.obtain(task.fingerprint, lambda place: self._write(task, place, advance))
 
     def _write(self, task: ShardTask, place: Path, advance: Advance) -> Mapping[str, Any]:
         rejected: list[dict[str, Any]] = []
@@ -144,7 +150,7 @@ class ShardWorker:
             raise HflowError(f"{task.path} says it has {task.rows} rows and has {rows + len(rejected)}: make it again")
         return {"rows": rows, "rejected": rejected}
 
-    @cached_property
+    @functools.cached_property
     def _pipeline(self) -> FramePipeline:
         params = self.recipe.params
         return FramePipeline(
@@ -157,9 +163,19 @@ class ShardWorker:
         )
 
 
+def translate_here(recipe: Recipe, task: ShardTask, device: str) -> Finished:
+    """Translate a shard in the process this is called in, which keeps the loaded model for the next."""
+    return _worker(recipe, device).translate(task, lambda _: None)
+
+
 def code_marks() -> str:
     """The hash of the code that makes a translated shard."""
     return code_fingerprint(*CODE)
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(recipe: Recipe, device: str) -> ShardWorker:
+    return ShardWorker(recipe, torch.device(device))
 
 
 def _decode(row: dict[str, Any]) -> np.ndarray:

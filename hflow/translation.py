@@ -101,6 +101,7 @@ def translate_dataset(
             many frames are at fault.
     """
     with exclusive(out), writable(out), open_engine(params) as engine:
+        remove_leftovers(out)
         plan = plan_translation(model, params, engine, prepared=prepared, work=work)
         with exclusive(work / plan.fingerprint), progress("translate", plan.frames, unit="frames") as advance:
             for task in plan.tasks:
@@ -168,7 +169,6 @@ def publish_translation(
     sums = {f"{task.split}/{task.path.name}": piece.sha256 for task, piece in pieces if piece.note["rows"]}
     files[MANIFEST] = manifest_bytes(rows, stats["classes"])
     files[SUMS] = sums_bytes(sums, files)
-    remove_leftovers(out)
     publish(files, out)
     shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
     target = read_training_set(sets / "target.json").shards

@@ -15,7 +15,7 @@ from hflow.datasets.shards import check_key, read_rows, shard_files
 from hflow.errors import HflowError
 from hflow.files import sha256_file
 from hflow.labels import IGNORE
-from hflow.manifest import MANIFEST, SUMS, read_manifest
+from hflow.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.progress import progress
 
 __all__ = ["Fault", "Verification", "verify"]
@@ -53,6 +53,8 @@ class Verification:
 def verify(folder: Path, *, workers: int = 4) -> Verification:
     """Read a dataset that `translate` wrote, of shards or of single images, and find what is not as it was written.
 
+    Of an export, whose files are its layout's, the hash of every file is compared.
+
     Args:
         folder: holds manifest.parquet.
         workers: threads that decode.
@@ -68,6 +70,9 @@ def verify(folder: Path, *, workers: int = 4) -> Verification:
     except HflowError as error:
         return Verification(0, 0, 0, [Fault(MANIFEST, str(error)), *(f for f in sums if f.place != MANIFEST)])
     faults = sums + list(_check_manifest(rows))
+    if (folder / EXPORTED).is_file():
+        kept = sum(row["status"] == "translated" for row in rows)
+        return Verification(len(rows), kept, len(rows) - kept, faults)
     translated = [row for row in rows if row["status"] == "translated"]
     check = _FrameCheck(None if classes is None else len(classes))
     with (
@@ -221,6 +226,8 @@ def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[
 def _check_sums(folder: Path) -> Iterator[Fault]:
     """Faults of whole files, by SHA256SUMS, and shards that it does not name."""
     if not (folder / SUMS).is_file():
+        if (folder / EXPORTED).is_file():
+            yield Fault(SUMS, "is missing")
         return
     known = set()
     for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():

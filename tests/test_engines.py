@@ -2,9 +2,7 @@
 
 import errno
 import os
-import signal
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,14 +10,15 @@ from typing import Any
 import pytest
 
 from hflow import engines
-from hflow.engines import InProcess, LostWorkerError, is_transient, open_engine, translate_shards
-from hflow.errors import HflowError
+from hflow.engines import InProcess, is_transient, open_engine, translate_shards
+from hflow.errors import HflowError, LostWorkerError
 from hflow.files import Finished
 from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.shard_translation import ShardWorker
 from hflow.translation import Plan, plan_translation, publish_translation
 from tests.conftest import Project
+from tests.workers import descendants, kill_a_worker
 
 IN_PROCESS = {"device": "cpu", "threads": 1, "batch_size": 2}
 
@@ -52,34 +51,16 @@ def expected(project: Project, model_folder: Path, tmp_path_factory: pytest.Temp
     return _run(project, model_folder, tmp_path_factory.mktemp("in process"))
 
 
-def _kill_a_worker(known: set[int], work: Path) -> Callable[[Plan], None]:
+def _kill_a_worker(work: Path) -> Callable[[Plan], None]:
     """Kill -9 the first new child process that has Python work to do, once a shard is finished."""
-
-    def kill(_: Plan) -> None:
-        while not list(work.glob("*.json")):
-            time.sleep(0.01)
-        victims = [p for p in _descendants(os.getpid()) if p not in known and _is_worker(p)]
-        os.kill(victims[0], signal.SIGKILL)
-
-    return kill
-
-
-def _descendants(process: int) -> list[int]:
-    found = []
-    for thread in Path(f"/proc/{process}/task").iterdir():
-        for child in map(int, (thread / "children").read_text().split()):
-            found += [child, *_descendants(child)]
-    return found
-
-
-def _is_worker(process: int) -> bool:
-    return b"spawn_main" in Path(f"/proc/{process}/cmdline").read_bytes()
+    known = set(descendants(os.getpid()))
+    return lambda _: kill_a_worker(os.getpid(), work, known)
 
 
 def test_processes_give_the_same_bytes_also_when_one_is_lost(
     project: Project, model_folder: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
-    kill = _kill_a_worker(set(_descendants(os.getpid())), tmp_path / "work")
+    kill = _kill_a_worker(tmp_path / "work")
     assert _run(project, model_folder, tmp_path, kill, devices=2) == expected
 
 
@@ -88,8 +69,22 @@ def test_dask_gives_the_same_bytes_also_when_a_worker_is_lost(
     project: Project, model_folder: Path, expected: dict[str, bytes], tmp_path: Path
 ) -> None:
     pytest.importorskip("distributed")
-    kill = _kill_a_worker(set(_descendants(os.getpid())), tmp_path / "work")
+    kill = _kill_a_worker(tmp_path / "work")
     assert _run(project, model_folder, tmp_path, kill, devices=2, engine="dask") == expected
+
+
+@pytest.mark.end_to_end
+def test_a_scheduler_s_address_is_enough_and_its_workers_take_one_shard_at_a_time(
+    project: Project, model_folder: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster:
+        options = {"engine": "dask", "scheduler": cluster.scheduler_address}
+        assert _run(project, model_folder, tmp_path, **options) == expected
+    with distributed.LocalCluster(1, threads_per_worker=2, processes=False, dashboard_address=None) as cluster:
+        params = TranslateParams(engine="dask", scheduler=cluster.scheduler_address)
+        with pytest.raises(HflowError, match=r"takes 2 shards at once.*--nthreads 1"), open_engine(params):
+            pass
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:

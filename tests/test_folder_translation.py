@@ -39,7 +39,7 @@ def model(model_folder: Path) -> TrainedModel:
 def test_images_come_out_under_their_names_and_at_their_sizes(
     frames: Path, model: TrainedModel, tmp_path: Path
 ) -> None:
-    counts = translate_folder(frames, tmp_path / "out", model)
+    counts = translate_folder(frames, tmp_path / "out", model, name="models:/town@champion")
     assert counts["translated"] == 3
     found = {p.relative_to(tmp_path / "out").as_posix(): p for p in (tmp_path / "out").rglob("*") if p.is_file()}
     assert found.keys() == NAMES.keys() | {"manifest.parquet"}
@@ -48,6 +48,7 @@ def test_images_come_out_under_their_names_and_at_their_sizes(
             assert image.size == size
     rows = {row["source_path"]: row for row in pq.read_table(found["manifest.parquet"]).to_pylist()}
     for name in NAMES:
+        assert rows[name]["model"] == "models:/town@champion"
         assert rows[name]["image_sha256"] == sha256(found[name].read_bytes()).hexdigest()
         assert rows[name]["source_sha256"] == sha256((frames / name).read_bytes()).hexdigest()
 
@@ -88,6 +89,15 @@ def test_a_folder_that_holds_something_else_is_not_written_to(
         translate_folder(frames, frames / "out", model)
 
 
+def test_a_dataset_of_shards_or_an_export_is_not_written_to(frames: Path, model: TrainedModel, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("manifest.parquet", "SHA256SUMS"):
+        (tmp_path / "out" / name).write_text("of another command")
+    with pytest.raises(HflowError, match="holds something else"):
+        translate_folder(frames, tmp_path / "out", model)
+    assert (tmp_path / "out" / "manifest.parquet").read_text() == "of another command"
+
+
 def test_a_folder_without_images_is_an_error(model: TrainedModel, tmp_path: Path) -> None:
     with pytest.raises(HflowError, match="has no images"):
         translate_folder(tmp_path / "none", tmp_path / "out", model)
@@ -106,9 +116,12 @@ def labelled(tmp_path: Path) -> Path:
     return root
 
 
-def test_labels_are_carried_along_byte_for_byte(labelled: Path, model: TrainedModel, tmp_path: Path) -> None:
+def test_labels_are_carried_along_byte_for_byte(
+    labelled: Path, model: TrainedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     assert translate_folder(labelled, out, model)["translated"] == 3
+    assert "1 of 3 images have no label labels/NAME.png; the first: images/c.png" in capsys.readouterr().err
     for name in ("a", "town/b"):
         assert (out / "labels" / f"{name}.png").read_bytes() == (labelled / "labels" / f"{name}.png").read_bytes()
     assert sorted(p.name for p in (out / "labels").rglob("*.png")) == ["a.png", "b.png"]
@@ -201,6 +214,7 @@ def test_a_turned_photograph_comes_out_upright(model: TrainedModel, tmp_path: Pa
     ("name", "save", "reason"),
     [
         ("a.png", lambda p: _see_through(9).save(p), "transparent"),
+        ("a.tif", lambda p: Image.fromarray(np.full((32, 32), 70000, np.int32)).save(p), "range is not known"),
         ("a.tif", lambda p: Image.new("F", (32, 32)).save(p), "fractions"),
         ("a.png", lambda p: Image.new("RGB", (9, 40)).save(p), "is 9x40; the least is 16x16"),
         ("a.webp", lambda p: _moving(p), "holds 2 pictures"),

@@ -15,12 +15,16 @@ from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import read_training_set
 from hflow.errors import HflowError
+from hflow.files import sha256_file
 from hflow.judge import load_judge, save_judge
 from hflow.judge_training import train_judge
+from hflow.manifest import MANIFEST_SCHEMA
+from hflow.metrics.fidelity import ssim
 from hflow.metrics.segments import confusion_matrix, segment_scores
 from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
 from hflow.params import TranslateParams
+from hflow.shard_translation import code_marks
 from hflow.translation import Translator, choose_style, translate_dataset
 from tests.conftest import Project
 
@@ -66,16 +70,41 @@ def test_a_shard_becomes_a_shard_of_the_same_name(project: Project, model_folder
 
 def test_the_manifest_tells_of_every_frame(project: Project, model_folder: Path, tmp_path: Path) -> None:
     _translate(project, model_folder, tmp_path)
-    manifest = pq.read_table(tmp_path / "translated" / "manifest.parquet").to_pylist()
+    manifest, model = _manifest(tmp_path), load_model(model_folder)
     assert [row["key"] for row in manifest] == [f"{i:05d}" for i in range(12)]
-    rows = {r["key"]: r for p in shard_files(tmp_path / "translated/train") for r in read_rows(p)}
+    before = {r["key"]: r for p in shard_files(project.prepared / "source/train") for r in read_rows(p)}
+    shards = {r["key"]: (p, r) for p in shard_files(tmp_path / "translated/train") for r in read_rows(p)}
     for line in manifest:
-        row = rows[line["key"]]
-        assert line["status"] == "translated"
-        assert line["image_sha256"] == sha256(row["image"]["bytes"]).hexdigest()
-        assert line["label_sha256"] == sha256(row["label"]["bytes"]).hexdigest()
-        assert line["model_sha256"] == load_model(model_folder).sha256
-        assert -1 <= line["ssim"] <= 1
+        shard, row = shards[line["key"]]
+        frame, original = (decode_rgb(r["image"]["bytes"]) for r in (row, before[line["key"]]))
+        expected = {
+            "split": "train",
+            "shard": shard.name,
+            "status": "translated",
+            "reason": "",
+            "source_path": f"images/{line['key']}.png",
+            "source_sha256": sha256_file(project.folder / "gta/images" / f"{line['key']}.png"),
+            "style": model.styles.keys[choose_style(0, line["key"], len(model.styles.keys))],
+            "image_sha256": sha256(row["image"]["bytes"]).hexdigest(),
+            "label_sha256": sha256(row["label"]["bytes"]).hexdigest(),
+            "label_train_ids_sha256": sha256(row["label_train_ids"]["bytes"]).hexdigest(),
+            "width": frame.shape[1],
+            "height": frame.shape[0],
+            "consistency": None,
+            "batch": None,
+            "model": "models/hflow",
+            "model_sha256": model.sha256,
+            "code_fingerprint": code_marks(),
+            "seed": 0,
+        }
+        assert {name: line[name] for name in expected} == expected
+        assert line["ssim"] == pytest.approx(ssim(to_tensor(frame)[None], to_tensor(original)[None]).item(), abs=1e-4)
+        assert (line["precision"], line["backend"]) != (None, None)
+    assert len({line["params_fingerprint"] for line in manifest}) == 1
+    assert len({line["fingerprint"] for line in manifest}) == len({line["shard"] for line in manifest})
+    assert set(manifest[0]) == set(MANIFEST_SCHEMA.names)
+    _translate(project, model_folder, tmp_path, seed=1)
+    assert _manifest(tmp_path)[0]["params_fingerprint"] != manifest[0]["params_fingerprint"]
 
 
 def test_the_training_sets_are_described(project: Project, model_folder: Path, tmp_path: Path) -> None:

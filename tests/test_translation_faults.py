@@ -30,6 +30,7 @@ from hflow.params import TranslateParams
 from hflow.translation import translate_dataset
 from hflow.translator import Translator
 from tests.conftest import Project
+from tests.workers import descendants
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +146,66 @@ def test_kill_9_again_and_again_ends_in_the_same_bytes(
         assert kills < 30
     assert kills > 2
     assert _bytes(tmp_path / "translated") == undisturbed
+
+
+def test_kill_9_within_a_shard_repeats_that_shard_alone(
+    given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
+    def killed_in_the_middle() -> None:
+        encode, done = shard_translation._encode, 0
+
+        def dying(row: dict[str, Any], pixels: np.ndarray) -> None:
+            nonlocal done
+            done += 1
+            if done == 8:
+                os.kill(os.getpid(), signal.SIGKILL)
+            encode(row, pixels)
+
+        shard_translation._encode = dying
+        _translate(given, model, tmp_path, workers=1)
+
+    status = os.waitpid(_fork(killed_in_the_middle, tmp_path / "said"), 0)[1]
+    assert os.WIFSIGNALED(status)
+    assert len(list((tmp_path / "work").glob(".*.tmp"))) == 1, "the shard in flight"
+    finished = {p: p.with_suffix("").stat().st_mtime_ns for p in (tmp_path / "work").glob("*.json")}
+    assert 0 < len(finished) < 5
+    _translate(given, model, tmp_path)
+    assert _bytes(tmp_path / "translated") == undisturbed
+    assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())
+    assert not list((tmp_path / "work").glob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_of_several_processes_that_is_ended_takes_them_all_with_it(
+    given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path, number: signal.Signals
+) -> None:
+    def run() -> None:
+        end_on_sigterm()
+        _translate(given, model, tmp_path, devices=2)
+
+    child = _fork(run, tmp_path / "said")
+    end = time.monotonic() + 120
+    while not list(tmp_path.glob("work/*.json")):
+        assert time.monotonic() < end, (tmp_path / "said").read_text()
+        time.sleep(0.005)
+    workers = descendants(child)
+    assert len(workers) >= 2
+    os.kill(child, number)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (143 if number == signal.SIGTERM else -9)
+    while any(b"spawn_main" in _command(worker) for worker in workers):
+        assert time.monotonic() < end, "a worker lives on"
+        time.sleep(0.02)
+    assert not (tmp_path / "translated").exists()
+    _translate(given, model, tmp_path)
+    assert _bytes(tmp_path / "translated") == undisturbed
+    assert not list((tmp_path / "work").glob(".*"))
+
+
+def _command(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except FileNotFoundError:
+        return b""
 
 
 def _own_mount(folder: Path, options: bytes) -> Callable[[], None]:

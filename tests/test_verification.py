@@ -1,6 +1,7 @@
 """`hflow verify`: a whole dataset passes, and whatever is changed in it is named."""
 
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hflow import cli
 from hflow.datasets.shards import read_rows, shard_files, write_shard
 from hflow.errors import HflowError
 from hflow.files import sha256_file
@@ -157,6 +159,28 @@ def test_a_manifest_that_does_not_agree_with_itself_is_found(
     change(rows)
     pq.write_table(pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA), dataset / "manifest.parquet")
     assert said in _faults(dataset)
+
+
+def test_the_command_names_each_fault_and_its_exit_status_says_so(
+    dataset: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _command(monkeypatch, "verify", str(dataset)) == 0
+    assert f"{dataset} is whole: 12 given, 12 translated, 0 rejected" in capsys.readouterr().out
+    shard = shard_files(dataset / "train")[0]
+    shard.unlink()
+    assert _command(monkeypatch, "verify", str(dataset)) == 1
+    said = capsys.readouterr()
+    assert f"train/{shard.name}: is missing" in said.out
+    assert said.err.splitlines()[-1].startswith(f"hflow: {dataset} is not whole: ")
+
+
+def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """The exit status of `hflow ARGUMENTS`."""
+    monkeypatch.setattr(sys, "argv", ["hflow", *arguments])
+    monkeypatch.setattr(cli, "end_on_sigterm", lambda: None)
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    return int(end.value.code or 0)
 
 
 def test_what_is_no_dataset_is_an_error(tmp_path: Path) -> None:

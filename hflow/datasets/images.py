@@ -44,7 +44,10 @@ def open_rgb(source: Source) -> Image.Image:
     """
     image = ImageOps.exif_transpose(open_image(source))
     if image.mode.startswith("I;16") or image.mode == "I":
-        scaled = np.clip(np.asarray(image).astype(np.int64) // 256, 0, 255)
+        low, high = np.asarray(image).min(), np.asarray(image).max()
+        if low < 0 or high > 65535:
+            raise HflowError(f"holds numbers from {low} to {high}, whose range is not known: give it 8 or 16 bits")
+        scaled = np.asarray(image).astype(np.int64) // 256
         return Image.fromarray(scaled.astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise HflowError("holds fractions, whose range is not known: give it 8 or 16 bits")

@@ -27,6 +27,13 @@ def test_sixteen_bits_are_scaled_to_eight() -> None:
     assert np.asarray(open_rgb(_png(grey)))[..., 0].tolist() == [[0, 255], [128, 1]]
 
 
+def test_numbers_of_more_than_sixteen_bits_are_refused() -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(np.array([[0, 70000]], np.int32)).save(buffer, "TIFF")
+    with pytest.raises(HflowError, match="from 0 to 70000"):
+        open_rgb(buffer.getvalue())
+
+
 def test_grey_and_palette_become_rgb() -> None:
     grey = Image.fromarray(random_picture(0)[..., 0])
     assert np.array_equal(np.asarray(open_rgb(_png(grey)))[..., 1], np.asarray(grey))
