@@ -41,9 +41,13 @@ def show_benchmark(
     print(f"{found.convolutions / found.translate:.0%}; copy: {found.copy / 1e9:.3g} GB/s")
 
 
-def show_stages(variant: str, *, size: tuple[int, int], frames: int, device: torch.device) -> None:
+def show_stages(
+    variant: str, *, size: tuple[int, int], frames: int, batch: int, device: torch.device, precision: Precision
+) -> None:
     """Decode, network, encode, each alone, and the whole."""
-    found = benchmark_stages(VARIANTS[variant], size=size, frames=frames, device=device)
+    found = benchmark_stages(
+        VARIANTS[variant], size=size, frames=frames, batch=batch, device=device, precision=precision
+    )
     for name in ("decode", "network", "encode", "whole"):
         print(f"{name}: {1 / getattr(found, name):.3g} frames/s")
     print(f"the whole reaches {found.share:.0%} of the slowest stage alone")

@@ -309,7 +309,7 @@ def bench(
         benchmarks_shown.show_others(size=size, batch=batch, rounds=rounds, device=where)
     for name in [] if table or others else names:
         if stages:
-            benchmarks_shown.show_stages(name, size=size, frames=stages, device=where)
+            benchmarks_shown.show_stages(name, size=size, frames=stages, batch=batch, device=where, precision=precision)
         elif training:
             benchmarks_shown.show_training(
                 name, size=size, batch=batch, rounds=rounds, device=where, precision=precision

@@ -23,7 +23,17 @@ from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.translator import Backend, Precision, Translator, choose_backend
 
-__all__ = ["CODE", "TRANSLATED_SCHEMA", "Recipe", "ShardTask", "ShardWorker", "WorkerMarks", "worker_marks"]
+__all__ = [
+    "CODE",
+    "TRANSLATED_SCHEMA",
+    "Recipe",
+    "ShardTask",
+    "ShardWorker",
+    "WorkerMarks",
+    "decode_row",
+    "encode_row",
+    "worker_marks",
+]
 
 CODE = (
     *("model", "translator.py", "devices.py", "frame_pipeline.py", "shard_translation.py", "judge.py"),
@@ -129,7 +139,7 @@ class ShardWorker:
         rejected: list[dict[str, Any]] = []
 
         def passed() -> Iterator[dict[str, Any]]:
-            for row, reason in self._pipeline.run(read_rows(task.path), _decode, _encode):
+            for row, reason in self._pipeline.run(read_rows(task.path), decode_row, encode_row):
                 advance(1)
                 if reason:
                     rejected.append(_without_images(row) | {"reason": reason})
@@ -161,8 +171,12 @@ def code_marks() -> str:
     return code_fingerprint(*CODE)
 
 
-def _decode(row: dict[str, Any]) -> np.ndarray:
-    """The frame's pixels, once the row is seen to be whole."""
+def decode_row(row: dict[str, Any]) -> np.ndarray:
+    """The frame's pixels, (H, W, 3), once the row is seen to be whole.
+
+    Raises:
+        HflowError: something is missing, can't be decoded or is of another size.
+    """
     check_key(row["key"])
     if row["image"] is None or row["image"]["bytes"] is None:
         raise HflowError("has no image")
@@ -182,7 +196,8 @@ def _decode(row: dict[str, Any]) -> np.ndarray:
     return pixels
 
 
-def _encode(row: dict[str, Any], pixels: np.ndarray) -> None:
+def encode_row(row: dict[str, Any], pixels: np.ndarray) -> None:
+    """Put the translated pixels, (H, W, 3), into the row as PNG, and the hashes of all it holds."""
     row["image"] = image_value(encode_png(pixels), f"{row['key']}.png")
     for name in ("image", "label", "label_train_ids"):
         row[f"{name}_sha256"] = row[name] and sha256(row[name]["bytes"]).hexdigest()
