@@ -49,10 +49,8 @@ def show_benchmark(
         print(f"ratio: {found.ratio:.2f}")
         print(f"difference in grey levels: largest {found.largest:.2g}, mean {found.mean:.2g}", end="; ")
         print(f"within 4 levels: {found.within_four:.3%}")
-    share = found.convolutions / found.translate
-    print(
-        f"convolutions alone, in {found.precision}: {1 / found.convolutions:.3g} frames/s; translate reaches {share:.0%}"
-    )
+    print(f"convolutions alone, in {found.precision}: {1 / found.convolutions:.3g} frames/s", end="; ")
+    print(f"translate reaches {found.convolutions / found.translate:.0%}")
     print(f"a large copy: {found.copy / 1e9:.3g} GB/s")
 
 
