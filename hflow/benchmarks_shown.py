@@ -1,17 +1,18 @@
 """What `hflow bench` prints."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from statistics import mean
 
 import torch
 
-from hflow.benchmark import Benchmark, benchmark, benchmark_others, fresh, table
+from hflow.benchmark import Benchmark, Clock, benchmark, benchmark_others, fresh, table
 from hflow.params import VARIANTS
 from hflow.stage_benchmark import benchmark_stages
 from hflow.training_benchmark import benchmark_training
 from hflow.translator import Precision
 
-__all__ = ["show_benchmark", "show_others", "show_stages", "show_table", "show_training"]
+__all__ = ["BATCHES", "SIZES", "show_benchmark", "show_others", "show_stages", "show_table", "show_training"]
 
 SIZES = ((256, 128), (512, 256), (1024, 512), (2048, 1024))
 BATCHES = (1, 4)
@@ -20,11 +21,20 @@ LOSSES = 50
 
 
 def show_benchmark(
-    variant: str, *, size: tuple[int, int], batch: int, rounds: int, device: torch.device, precision: Precision
+    variant: str,
+    *,
+    size: tuple[int, int],
+    batch: int,
+    rounds: int,
+    device: torch.device,
+    precision: Precision,
+    clock: Clock,
 ) -> None:
     """The plain network and the Translator by turns, and the device's limits."""
     expansions = VARIANTS[variant]
-    found = benchmark(expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision)
+    found = benchmark(
+        expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision, clock=clock
+    )
     how = f"{found.precision}, {found.backend}"
     print(f"{variant} {expansions}, {size[0]}x{size[1]}, batch {batch}, on {device}; translate in {how}")
     whole, style = (macs / 1e9 for macs in found.macs)
@@ -34,27 +44,43 @@ def show_benchmark(
         ("translate", found.translate, found.translate_memory),
     ):
         peak = "" if memory is None else f", peak memory {memory / 1e9:.2f} GB"
-        print(f"{name}: {1 / seconds:.3g} frames/s{peak}")
-    print(f"ratio: {found.ratio:.2f}")
-    print(f"difference in grey levels: largest {found.largest:.2g}, mean {found.mean:.2g}")
-    print(f"convolutions alone, in float32: {1 / found.convolutions:.3g} frames/s, of which translate reaches", end=" ")
-    print(f"{found.convolutions / found.translate:.0%}; copy: {found.copy / 1e9:.3g} GB/s")
+        print(f"{name}: out of memory" if seconds is None else f"{name}: {1 / seconds:.3g} frames/s{peak}")
+    if found.ratio is not None:
+        print(f"ratio: {found.ratio:.2f}")
+        print(f"difference in grey levels: largest {found.largest:.2g}, mean {found.mean:.2g}", end="; ")
+        print(f"within 4 levels: {found.within_four:.3%}")
+    print(f"convolutions alone, in {found.precision}: {1 / found.convolutions:.3g} frames/s", end="; ")
+    print(f"translate reaches {found.convolutions / found.translate:.0%}")
+    print(f"a large copy: {found.copy / 1e9:.3g} GB/s")
 
 
-def show_stages(variant: str, *, size: tuple[int, int], frames: int, device: torch.device) -> None:
+def show_stages(
+    variant: str, *, size: tuple[int, int], frames: int, batch: int, device: torch.device, precision: Precision
+) -> None:
     """Decode, network, encode, each alone, and the whole."""
-    found = benchmark_stages(VARIANTS[variant], size=size, frames=frames, device=device)
+    found = benchmark_stages(
+        VARIANTS[variant], size=size, frames=frames, batch=batch, device=device, precision=precision
+    )
     for name in ("decode", "network", "encode", "whole"):
         print(f"{name}: {1 / getattr(found, name):.3g} frames/s")
     print(f"the whole reaches {found.share:.0%} of the slowest stage alone")
 
 
 def show_training(
-    variant: str, *, size: tuple[int, int], batch: int, rounds: int, device: torch.device, precision: Precision
+    variant: str,
+    *,
+    size: tuple[int, int],
+    batch: int,
+    rounds: int,
+    device: torch.device,
+    precision: Precision,
+    clock: Clock,
 ) -> None:
     """The training step against the plain one."""
     expansions = VARIANTS[variant]
-    found = benchmark_training(expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision)
+    found = benchmark_training(
+        expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision, clock=clock
+    )
     print(f"{variant} {expansions}, {size[0]}x{size[1]}, batch {batch}, on {device}; train in {found.precision}")
     print(f"plain: {1 / found.plain:.3g} samples/s; train: {1 / found.train:.3g} samples/s; ratio: {found.ratio:.2f}")
     for first in range(0, len(found.losses), LOSSES):
@@ -62,23 +88,37 @@ def show_training(
         print(f"loss from step {first + 1} on: plain {plain:.4g}, train {ours:.4g}")
 
 
-def show_others(*, size: tuple[int, int], batch: int, rounds: int, device: torch.device) -> None:
+def show_others(*, size: tuple[int, int], batch: int, rounds: int, device: torch.device, clock: Clock) -> None:
     """Other methods' generators."""
-    for name, seconds in benchmark_others(size=size, batch=batch, rounds=rounds, device=device).items():
+    found = benchmark_others(size=size, batch=batch, rounds=rounds, device=device, clock=clock)
+    for name, seconds in found.items():
         print(f"{name}: {1 / seconds:.3g} frames/s")
 
 
-def show_table(variants: Sequence[str], *, rounds: int, device: torch.device, precision: Precision) -> None:
+def show_table(
+    variants: Sequence[str],
+    *,
+    sizes: Sequence[tuple[int, int]],
+    batches: Sequence[int],
+    rounds: int,
+    device: torch.device,
+    precision: Precision,
+    clock: Clock,
+) -> None:
     """A row for every variant, size and batch, each from a process of its own, printed as it is found."""
 
     def rows() -> Iterator[tuple[str, tuple[int, int], int, Benchmark | None]]:
-        for variant in variants:
-            for size in SIZES:
-                for batch in BATCHES:
-                    found = fresh(
-                        VARIANTS[variant], size=size, batch=batch, rounds=rounds, device=device, precision=precision
-                    )
-                    yield variant, size, batch, found
+        for size, batch, variant in itertools.product(sizes, batches, variants):
+            expansions = VARIANTS[variant]
+            found = fresh(
+                expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision, clock=clock
+            )
+            yield variant, size, batch, found
 
-    for line in table(rows()):
+    def others() -> Iterator[tuple[str, tuple[int, int], int, float]]:
+        for size in sizes:
+            found = benchmark_others(size=size, batch=1, rounds=rounds, device=device, clock=clock)
+            yield from ((name, size, 1, seconds) for name, seconds in found.items())
+
+    for line in table(rows(), others()):
         print(line, flush=True)

@@ -29,6 +29,8 @@ __all__ = [
     "ShardTask",
     "ShardWorker",
     "WorkerMarks",
+    "decode_row",
+    "encode_row",
     "translate_here",
     "worker_marks",
 ]
@@ -136,7 +138,7 @@ class ShardWorker:
         rejected: list[dict[str, Any]] = []
 
         def passed() -> Iterator[dict[str, Any]]:
-            for row, reason in self._pipeline.run(read_rows(task.path), _decode, _encode):
+            for row, reason in self._pipeline.run(read_rows(task.path), decode_row, encode_row):
                 advance(1)
                 if reason:
                     rejected.append(_without_images(row) | {"reason": reason})
@@ -178,8 +180,12 @@ def _worker(recipe: Recipe, device: str) -> ShardWorker:
     return ShardWorker(recipe, torch.device(device))
 
 
-def _decode(row: dict[str, Any]) -> np.ndarray:
-    """The frame's pixels, once the row is seen to be whole."""
+def decode_row(row: dict[str, Any]) -> np.ndarray:
+    """The frame's pixels, (H, W, 3), once the row is seen to be whole.
+
+    Raises:
+        HflowError: something is missing, can't be decoded or is of another size.
+    """
     check_key(row["key"])
     if row["image"] is None or row["image"]["bytes"] is None:
         raise HflowError("has no image")
@@ -199,7 +205,8 @@ def _decode(row: dict[str, Any]) -> np.ndarray:
     return pixels
 
 
-def _encode(row: dict[str, Any], pixels: np.ndarray) -> None:
+def encode_row(row: dict[str, Any], pixels: np.ndarray) -> None:
+    """Put the translated pixels, (H, W, 3), into the row as PNG, and the hashes of all it holds."""
     row["image"] = image_value(encode_png(pixels), f"{row['key']}.png")
     for name in ("image", "label", "label_train_ids"):
         row[f"{name}_sha256"] = row[name] and sha256(row[name]["bytes"]).hexdigest()

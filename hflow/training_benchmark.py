@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from hflow.benchmark import Clock
 from hflow.datasets.tensors import to_tensor
 from hflow.drawn_frames import drawn_frame
 from hflow.model import HierarchyFlow
@@ -56,6 +57,7 @@ def benchmark_training(
     rounds: int,
     device: torch.device,
     precision: Precision = "auto",
+    clock: Clock = time.perf_counter,
 ) -> TrainingBenchmark:
     """Train two copies of one network by turns, on drawn pictures, each with its own way of making a step.
 
@@ -65,6 +67,7 @@ def benchmark_training(
         batch: samples a step.
         rounds: steps of each, after one that isn't timed.
         precision: of the step as `hflow train` runs it.
+        clock: what times; see `busy_clock`.
     """
     torch.manual_seed(0)
     contents, styles = (_pictures(range(i * PICTURES, (i + 1) * PICTURES), size).to(device) for i in range(2))
@@ -84,8 +87,8 @@ def benchmark_training(
     )
     network = copy.deepcopy(start)
     module, optimizer = set_up(fabric, network, torch.optim.Adam(network.parameters(), lr=1e-4), encoder)
-    ours = _step(module, optimizer, encoder, _loss, fabric.backward)
-    plain = _step(start, torch.optim.Adam(start.parameters(), lr=1e-4), unordered, _plain_loss, Tensor.backward)
+    ours = _step(module, optimizer, encoder, _loss, fabric.backward, clock)
+    plain = _step(start, torch.optim.Adam(start.parameters(), lr=1e-4), unordered, _plain_loss, Tensor.backward, clock)
     seconds, losses = [], []
     with progress("bench", rounds, unit="rounds") as advance:
         for number in range(rounds + 1):
@@ -110,17 +113,18 @@ def _step(
     encoder: Encoder,
     loss_of: Callable[[nn.Module, Encoder, Tensor, Tensor], Tensor],
     backward: Callable[[Tensor], None],
+    clock: Clock,
 ) -> Callable[[Tensor, Tensor], tuple[float, float]]:
     """A training step: from content and style, (B, 3, H, W), to the seconds it took and its loss."""
 
     def step(content: Tensor, style: Tensor) -> tuple[float, float]:
-        begin = time.perf_counter()
+        begin = clock()
         loss = loss_of(module, encoder, content, style)
         optimizer.zero_grad(set_to_none=True)
         backward(loss)
         optimizer.step()
         value = loss.item()  # Waits for a GPU.
-        return time.perf_counter() - begin, value
+        return clock() - begin, value
 
     return step
 

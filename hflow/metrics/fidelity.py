@@ -1,9 +1,14 @@
 """How much of the content a translation kept, pixel by pixel; lpips.py tells it in features."""
 
+import torch
 from torch import Tensor
-from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torch.nn import functional as F
+from torchmetrics.functional.image import peak_signal_noise_ratio
 
 __all__ = ["psnr", "ssim"]
+
+HALF_WINDOW, SIGMA = 5, 1.5
+C1, C2 = 0.01**2, 0.03**2
 
 
 def ssim(images: Tensor, reference: Tensor) -> Tensor:
@@ -18,9 +23,21 @@ def ssim(images: Tensor, reference: Tensor) -> Tensor:
     Returns:
         (B,), at most 1; higher is closer, 1 is equal.
     """
-    value = structural_similarity_index_measure(images, reference, data_range=1.0, reduction="none")
-    assert isinstance(value, Tensor)
-    return value.reshape(len(images))
+    # A CPU weighs each channel by itself quickly where channels come last; a Gaussian is a column's times a row's.
+    order = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
+    x, y = (
+        F.pad(maps, [HALF_WINDOW] * 4, mode="reflect").contiguous(memory_format=order) for maps in (images, reference)
+    )
+    maps = torch.cat([x, y, x * x + y * y, x * y], dim=1)  # (B, 12, H + 10, W + 10)
+    taps = torch.exp(-(torch.arange(-HALF_WINDOW, HALF_WINDOW + 1, device=maps.device) ** 2) / (2 * SIGMA**2))
+    taps = (taps / taps.sum()).to(maps.dtype).expand(maps.shape[1], 1, -1)  # (12, 1, 11)
+    maps = F.conv2d(maps, taps[..., None], groups=len(taps))
+    maps = F.conv2d(maps, taps[:, :, None], groups=len(taps))
+    mean_x, mean_y, squares, products = maps.chunk(4, dim=1)  # (B, 3, H, W)
+    of_means, of_squares = mean_x * mean_y, mean_x * mean_x + mean_y * mean_y
+    variances = (squares - of_squares).clamp_min(0)
+    upper = (2 * of_means + C1) * (2 * (products - of_means) + C2)
+    return (upper / ((of_squares + C1) * (variances + C2))).mean(dim=(1, 2, 3))
 
 
 def psnr(images: Tensor, reference: Tensor) -> Tensor:

@@ -19,8 +19,8 @@ from hflow.model.winograd import STEP, transform_weight, winograd_convolve
 
 __all__ = ["FoldedTransfer", "fusion_weights"]
 
-ROWS = 16
-"""Rows of a strip: enough work for a convolution, few enough that what lies between convolutions stays in the cache."""
+PIXELS = 1 << 14
+"""Of a strip: enough work for a convolution, few enough that what lies between convolutions stays in the cache."""
 
 WIDE = 24
 """Input channels from which Winograd's products save more than its transforms cost, in float32."""
@@ -34,11 +34,11 @@ class FoldedTransfer:
 
     Args:
         network: the network, in float32.
-        rows: rows of a strip; changes speed and rounding alone.
+        rows: rows of a strip, by default as many as have PIXELS; changes speed and rounding alone.
         dtype: of what the Affine-Nets compute and keep, float32 or bfloat16. The rest, statistics with it, is float32.
     """
 
-    def __init__(self, network: HierarchyFlow, rows: int = ROWS, dtype: torch.dtype = torch.float32):
+    def __init__(self, network: HierarchyFlow, rows: int | None = None, dtype: torch.dtype = torch.float32):
         self.network, self.rows, self.dtype = network, rows, dtype
         self._couplings = [coupling for coupling in network.couplings if isinstance(coupling, Coupling)]
         self._buffers: dict[tuple[str, torch.dtype], Tensor] = {}
@@ -186,8 +186,9 @@ class FoldedTransfer:
         return x
 
     def _strips(self, x: Tensor) -> Iterator[slice]:
-        height = x.shape[2]
-        return (slice(top, min(top + self.rows, height)) for top in range(0, height, self.rows))
+        height, width = x.shape[2:]
+        rows = self.rows or max(1, PIXELS // width)
+        return (slice(top, min(top + rows, height)) for top in range(0, height, rows))
 
     def _floats(self, strip: Tensor) -> Tensor:
         """A strip, (1, C, h, W), in float32."""
