@@ -25,7 +25,8 @@ def test_the_default_is_the_town() -> None:
 def test_the_papers_setting_is_the_papers() -> None:
     values = yaml.safe_load(preset_text("gta2cityscapes"))
     assert values["prepare"]["size"] == [512, 256]
-    assert values["loss"] == {"lambda_style": 0.1, "k": 0.8, "style_layers": ["relu1_1", "relu2_1", "relu3_1"]}
+    layers = ["relu1_1", "relu2_1", "relu3_1"]
+    assert values["loss"] == {"lambda_style": 0.1, "k": 0.8, "std_weight": 1.0, "bands": 1, "style_layers": layers}
     assert values["encoder"]["name"] == "vgg19"
     training = values["train"]
     assert (training["steps"], training["batch_size"], training["crop"]) == (300_000, 1, [256, 256])
@@ -34,7 +35,7 @@ def test_the_papers_setting_is_the_papers() -> None:
 
 FAULTS = {
     "loss.lamda_style": ("lambda_style", "lamda_style"),
-    "loss.k": ("k: 0.8", "k: 1.5"),
+    "loss.k": ("k: 1.0", "k: 1.5"),
     "train.steps": ("steps: 200", "steps: 0"),
     "prepare.fit": ("fit: crop", "fit: squash"),
     "train.batch_size": ("batch_size: 2 ", "batch_size: two "),
