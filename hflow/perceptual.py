@@ -187,6 +187,8 @@ def aligned_style_loss(
 
 def _band_statistics(features: Tensor, bands: int) -> tuple[Tensor, Tensor]:
     """Of (B, C, H, W), the mean and the std of each band and channel, (bands B, C) each."""
+    if features.shape[2] < bands:
+        raise HflowError(f"features {features.shape[2]} pixels high have no {bands} bands: lower loss.bands")
     means, stds = zip(*(_statistics(band) for band in features.tensor_split(bands, dim=2)), strict=True)
     return torch.cat(means), torch.cat(stds)
 

@@ -152,3 +152,9 @@ def test_the_weight_of_the_stds_leaves_the_means_alone() -> None:
     ]
     assert losses[0] == pytest.approx(4, rel=1e-4)
     assert losses[2] - losses[0] == pytest.approx(3 * (losses[1] - losses[0]), rel=1e-4)
+
+
+def test_more_bands_than_rows_are_refused_by_name() -> None:
+    features = {"relu1_1": torch.zeros(1, 1, 3, 4)}
+    with pytest.raises(HflowError, match=r"3 pixels high have no 4 bands: lower loss\.bands"):
+        aligned_style_loss(features, features, k=1, layers=["relu1_1"], bands=4)
