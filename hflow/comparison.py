@@ -87,13 +87,22 @@ class Comparison:
 
 
 def compare(
-    a: Path, b: Path, *, prepared: Path, frames: int = 200, seed: int = 0, device: str = "cpu", examples: int = 12
+    a: Path,
+    b: Path,
+    *,
+    prepared: Path,
+    names: tuple[str, str] | None = None,
+    frames: int = 200,
+    seed: int = 0,
+    device: str = "cpu",
+    examples: int = 12,
 ) -> Comparison:
     """Compare two translated datasets frame by frame, or two models on the same frames.
 
     Args:
         a, b: two folders with a manifest.parquet, as `hflow translate` writes them, or two models.
         prepared: for models, the folder that prepare wrote, whose source frames both translate.
+        names: what the two are called; their paths otherwise.
         frames: how many of these, evenly spaced.
         seed: for models, of the choice of a style for each frame.
         device: for models, where to translate.
@@ -105,9 +114,13 @@ def compare(
     kinds = {kind_of(a), kind_of(b)}
     if len(kinds) > 1:
         raise HflowError(f"one of {a} and {b} is a dataset and the other a model: name two of a kind")
-    if kinds == {"dataset"}:
-        return _compared(DatasetFrames(a), DatasetFrames(b), examples)
-    first, second = (ModelFrames(place, prepared, frames, seed, device) for place in (a, b))
+    sides: list[Frames] = [
+        DatasetFrames(place) if kinds == {"dataset"} else ModelFrames(place, prepared, frames, seed, device)
+        for place in (a, b)
+    ]
+    for side, name in zip(sides, names or (), strict=bool(names)):
+        side.name = name
+    first, second = sides
     return _compared(first, second, examples)
 
 

@@ -4,6 +4,7 @@ import json
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
@@ -16,6 +17,9 @@ from PIL import Image
 
 from hflow import registry as registry_module
 from hflow import stages
+from hflow.commands.compare import compare
+from hflow.datasets.images import encode_png
+from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.errors import HflowError
 from hflow.files import project_root, write_json
 from hflow.model.store import load_model
@@ -24,6 +28,7 @@ from hflow.registry import Registry, fetch_model
 from hflow.release import release, rollback
 from hflow.translator import Translator
 from tests.models import write_model
+from tests.pictures import random_picture
 
 PROTOCOL = {"steps": 3, "validation_sha256": "v", "classes": ["road", "sky"], "training_frames": 4}
 
@@ -65,6 +70,19 @@ def _ran(seed: int, translated: float, *, source: float = 0.3, lost: int = 0) ->
     write_json(stages.PREPARED / "stats.json", {"source/train": {"given": 3 + lost}})
     stages.EVALUATE_PLOTS.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(stages.EVALUATE_PLOTS / "before-after.png")
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def _frame() -> dict[str, Any]:
+    """A prepared frame without a label."""
+    image = image_value(encode_png(random_picture(0)), "0.png")
+    none = image_value(None, "0.png")
+    sizes = {"width": 48, "height": 24}
+    return {"key": "0", "image": image, "label": none, "label_train_ids": none, **sizes, "source_path": "0.png"}
 
 
 def _champion(params: Params) -> str | None:
@@ -190,6 +208,18 @@ def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params:
         assert load_model(Path("models:/town@champion")).sha256 == load_model(stages.MODEL).sha256
     with pytest.raises(HflowError, match="nothing to release"):
         release(champion)
+
+
+def test_two_registered_versions_are_compared(params: Params, tmp_path: Path) -> None:
+    write_shard(_folder(stages.PREPARED / "source/train") / "shard-0.parquet", [_frame()], PREPARED_SCHEMA)
+    for seed in (0, 1):
+        _ran(seed, 0.4)
+        release(params)
+    write_json(stages.PREPARED / "stats.json", {"classes": ["road"]})
+    compare("models:/town/1", "models:/town/2", out=tmp_path / "compare", device="cpu")
+    page = (tmp_path / "compare/index.html").read_text()
+    assert "<h1>models:/town/1 (A) and models:/town/2 (B)</h1>" in page
+    assert "1 of 1 frames differ" in page
 
 
 def test_a_released_model_is_loaded_by_mlflow(params: Params) -> None:

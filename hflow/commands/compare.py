@@ -7,20 +7,22 @@ from typing import Annotated
 import typer
 
 from hflow import stages
-from hflow.commands.console import Device
+from hflow.commands.console import DEFAULT, Device, ParamsFile
+from hflow.params import load_params
 
 __all__ = ["compare"]
 
 
 def compare(
-    a: Annotated[Path, typer.Argument(help="A translated dataset or a model.")],
-    b: Annotated[Path, typer.Argument(help="Another one of the same kind.")],
+    a: Annotated[str, typer.Argument(help="A translated dataset, a model, or models:/NAME/VERSION.")],
+    b: Annotated[str, typer.Argument(help="Another one of the same kind.")],
     out: Annotated[Path, typer.Option(help="The folder to write the page to.")] = Path("compare"),
     prepared: Annotated[Path, typer.Option(help="Models translate its source frames.")] = stages.PREPARED,
     frames: Annotated[int, typer.Option(min=1, help="How many frames two models are compared on.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame, for models.")] = 0,
     device: Device = "auto",
     examples: Annotated[int, typer.Option(min=1, max=50, help="How many changes to show.")] = 12,
+    params: ParamsFile = DEFAULT,
 ) -> None:
     """Show what differs between two translated datasets or two models, frame by frame, on a page like the report."""
     from hflow.comparison import compare
@@ -28,7 +30,11 @@ def compare(
     from hflow.devices import pick_device
 
     where = str(pick_device(device))
-    comparison = compare(a, b, prepared=prepared, frames=frames, seed=seed, device=where, examples=examples)
+    known = load_params(params) if params.is_file() else None
+    places = {name: stages.find_model(name, known) for name in (a, b)}
+    comparison = compare(
+        places[a], places[b], names=(a, b), prepared=prepared, frames=frames, seed=seed, device=where, examples=examples
+    )
     stats = prepared / "stats.json"
     classes = json.loads(stats.read_text(encoding="utf-8"))["classes"] if stats.is_file() else []
     page = write_comparison(comparison, out, classes=classes)
