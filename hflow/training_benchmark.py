@@ -133,7 +133,9 @@ def _plain_loss(network: nn.Module, encoder: Encoder, content: Tensor, style: Te
     """Equation 4 as it reads, every image through the whole encoder."""
     params = LossParams()
     output, wanted_content, wanted_style = encoder(network(content, style)), encoder(content), encoder(style)
-    of_style = aligned_style_loss(output, wanted_style, k=params.k, layers=params.style_layers)
+    of_style = aligned_style_loss(
+        output, wanted_style, k=params.k, layers=params.style_layers, std_weight=params.std_weight, bands=params.bands
+    )
     return content_loss(output, wanted_content) + params.lambda_style * of_style
 
 

@@ -158,3 +158,12 @@ def test_more_bands_than_rows_are_refused_by_name() -> None:
     features = {"relu1_1": torch.zeros(1, 1, 3, 4)}
     with pytest.raises(HflowError, match=r"3 pixels high have no 4 bands: lower loss\.bands"):
         aligned_style_loss(features, features, k=1, layers=["relu1_1"], bands=4)
+
+
+def test_in_bfloat16_the_features_are_near_and_float32() -> None:
+    encoder, images = load_encoder("vgg16"), torch.rand(1, 3, 32, 48)
+    wanted = encoder(images)
+    encoder.stages.to(torch.bfloat16)
+    for layer, features in encoder(images).items():
+        assert features.dtype == torch.float32
+        assert (features - wanted[layer]).abs().mean() < 0.03 * wanted[layer].abs().mean()
