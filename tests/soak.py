@@ -33,6 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", type=int, default=1000)
     parser.add_argument("--kills", type=int, default=40, help="at most so many")
+    parser.add_argument("--minutes", type=float, default=4, help="of killing; after that it goes through")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -41,23 +42,24 @@ def main() -> int:
         return 0
     folder = Path(tempfile.mkdtemp(prefix="hflow-soak-"))
     try:
-        return _soak(folder, options.frames, options.kills, random.Random(options.seed))
+        return _soak(folder, options.frames, options.kills, 60 * options.minutes, random.Random(options.seed))
     finally:
         shutil.rmtree(folder)
 
 
-def _soak(folder: Path, frames: int, most: int, chance: random.Random) -> int:
+def _soak(folder: Path, frames: int, most: int, longest: float, chance: random.Random) -> int:
     _make(folder, frames)
     start = time.monotonic()
     _translate(folder, folder / "undisturbed")
     seconds = time.monotonic() - start
-    kills = 0
+    start, kills = time.monotonic(), 0
     while True:
         child = subprocess.Popen([sys.executable, "-m", "tests.soak", "--child", str(folder)], start_new_session=True)
         try:
             # From the start of the work on, not of the interpreter.
             _wait_for_work(folder, child)
-            through = kills == most or (folder / "killed" / "translated").exists()
+            late = kills == most or time.monotonic() - start > longest
+            through = late or (folder / "killed" / "translated").exists()
             child.wait(None if through else chance.uniform(0, seconds / 4))
             break
         except subprocess.TimeoutExpired:

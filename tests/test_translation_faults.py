@@ -184,14 +184,15 @@ def test_a_run_of_several_processes_that_is_ended_takes_them_all_with_it(
         _translate(given, model, tmp_path, devices=2)
 
     child = _fork(run, tmp_path / "said")
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while not list(tmp_path.glob("work/*.json")):
-        assert time.monotonic() < end, (tmp_path / "said").read_text()
+        assert time.monotonic() < end, "no shard is finished"
         time.sleep(0.005)
     workers = descendants(child)
     assert len(workers) >= 2
     os.kill(child, number)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (143 if number == signal.SIGTERM else -9)
+    end = time.monotonic() + 400  # one that was still starting ends once it has started
     while any(b"spawn_main" in _command(worker) for worker in workers):
         assert time.monotonic() < end, "a worker lives on"
         time.sleep(0.02)

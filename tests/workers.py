@@ -8,7 +8,7 @@ from pathlib import Path
 __all__ = ["descendants", "kill_a_worker"]
 
 
-def kill_a_worker(above: int, work: Path, known: set[int] | None = None, seconds: float = 120) -> None:
+def kill_a_worker(above: int, work: Path, known: set[int] | None = None, seconds: float = 400) -> None:
     """Kill -9 a worker process below another process, but none of those known, once a shard is finished."""
     end = time.monotonic() + seconds
     while not list(work.glob("*.json")):
