@@ -153,8 +153,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     saved = load_newest(job.work)
     if not saved:
         network.start_from(map(image, first))
-        with fabric.autocast():
-            learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed)
+        learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed, autocast=fabric.autocast)
     optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
     encoder = load_encoder(job.encoder.name, job.encoder.weights).to(fabric.device)
     encoder.scales = measure_scales(encoder, map(image, first))

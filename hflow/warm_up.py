@@ -6,6 +6,7 @@ contrasts.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -20,12 +21,21 @@ __all__ = ["MOST_IMAGES", "learn_styles"]
 MOST_IMAGES = 256
 """Their statistics are measured once, before the first step."""
 
+Statistics = list[tuple[Tensor, Tensor]]
+"""The mean and the std of every coupling's channels, (B, C) each."""
+
 BATCH = 8
 LEARNING_RATE = 1e-3
 
 
 def learn_styles(
-    network: HierarchyFlow, image: Callable[[int], Tensor], count: int, *, steps: int, seed: int
+    network: HierarchyFlow,
+    image: Callable[[int], Tensor],
+    count: int,
+    *,
+    steps: int,
+    seed: int,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> list[float]:
     """Teach the Style-Net, and nothing else, to ask of every coupling what the coupling finds in the style image.
 
@@ -37,6 +47,8 @@ def learn_styles(
         count: of the images; of more than `MOST_IMAGES` as many are taken, evenly spaced.
         steps: of Adam, with a learning rate that falls to zero, on eight images each.
         seed: of the order of the images.
+        autocast: the context of the Style-Net's passes. It is entered anew for each, since inside one context autocast
+            keeps the weights that it has cast, and steps would change nothing.
 
     Returns:
         The loss of every step: squared differences of means and stds, averaged over channels, summed over couplings.
@@ -55,7 +67,9 @@ def learn_styles(
     with progress("learn styles", steps, unit="steps") as advance:
         for _ in range(steps):
             drawn = random.integers(len(chosen), size=BATCH)
-            loss = torch.stack([_loss(network, image(chosen[j]), wanted[j]) for j in drawn]).mean()
+            with autocast():
+                code = _codes(network, [image(chosen[j]) for j in drawn])
+            loss = _loss(network.statistics(code.float()), [wanted[j] for j in drawn])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -65,13 +79,17 @@ def learn_styles(
     return losses
 
 
-def _loss(network: HierarchyFlow, image: Tensor, wanted: list[tuple[Tensor, Tensor]]) -> Tensor:
-    code = network.encode_style(image.contiguous(memory_format=torch.channels_last))  # (1, 8)
-    with torch.autocast(image.device.type, enabled=False):
-        asked = network.statistics(code.float())
-        terms = [
-            F.mse_loss(ours, theirs)
-            for pair, wanted_pair in zip(asked, wanted, strict=True)
-            for ours, theirs in zip(pair, wanted_pair, strict=True)
-        ]
-        return torch.stack(terms).sum()
+def _codes(network: HierarchyFlow, images: list[Tensor]) -> Tensor:
+    """The style codes, (B, 8), of images (1, 3, H, W), in one pass where their sizes are the same."""
+    batches = [torch.cat(images)] if len({image.shape for image in images}) == 1 else images
+    return torch.cat([network.encode_style(b.contiguous(memory_format=torch.channels_last)) for b in batches])
+
+
+def _loss(asked: Statistics, wanted: list[Statistics]) -> Tensor:
+    """Of the statistics asked for, (B, C) a coupling, and of those wanted by each of the B images, (1, C)."""
+    terms = [
+        F.mse_loss(ours, torch.cat([statistics[level][moment] for statistics in wanted]))
+        for level, pair in enumerate(asked)
+        for moment, ours in enumerate(pair)
+    ]
+    return torch.stack(terms).sum()

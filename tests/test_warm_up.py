@@ -1,5 +1,8 @@
 """The warm-up teaches the Style-Net what an image's own statistics are."""
 
+from contextlib import nullcontext
+
+import pytest
 import torch
 
 from hflow.model import HierarchyFlow
@@ -22,10 +25,12 @@ def _change(network: HierarchyFlow, images: list[torch.Tensor]) -> float:
         return sum(float((network(image, image) - image).abs().mean()) for image in images) / len(images)
 
 
-def test_afterwards_an_image_in_its_own_style_stays_nearly_as_it_is() -> None:
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_afterwards_an_image_in_its_own_style_stays_nearly_as_it_is(precision: str) -> None:
     network, images = _network()
     before = _change(network, images)
-    losses = learn_styles(network, images.__getitem__, len(images), steps=150, seed=0)
+    autocast = nullcontext if precision == "fp32" else lambda: torch.autocast("cpu", torch.bfloat16)
+    losses = learn_styles(network, images.__getitem__, len(images), steps=150, seed=0, autocast=autocast)
     assert losses[-1] < losses[0] / 4
     assert _change(network, images) < before / 2
 
@@ -42,3 +47,23 @@ def test_no_steps_change_nothing() -> None:
     before = {name: value.clone() for name, value in network.state_dict().items()}
     assert learn_styles(network, images.__getitem__, len(images), steps=0, seed=0) == []
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_under_autocast_the_style_encoder_learns_too() -> None:
+    """Its steps see each other: the losses are not those of an encoder that stays as it is."""
+    learned, images = _network()
+    frozen, _ = _network()
+    frozen.style_encoder.requires_grad_(False)
+    losses = [
+        learn_styles(
+            network,
+            images.__getitem__,
+            len(images),
+            steps=40,
+            seed=0,
+            autocast=lambda: torch.autocast("cpu", torch.bfloat16),
+        )
+        for network in (learned, frozen)
+    ]
+    assert losses[0][0] == losses[1][0]
+    assert losses[0][-1] < losses[1][-1]
