@@ -28,7 +28,10 @@ from hflow.translation import TRANSLATED_SCHEMA, choose_style
 
 __all__ = ["make_baselines"]
 
-CODE = ("baselines.py", "baseline_sets.py", "datasets/images.py", "datasets/shards.py", "metrics/fidelity.py")
+CODE = (
+    *("baselines.py", "baseline_sets.py", "frame_pipeline.py", "shard_translation.py", "metrics/fidelity.py"),
+    *("datasets/images.py", "datasets/shards.py", "datasets/tensors.py"),
+)
 
 Recolour = Callable[[np.ndarray, np.ndarray], np.ndarray]
 

@@ -292,4 +292,6 @@ def _begin(threads: int) -> None:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         free = next(1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
         if now is not None:
-            resource.setrlimit(resource.RLIMIT_DATA, (now + free, resource.RLIM_INFINITY))
+            hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+            soft = now + free if hard == resource.RLIM_INFINITY else min(now + free, hard)
+            resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))

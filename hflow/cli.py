@@ -100,7 +100,7 @@ def translate(
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(help="A folder that translate wrote.")] = stages.TRANSLATED,
+    path: Annotated[Path, typer.Argument(help="A folder that translate or export wrote.")] = stages.TRANSLATED,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
 ) -> None:
     """Read a translated dataset again and name whatever is not as it was written; exit status 1 if anything is."""

@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import socket
 import tempfile
@@ -164,10 +165,14 @@ def remove_leftovers(path: Path) -> None:
     The folder that was to be replaced, and is without its name, gets it back.
     """
     path = path.resolve()
+    # What tempfile puts into a name has no dot: the siblings of "NAME.something" are not those of NAME.
+    ours = re.compile(rf"\.{re.escape(path.name)}\.[^.]+\.(tmp|old)")
     for left in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        if not ours.fullmatch(left.name):
+            continue
         if left.suffix == ".old" and not path.exists():
             left.rename(path)
-        elif left.suffix in (".tmp", ".old"):
+        else:
             shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
 

@@ -78,7 +78,7 @@ def translate_folder(
         ):
             for path in given:
                 if job.still_there(done.get(path), path):
-                    rows[path] = done[path]
+                    rows[path] = done[path] | {"model": job.name}
                     advance()
             for row, reason in job.pipeline.run(
                 ({"key": key, "source_path": path} for path, key in given.items() if path not in rows),

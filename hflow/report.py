@@ -233,6 +233,8 @@ def _facts(evaluation: Evaluation, data: DataParams) -> list[tuple[str, list[tup
         "encoder": config.get("encoder", {}).get("name"),
         "λ, style weight": config.get("loss", {}).get("lambda_style"),
         "k, aligned channels": config.get("loss", {}).get("k"),
+        "weight of the stds": config.get("loss", {}).get("std_weight"),
+        "bands": config.get("loss", {}).get("bands"),
         "style layers": config.get("loss", {}).get("style_layers"),
         "size": config.get("size"),
         **{name.replace("_", " "): value for name, value in config.get("train", {}).items()},

@@ -39,6 +39,7 @@ CODE = (
     "segmentation_networks.py",
     "metrics/segments.py",
     "datasets/images.py",
+    "datasets/shards.py",
     "datasets/tensors.py",
 )
 SCALES = (0.75, 1.5)

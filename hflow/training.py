@@ -32,7 +32,10 @@ from hflow.warm_up import learn_styles
 
 __all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
 
-CODE = ("model", "perceptual.py", "training.py", "warm_up.py", "datasets/pairs.py", "datasets/images.py")
+CODE = (
+    *("model", "perceptual.py", "training.py", "warm_up.py"),
+    *("datasets/images.py", "datasets/pairs.py", "datasets/shards.py", "datasets/tensors.py"),
+)
 FIRST_IMAGES = 32
 SHEET_ROWS = 4
 
@@ -117,7 +120,9 @@ def train(
         "size": params.size,
         "encoder": {"name": encoder.name, "scales": scales},
         "loss": loss.model_dump(mode="json"),
-        "train": params.model_dump(mode="json", include={"steps", "batch_size", "learning_rate", "crop", "seed"}),
+        "train": params.model_dump(
+            mode="json", include={"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed"}
+        ),
     }
     styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
     publish(dict(model_files(network, styles, config)), out)
@@ -153,7 +158,9 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     saved = load_newest(job.work)
     if not saved:
         network.start_from(map(image, first))
-        learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed, autocast=fabric.autocast)
+        # Its losses are too small for float16 without the scaling of training's own steps.
+        autocast = nullcontext if params.precision == "16-mixed" else fabric.autocast
+        learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed, autocast=autocast)
     optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
     encoder = load_encoder(job.encoder.name, job.encoder.weights).to(fabric.device)
     encoder.scales = measure_scales(encoder, map(image, first))

@@ -152,7 +152,7 @@ def test_kill_9_within_a_shard_repeats_that_shard_alone(
     given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     def killed_in_the_middle() -> None:
-        encode, done = shard_translation._encode, 0
+        encode, done = shard_translation.encode_row, 0
 
         def dying(row: dict[str, Any], pixels: np.ndarray) -> None:
             nonlocal done
@@ -161,7 +161,7 @@ def test_kill_9_within_a_shard_repeats_that_shard_alone(
                 os.kill(os.getpid(), signal.SIGKILL)
             encode(row, pixels)
 
-        shard_translation._encode = dying
+        shard_translation.encode_row = dying
         _translate(given, model, tmp_path, workers=1)
 
     status = os.waitpid(_fork(killed_in_the_middle, tmp_path / "said"), 0)[1]

@@ -38,6 +38,8 @@ def bench(
     sizes = benchmarks_shown.SIZES if size is None else (size,)
     batches = benchmarks_shown.BATCHES if batch is None else (batch,)
     size, batch, where = size or (512, 256), batch or 1, pick_device(device)
+    if busy and where.type != "cpu":
+        raise HflowError("--busy counts a processor's seconds, which say nothing of a GPU's work: leave it out")
     if stages:
         for name in names:
             benchmarks_shown.show_stages(name, size=size, frames=stages, batch=batch, device=where, precision=precision)
