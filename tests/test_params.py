@@ -30,7 +30,7 @@ def test_the_papers_setting_is_the_papers() -> None:
     assert values["encoder"]["name"] == "vgg19"
     training = values["train"]
     assert (training["steps"], training["batch_size"], training["crop"]) == (300_000, 1, [256, 256])
-    assert training["learning_rate"] == 1e-5
+    assert (training["learning_rate"], training["warm_up"]) == (1e-5, 0)
 
 
 FAULTS = {
