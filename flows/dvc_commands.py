@@ -36,7 +36,9 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
     for stage, entries in json.loads(_output("status", "--json", "--with-deps", target)).items():
         groups = {kind: things for entry in entries if isinstance(entry, dict) for kind, things in entry.items()}
         outs = _flat(groups.get("changed outs", {}))
-        if "changed deps" in groups and outs and set(outs.values()) == {"deleted"}:
+        deps = _flat(groups.get("changed deps", {}))
+        # A run that was stopped has removed a stage's outputs as well, but what it depends on is known to have changed.
+        if deps and "modified" not in deps.values() and outs and set(outs.values()) == {"deleted"}:
             said[stage] = ["it has not run here"]
         elif groups:
             said[stage] = [f"{kind}: {', '.join(_flat(things))}" for kind, things in groups.items()]

@@ -35,7 +35,7 @@ def test_the_papers_setting_is_the_papers() -> None:
 
 FAULTS = {
     "loss.lamda_style": ("lambda_style", "lamda_style"),
-    "loss.k": ("k: 1.0", "k: 1.5"),
+    "loss.k": ("k: 0.8", "k: 1.5"),
     "train.steps": ("steps: 200", "steps: 0"),
     "prepare.fit": ("fit: crop", "fit: squash"),
     "train.batch_size": ("batch_size: 2 ", "batch_size: two "),
