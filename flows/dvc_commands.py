@@ -5,7 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+
+import yaml
 
 from flows.processes import run_command
 from hflow.errors import HflowError
@@ -36,9 +39,8 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
     for stage, entries in json.loads(_output("status", "--json", "--with-deps", target)).items():
         groups = {kind: things for entry in entries if isinstance(entry, dict) for kind, things in entry.items()}
         outs = _flat(groups.get("changed outs", {}))
-        deps = _flat(groups.get("changed deps", {}))
-        # A run that was stopped has removed a stage's outputs as well, but what it depends on is known to have changed.
-        if deps and "modified" not in deps.values() and outs and set(outs.values()) == {"deleted"}:
+        # A run that was stopped has removed a stage's outputs too, but DVC knows the stage from the run before.
+        if "changed deps" in groups and outs and set(outs.values()) == {"deleted"} and not _locked(stage):
             said[stage] = ["it has not run here"]
         elif groups:
             said[stage] = [f"{kind}: {', '.join(_flat(things))}" for kind, things in groups.items()]
@@ -56,6 +58,13 @@ def pull(*targets: str) -> None:
         code = dvc("fetch", "--run-cache")
         if code != 0:
             raise HflowError("the DVC remote can't be read, its reason is above: correct it with `dvc remote modify`")
+
+
+def _locked(stage: str) -> bool:
+    """Whether DVC has noted a run of this stage, "NAME" or "FOLDER/dvc.yaml:NAME"."""
+    file, _, name = stage.rpartition(":")
+    lock = Path(file or "dvc.yaml").with_suffix(".lock")
+    return lock.is_file() and name in yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
 
 
 def _flat(things: Mapping[str, Any]) -> dict[str, str]:

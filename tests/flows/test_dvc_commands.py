@@ -43,6 +43,13 @@ def test_changes_are_named_and_none_are_none(project: Path) -> None:
     assert changes("first") == {"first": ["changed deps: in"]}
 
 
+def test_a_stage_whose_run_was_stopped_has_run_here(project: Path) -> None:
+    assert dvc("repro", "--quiet") == 0
+    (project / "params.yaml").write_text("loss: {k: 0.7}\n")
+    (project / "out").unlink()  # DVC removes what a stage makes before it runs again.
+    assert changes()["evaluate"] == ["changed deps: loss.k", "changed outs: out"]
+
+
 def test_a_remote_is_seen(project: Path) -> None:
     assert not has_remote()
     dvc("remote", "add", "--quiet", "store", str(project / "store"))
