@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torchmetrics.functional.image import peak_signal_noise_ratio
 
 __all__ = ["psnr", "ssim"]
 
@@ -49,4 +48,7 @@ def psnr(images: Tensor, reference: Tensor) -> Tensor:
     Returns:
         (B,), decibels; higher is closer, infinite where they are equal.
     """
+    # Here, since importing it takes longer than importing PyTorch, and translation measures SSIM alone.
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
     return peak_signal_noise_ratio(images, reference, data_range=1.0, reduction="none", dim=(1, 2, 3))
