@@ -1,5 +1,6 @@
 """What several tests need: two small prepared domains, and a trained model of them."""
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,10 +8,12 @@ import pytest
 import torch
 
 from hflow.datasets.shards import shard_files
+from hflow.model.store import TrainedModel, load_model
 from hflow.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
 from hflow.preparation import prepare
 from hflow.training import TrainingLogger, TrainingResult, train
 from tests.pictures import write_cityscapes, write_gta
+from tests.translations import bytes_of, translate
 
 # Some tests fork, and a forked process has none of the threads that OpenMP believes in: with several it would wait.
 torch.set_num_threads(1)
@@ -89,3 +92,25 @@ def model_folder(project: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     out = tmp_path_factory.mktemp("trained")
     project.train(out)
     return out / "model"
+
+
+@pytest.fixture(scope="module")
+def model(model_folder: Path) -> TrainedModel:
+    return load_model(model_folder)
+
+
+@pytest.fixture
+def given(project: Project, tmp_path: Path) -> Project:
+    """The prepared frames, to be broken."""
+    shutil.copytree(project.prepared, tmp_path / "given" / "prepared")
+    shutil.copytree(project.sets, tmp_path / "given" / "sets")
+    return Project(tmp_path / "given")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(project: Project, model: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What a run gives that nothing disturbs."""
+    out = tmp_path_factory.mktemp("undisturbed")
+    shutil.copytree(project.sets, out / "sets")
+    translate(project, model, out, sets=out / "sets")
+    return bytes_of(out / "translated")

@@ -15,7 +15,7 @@ from PIL import Image
 
 from hflow.errors import HflowError
 from hflow.folder_translation import translate_folder
-from hflow.model.store import TrainedModel, load_model
+from hflow.model.store import TrainedModel
 from hflow.verification import verify
 from tests.pictures import random_picture, street_ids
 
@@ -29,11 +29,6 @@ def frames(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(random_picture(i, size)).save(path)
     return tmp_path / "frames"
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> TrainedModel:
-    return load_model(model_folder)
 
 
 def test_images_come_out_under_their_names_and_at_their_sizes(

@@ -2,84 +2,29 @@
 
 import ctypes
 import os
-import shutil
 import signal
-import struct
 import sys
 import time
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from torch import Tensor
 
 from hflow import shard_translation
 from hflow.cli import end_on_sigterm
-from hflow.datasets.images import decode_rgb, encode_png
-from hflow.datasets.shards import PREPARED_SCHEMA, read_rows, shard_files, write_shard
+from hflow.datasets.images import decode_rgb
+from hflow.datasets.shards import read_rows, shard_files
 from hflow.errors import HflowError
 from hflow.files import exclusive
-from hflow.model.store import TrainedModel, load_model
-from hflow.params import TranslateParams
-from hflow.translation import translate_dataset
+from hflow.model.store import TrainedModel
 from hflow.translator import Translator
 from tests.conftest import Project
+from tests.translations import bytes_of, manifest_of, rewrite, translate
 from tests.workers import descendants
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> TrainedModel:
-    return load_model(model_folder)
-
-
-@pytest.fixture
-def given(project: Project, tmp_path: Path) -> Project:
-    """The prepared frames, to be broken."""
-    shutil.copytree(project.prepared, tmp_path / "given" / "prepared")
-    shutil.copytree(project.sets, tmp_path / "given" / "sets")
-    return Project(tmp_path / "given")
-
-
-@pytest.fixture(scope="module")
-def undisturbed(project: Project, model: TrainedModel, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a run gives that nothing disturbs."""
-    out = tmp_path_factory.mktemp("undisturbed")
-    shutil.copytree(project.sets, out / "sets")
-    _translate(project, model, out, sets=out / "sets")
-    return _bytes(out / "translated")
-
-
-def _translate(
-    given: Project, model: TrainedModel, out: Path, sets: Path | None = None, **options: Any
-) -> dict[str, Any]:
-    return translate_dataset(
-        model,
-        TranslateParams.model_validate({"device": "cpu", "threads": 1, "batch_size": 2, **options}),
-        prepared=given.prepared,
-        out=out / "translated",
-        sets=sets or given.sets,
-        work=out / "work",
-    )
-
-
-def _bytes(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-
-def _manifest(out: Path) -> dict[str, dict[str, Any]]:
-    return {row["key"]: row for row in pq.read_table(out / "translated" / "manifest.parquet").to_pylist()}
-
-
-def _rewrite(shard: Path, change: Callable[[list[dict[str, Any]]], None], schema: pa.Schema = PREPARED_SCHEMA) -> None:
-    rows = list(read_rows(shard))
-    change(rows)
-    write_shard(shard, rows, schema)
 
 
 def _fork(work: Callable[[], object], said: Path, prepare: Callable[[], None] = lambda: None) -> int:
@@ -126,11 +71,11 @@ def _killed_at(step: int, folder: Path) -> Callable[[], None]:
 def test_kill_9_at_any_step_and_the_same_command_again_give_the_same_bytes(
     given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path, step: int
 ) -> None:
-    status = _in_child(lambda: _translate(given, model, tmp_path), _killed_at(step, tmp_path))
+    status = _in_child(lambda: translate(given, model, tmp_path), _killed_at(step, tmp_path))
     assert os.WIFSIGNALED(status), "the run ended before it was killed: it takes fewer steps now"
     finished = {p: p.with_suffix("").stat().st_mtime_ns for p in (tmp_path / "work").glob("*.json")}
-    _translate(given, model, tmp_path)
-    assert _bytes(tmp_path / "translated") == undisturbed
+    translate(given, model, tmp_path)
+    assert bytes_of(tmp_path / "translated") == undisturbed
     for marker, written in finished.items():
         assert marker.with_suffix("").stat().st_mtime_ns == written, "a finished shard was translated again"
     left = [p.name for p in (*tmp_path.iterdir(), *(tmp_path / "work").iterdir()) if p.name.startswith(".")]
@@ -141,11 +86,11 @@ def test_kill_9_again_and_again_ends_in_the_same_bytes(
     given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     kills = 0
-    while os.WIFSIGNALED(_in_child(lambda: _translate(given, model, tmp_path), _killed_at(62, tmp_path))):
+    while os.WIFSIGNALED(_in_child(lambda: translate(given, model, tmp_path), _killed_at(62, tmp_path))):
         kills += 1
         assert kills < 30
     assert kills > 2
-    assert _bytes(tmp_path / "translated") == undisturbed
+    assert bytes_of(tmp_path / "translated") == undisturbed
 
 
 def test_kill_9_within_a_shard_repeats_that_shard_alone(
@@ -162,15 +107,15 @@ def test_kill_9_within_a_shard_repeats_that_shard_alone(
             encode(row, pixels)
 
         shard_translation.encode_row = dying
-        _translate(given, model, tmp_path, workers=1)
+        translate(given, model, tmp_path, workers=1)
 
     status = os.waitpid(_fork(killed_in_the_middle, tmp_path / "said"), 0)[1]
     assert os.WIFSIGNALED(status)
     assert len(list((tmp_path / "work").glob(".*.tmp"))) == 1, "the shard in flight"
     finished = {p: p.with_suffix("").stat().st_mtime_ns for p in (tmp_path / "work").glob("*.json")}
     assert 0 < len(finished) < 5
-    _translate(given, model, tmp_path)
-    assert _bytes(tmp_path / "translated") == undisturbed
+    translate(given, model, tmp_path)
+    assert bytes_of(tmp_path / "translated") == undisturbed
     assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())
     assert not list((tmp_path / "work").glob(".*"))
 
@@ -181,7 +126,7 @@ def test_a_run_of_several_processes_that_is_ended_takes_them_all_with_it(
 ) -> None:
     def run() -> None:
         end_on_sigterm()
-        _translate(given, model, tmp_path, devices=2)
+        translate(given, model, tmp_path, devices=2)
 
     child = _fork(run, tmp_path / "said")
     end = time.monotonic() + 400
@@ -197,8 +142,8 @@ def test_a_run_of_several_processes_that_is_ended_takes_them_all_with_it(
         assert time.monotonic() < end, "a worker lives on"
         time.sleep(0.02)
     assert not (tmp_path / "translated").exists()
-    _translate(given, model, tmp_path)
-    assert _bytes(tmp_path / "translated") == undisturbed
+    translate(given, model, tmp_path)
+    assert bytes_of(tmp_path / "translated") == undisturbed
     assert not list((tmp_path / "work").glob(".*"))
 
 
@@ -240,13 +185,13 @@ def test_a_full_disk_is_said_at_once_and_what_is_finished_is_kept(
 
     def until_full_then_with_room() -> None:
         with pytest.raises(HflowError) as full:
-            _translate(given, model, out)
+            translate(given, model, out)
         finished = {p: p.with_suffix("").stat().st_mtime_ns for p in out.glob("work/*.json")}
         assert finished
         assert not (out / "translated").exists()
         ctypes.CDLL(None).mount(b"tmpfs", bytes(out), b"tmpfs", 0x20, b"size=100m")  # MS_REMOUNT
-        _translate(given, model, out)
-        assert _bytes(out / "translated") == undisturbed
+        translate(given, model, out)
+        assert bytes_of(out / "translated") == undisturbed
         assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())
         raise full.value
 
@@ -258,7 +203,7 @@ def test_an_output_that_is_read_only_is_named_before_anything_is_done(
     given: Project, model: TrainedModel, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    said = _said_with_mount(lambda: _translate(given, model, out), out, b"ro", tmp_path / "said")
+    said = _said_with_mount(lambda: translate(given, model, out), out, b"ro", tmp_path / "said")
     assert f"{out}/translated can't be written: Read-only file system" in said
 
 
@@ -269,8 +214,8 @@ def test_a_second_run_on_one_output_refuses_and_names_the_first(
         exclusive(tmp_path / "translated"),
         pytest.raises(HflowError, match=rf"translated is being written by process {os.getpid()}"),
     ):
-        _translate(given, model, tmp_path)
-    _translate(given, model, tmp_path)
+        translate(given, model, tmp_path)
+    translate(given, model, tmp_path)
 
 
 def test_sigterm_ends_the_shard_and_not_the_data(
@@ -280,7 +225,7 @@ def test_sigterm_ends_the_shard_and_not_the_data(
         slow = Translator.__call__
         Translator.__call__ = lambda *args: time.sleep(0.3) or slow(*args)  # type: ignore[method-assign]
         end_on_sigterm()
-        _translate(given, model, tmp_path)
+        translate(given, model, tmp_path)
 
     child = _fork(slowly, tmp_path / "said")
     while not list(tmp_path.glob("work/*.json")):
@@ -289,15 +234,15 @@ def test_sigterm_ends_the_shard_and_not_the_data(
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 143
     assert not (tmp_path / "translated").exists()
     assert not [p for p in tmp_path.rglob(".*") if p.suffix in (".tmp", ".lock")]
-    _translate(given, model, tmp_path)
-    assert _bytes(tmp_path / "translated") == undisturbed
+    translate(given, model, tmp_path)
+    assert bytes_of(tmp_path / "translated") == undisturbed
 
 
 def test_too_little_memory_halves_the_batch_and_that_is_recorded(
     given: Project, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = Translator.__call__
-    _translate(given, model, tmp_path / "plain", batch_size=4)
+    translate(given, model, tmp_path / "plain", batch_size=4)
 
     def small(self: Translator, frames: Tensor, choice: list[int]) -> Tensor:
         if len(frames) > 1:
@@ -305,9 +250,9 @@ def test_too_little_memory_halves_the_batch_and_that_is_recorded(
         return plain(self, frames, choice)
 
     monkeypatch.setattr(Translator, "__call__", small)
-    _translate(given, model, tmp_path / "small", batch_size=4)
-    rows = _manifest(tmp_path / "small")
-    assert {row["batch"] for row in _manifest(tmp_path / "plain").values()} == {None}
+    translate(given, model, tmp_path / "small", batch_size=4)
+    rows = manifest_of(tmp_path / "small")
+    assert {row["batch"] for row in manifest_of(tmp_path / "plain").values()} == {None}
     assert {row["batch"] for row in rows.values()} <= {1, None}
     assert any(row["batch"] == 1 for row in rows.values())
     for shard in shard_files(tmp_path / "plain/translated/train"):
@@ -325,7 +270,7 @@ def test_a_frame_too_large_even_by_itself_is_rejected_by_name(
 
     monkeypatch.setattr(Translator, "__call__", none)
     with pytest.raises(HflowError, match="too little memory"):
-        _translate(given, model, tmp_path)
+        translate(given, model, tmp_path)
 
 
 def test_values_that_are_not_numbers_are_rejected(
@@ -333,137 +278,14 @@ def test_values_that_are_not_numbers_are_rejected(
 ) -> None:
     monkeypatch.setattr(Translator, "__call__", lambda _, frames, __: frames * float("nan"))
     with pytest.raises(HflowError, match="not numbers"):
-        _translate(given, model, tmp_path)
-
-
-def test_a_shard_damaged_inside_is_named_and_the_others_are_kept(
-    given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path
-) -> None:
-    shard = shard_files(given.prepared / "source/train")[2]
-    whole = shard.read_bytes()
-    shard.write_bytes(whole[:4] + b"\xff" * 200 + whole[204:])
-    with pytest.raises(HflowError, match=rf"1 of 5 shards .*{shard.name} is not a whole Parquet file"):
-        _translate(given, model, tmp_path)
-    assert not (tmp_path / "translated").exists()
-    assert len(list((tmp_path / "work").glob("*.json"))) == 4
-    shard.write_bytes(whole)
-    _translate(given, model, tmp_path)
-    assert _bytes(tmp_path / "translated") == undisturbed
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda whole: whole[: len(whole) // 2],
-        lambda _: b"",
-        lambda whole: whole[:-8] + struct.pack("<I", 0x7FFFFFFF) + b"PAR1",  # a header of 2 GiB
-        lambda _: b"PAR1" + b"\x19\xfc\xff\xff\xff\xff\x0f" * 99 + struct.pack("<I", 693) + b"PAR1",
-    ],
-)
-def test_what_is_no_whole_shard_is_named_before_anything_is_translated(
-    given: Project, model: TrainedModel, tmp_path: Path, damage: Callable[[bytes], bytes]
-) -> None:
-    shard = shard_files(given.prepared / "source/train")[1]
-    shard.write_bytes(damage(shard.read_bytes()))
-    with pytest.raises(HflowError, match=rf"{shard.name} is not a whole Parquet file"):
-        _translate(given, model, tmp_path)
-    assert not list(tmp_path.glob("work/*.json"))
-
-
-def test_a_shard_that_would_unpack_to_a_multiple_of_its_size_is_refused(
-    given: Project, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shard = shard_files(given.prepared / "source/train")[1]
-    rows = list(read_rows(shard))
-    rows[0]["image"]["bytes"] = bytes(1 << 20)
-    pq.write_table(pa.Table.from_pylist(rows, schema=PREPARED_SCHEMA), shard, compression="zstd")
-    monkeypatch.setattr("hflow.datasets.shards._LARGEST_GROUP", 1 << 19)
-    with pytest.raises(HflowError, match=rf"{shard.name} would unpack"):
-        _translate(given, model, tmp_path)
-
-
-def test_a_shard_of_another_stage_is_refused(given: Project, model: TrainedModel, tmp_path: Path) -> None:
-    shard = shard_files(given.prepared / "source/train")[1]
-    pq.write_table(pa.table({"key": ["a"], "image": ["b"]}), shard)
-    with pytest.raises(HflowError, match=rf"{shard.name} has no column 'image' of struct"):
-        _translate(given, model, tmp_path)
-
-
-def test_a_shard_changed_while_it_is_read_is_named(
-    given: Project, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shard = shard_files(given.prepared / "source/train")[1]
-
-    def changed(path: Path) -> Iterator[dict[str, Any]]:
-        rows = read_rows(path)
-        yield next(rows)
-        if path == shard.resolve():
-            shard.write_bytes(shard.read_bytes() + b" ")
-        yield from rows
-
-    monkeypatch.setattr(shard_translation, "read_rows", changed)
-    with pytest.raises(HflowError, match=rf"{shard.name} was changed while it was read"):
-        _translate(given, model, tmp_path)
-    assert not (tmp_path / "translated").exists()
-
-
-def _bomb() -> bytes:
-    """A PNG of 60000x60000 pixels in a few bytes."""
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    header = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(9))) + chunk(b"IEND", b"")
-
-
-def _flipped(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
-    "outside": (lambda row: row.update(key="../../x"), "not a plain relative path"),
-    "absolute": (lambda row: row.update(key="/etc/passwd"), "not a plain relative path"),
-    "bomb": (lambda row: row["image"].update(bytes=_bomb()), "decompression bomb"),
-    "flipped": (lambda row: row["image"].update(bytes=_flipped(row["image"]["bytes"])), "can't be decoded"),
-    "no image": (lambda row: row.update(image=None), "has no image"),
-    "not an image": (lambda row: row["image"].update(bytes=b"x" * 99), "not an image"),
-    "another size": (lambda row: row.update(width=31), "its row says 31x24"),
-    "label of another size": (
-        lambda row: row["label"].update(bytes=encode_png(np.zeros((5, 5), np.uint8))),
-        "label is 5x5, the image 32x24",
-    ),
-    "label that is cut": (lambda row: row["label_train_ids"].update(bytes=b"\x89PNG"), "label_train_ids "),
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_row_is_rejected_by_name_and_the_others_are_as_ever(
-    given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path, name: str
-) -> None:
-    harm, reason = HOSTILE[name]
-    shard = shard_files(given.prepared / "source/train")[0]
-    _rewrite(shard, lambda rows: harm(rows[0]) and None)
-    with pytest.raises(HflowError, match=rf"1 of 12 frames are at fault.*translate.max_rejected.*{reason}"):
-        _translate(given, model, tmp_path)
-    assert not (tmp_path / "translated").exists()
-    counts = _translate(given, model, tmp_path, max_rejected=0.5)
-    assert (counts["given"], counts["translated"], counts["rejected"]) == (12, 11, 1)
-    rejected = [row for row in _manifest(tmp_path).values() if row["status"] == "rejected"]
-    assert [reason in row["reason"] for row in rejected] == [True]
-    now = _bytes(tmp_path / "translated")
-    others = [n for n in undisturbed if n.startswith("train/") and n != f"train/{shard.name}"]
-    assert len(others) == 4
-    assert all(now[n] == undisturbed[n] for n in others)
-    assert {p.name for p in tmp_path.iterdir()} == {"given", "translated", "work"}
+        translate(given, model, tmp_path)
 
 
 def test_a_frame_that_is_lost_is_noticed_before_publishing(given: Project, model: TrainedModel, tmp_path: Path) -> None:
     shard = shard_files(given.prepared / "source/train")[0]
-    _rewrite(shard, lambda rows: rows.pop() and None)
+    rewrite(shard, lambda rows: rows.pop() and None)
     with pytest.raises(HflowError, match="12 frames were given and 11 are accounted for"):
-        _translate(given, model, tmp_path)
+        translate(given, model, tmp_path)
     assert not (tmp_path / "translated").exists()
 
 
@@ -472,6 +294,6 @@ def test_a_frame_that_is_there_twice_is_noticed_before_publishing(
 ) -> None:
     first, second = shard_files(given.prepared / "source/train")[:2]
     double = next(read_rows(first))
-    _rewrite(second, lambda rows: rows.__setitem__(0, double))
+    rewrite(second, lambda rows: rows.__setitem__(0, double))
     with pytest.raises(HflowError, match="are accounted for"):
-        _translate(given, model, tmp_path)
+        translate(given, model, tmp_path)
