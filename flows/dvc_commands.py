@@ -40,7 +40,7 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
         groups = {kind: things for entry in entries if isinstance(entry, dict) for kind, things in entry.items()}
         outs = _flat(groups.get("changed outs", {}))
         # A run that was stopped has removed a stage's outputs too, but DVC knows the stage from the run before.
-        if "changed deps" in groups and outs and set(outs.values()) == {"deleted"} and not _locked(stage):
+        if "changed deps" in groups and outs and set(outs.values()) == {"deleted"} and not _has_run(stage):
             said[stage] = ["it has not run here"]
         elif groups:
             said[stage] = [f"{kind}: {', '.join(_flat(things))}" for kind, things in groups.items()]
@@ -60,7 +60,7 @@ def pull(*targets: str) -> None:
             raise HflowError("the DVC remote can't be read, its reason is above: correct it with `dvc remote modify`")
 
 
-def _locked(stage: str) -> bool:
+def _has_run(stage: str) -> bool:
     """Whether DVC has noted a run of this stage, "NAME" or "FOLDER/dvc.yaml:NAME"."""
     file, _, name = stage.rpartition(":")
     lock = Path(file or "dvc.yaml").with_suffix(".lock")

@@ -1,15 +1,15 @@
 """What `hflow bench` prints."""
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import mean
 
 import torch
 
-from hflow.benchmark import Benchmark, Clock, benchmark, benchmark_others, fresh, table
+from hflow.benchmark import Benchmark, Clock, benchmark_others, fresh, table
 from hflow.params import VARIANTS
-from hflow.stage_benchmark import benchmark_stages
-from hflow.training_benchmark import benchmark_training
+from hflow.stage_benchmark import StageBenchmark
+from hflow.training_benchmark import TrainingBenchmark
 from hflow.translator import Precision
 
 __all__ = ["BATCHES", "SIZES", "show_benchmark", "show_others", "show_stages", "show_table", "show_training"]
@@ -20,31 +20,18 @@ LOSSES = 50
 """Steps whose losses are averaged into one line."""
 
 
-def show_benchmark(
-    variant: str,
-    *,
-    size: tuple[int, int],
-    batch: int,
-    rounds: int,
-    device: torch.device,
-    precision: Precision,
-    clock: Clock,
-) -> None:
-    """The plain network and the Translator by turns, and the device's limits."""
-    expansions = VARIANTS[variant]
-    found = benchmark(
-        expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision, clock=clock
-    )
+def show_benchmark(name: str, found: Benchmark) -> None:
+    """The plain network and the Translator by turns, and the device's limits; `name` says of what."""
     how = f"{found.precision}, {found.backend}"
-    print(f"{variant} {expansions}, {size[0]}x{size[1]}, batch {batch}, on {device}; translate in {how}")
+    print(f"{name}; translate in {how}")
     whole, style = (macs / 1e9 for macs in found.macs)
     print(f"parameters: {found.parameters:,}; GMAC a frame: {whole:.1f}, of which the Style-Net {style:.1f}")
-    for name, seconds, memory in (
+    for network, seconds, memory in (
         ("plain", found.plain, found.plain_memory),
         ("translate", found.translate, found.translate_memory),
     ):
         peak = "" if memory is None else f", peak memory {memory / 1e9:.2f} GB"
-        print(f"{name}: out of memory" if seconds is None else f"{name}: {1 / seconds:.3g} frames/s{peak}")
+        print(f"{network}: out of memory" if seconds is None else f"{network}: {1 / seconds:.3g} frames/s{peak}")
     if found.ratio is not None:
         print(f"ratio: {found.ratio:.2f}")
         print(f"difference in grey levels: largest {found.largest:.2g}, mean {found.mean:.2g}", end="; ")
@@ -54,43 +41,24 @@ def show_benchmark(
     print(f"a large copy: {found.copy / 1e9:.3g} GB/s")
 
 
-def show_stages(
-    variant: str, *, size: tuple[int, int], frames: int, batch: int, device: torch.device, precision: Precision
-) -> None:
+def show_stages(found: StageBenchmark) -> None:
     """Decode, network, encode, each alone, and the whole."""
-    found = benchmark_stages(
-        VARIANTS[variant], size=size, frames=frames, batch=batch, device=device, precision=precision
-    )
     for name in ("decode", "network", "encode", "whole"):
         print(f"{name}: {1 / getattr(found, name):.3g} frames/s")
     print(f"the whole reaches {found.share:.0%} of the slowest stage alone")
 
 
-def show_training(
-    variant: str,
-    *,
-    size: tuple[int, int],
-    batch: int,
-    rounds: int,
-    device: torch.device,
-    precision: Precision,
-    clock: Clock,
-) -> None:
-    """The training step against the plain one."""
-    expansions = VARIANTS[variant]
-    found = benchmark_training(
-        expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision, clock=clock
-    )
-    print(f"{variant} {expansions}, {size[0]}x{size[1]}, batch {batch}, on {device}; train in {found.precision}")
+def show_training(name: str, found: TrainingBenchmark) -> None:
+    """The training step against the plain one; `name` says of what."""
+    print(f"{name}; train in {found.precision}")
     print(f"plain: {1 / found.plain:.3g} samples/s; train: {1 / found.train:.3g} samples/s; ratio: {found.ratio:.2f}")
     for first in range(0, len(found.losses), LOSSES):
         plain, ours = (mean(losses) for losses in zip(*found.losses[first : first + LOSSES], strict=True))
         print(f"loss from step {first + 1} on: plain {plain:.4g}, train {ours:.4g}")
 
 
-def show_others(*, size: tuple[int, int], batch: int, rounds: int, device: torch.device, clock: Clock) -> None:
+def show_others(found: Mapping[str, float]) -> None:
     """Other methods' generators."""
-    found = benchmark_others(size=size, batch=batch, rounds=rounds, device=device, clock=clock)
     for name, seconds in found.items():
         print(f"{name}: {1 / seconds:.3g} frames/s")
 

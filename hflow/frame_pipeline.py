@@ -152,11 +152,11 @@ class FramePipeline:
         """One batch behind, so that a GPU has the next one to do while this one is fetched."""
         before: tuple[list[_Frame], list[_Outputs]] | None = None
         for batch in batches:
-            given = [frame for frame in batch if frame.pixels is not None]
-            styles = [choose_style(self.seed, frame.row["key"], len(self.translator.styles.keys)) for frame in given]
-            for frame, style in zip(given, styles, strict=True):
-                frame.row["style"] = self.translator.styles.keys[style]
-            outputs = self._compute([frame.pixels for frame in given], styles) if given else []  # type: ignore[misc]
+            given = [(frame.row, frame.pixels) for frame in batch if frame.pixels is not None]
+            styles = [choose_style(self.seed, row["key"], len(self.translator.styles.keys)) for row, _ in given]
+            for (row, _), style in zip(given, styles, strict=True):
+                row["style"] = self.translator.styles.keys[style]
+            outputs = self._compute([pixels for _, pixels in given], styles) if given else []
             if before is not None:
                 yield before
             before = batch, outputs

@@ -16,12 +16,11 @@ from torch import Tensor, nn
 
 from hflow.errors import HflowError
 from hflow.files import publish, sha256_file
-from hflow.segmentation_networks import NETWORKS, segmentation_network
+from hflow.segmentation_networks import MEAN, NETWORKS, STD, segmentation_network
 
 __all__ = ["Judge", "load_judge", "save_judge"]
 
 WEIGHTS, CONFIG = "judge.safetensors", "judge.json"
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
 @dataclass(frozen=True)

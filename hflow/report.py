@@ -149,7 +149,7 @@ def _frame(example: Example, colours: Sequence[Colour], budget: int) -> dict[str
 
 def _score_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     seeds = {name: list(score.miou_by_seed.values()) for name, score in evaluation.scores.items()}
-    ends = [end(value for values in seeds.values() for value in values) for end in (min, max)] if seeds else []
+    ends = _ends(evaluation)
     return [
         {
             "name": name,
@@ -168,15 +168,21 @@ def _about_scores(evaluation: Evaluation) -> str:
     seeds = max((len(score.miou_by_seed) for score in evaluation.scores.values()), default=0)
     if seeds < 2:
         return "All are of one seed: another might rank them otherwise."
-    values = [value for score in evaluation.scores.values() for value in score.miou_by_seed.values()]
+    low, high = _ends(evaluation)
     over = (
         " Over source: what a set gains over the raw frames, seed by seed, and where the mean gain lies with a "
         "confidence of 95%; an interval on both sides of 0 may be chance."
     )
     return (
         f"Each is the mean over {seeds} seeds.{over if evaluation.gains else ''} A dot is a seed, the line their mean, "
-        f"from the lowest of all, {number(min(values))}, to the highest, {number(max(values))}."
+        f"from the lowest of all, {number(low)}, to the highest, {number(high)}."
     )
+
+
+def _ends(evaluation: Evaluation) -> tuple[float, float]:
+    """The lowest and the highest mIoU of all seeds and training sets; 0 and 1 without any."""
+    values = [value for score in evaluation.scores.values() for value in score.miou_by_seed.values()]
+    return min(values, default=0.0), max(values, default=1.0)
 
 
 def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:

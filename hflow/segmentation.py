@@ -29,7 +29,7 @@ from hflow.labels import IGNORE
 from hflow.metrics.segments import confusion_matrix, segment_scores
 from hflow.params import SegmentParams
 from hflow.progress import progress
-from hflow.segmentation_networks import segmentation_network
+from hflow.segmentation_networks import MEAN, STD, segmentation_network
 
 __all__ = ["Crops", "LabelledFrames", "segment", "train_segmenter"]
 
@@ -43,7 +43,6 @@ CODE = (
     "datasets/tensors.py",
 )
 SCALES = (0.75, 1.5)
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 CURVE_POINTS = 20
 MAX_LOADERS = 8
 

@@ -114,7 +114,9 @@ def test_a_worse_model_stays_challenger_and_the_refusal_says_by_how_much(params:
     assert not outcome["champion"]
     assert "0.0100 short" in outcome["gate/champion"]
     assert _champion(params) == "1"
-    assert Registry(params.tracking, "town").challenger().number == "2"  # type: ignore[union-attr]
+    challenger = Registry(params.tracking, "town").challenger()
+    assert challenger is not None
+    assert challenger.number == "2"
 
 
 def test_the_same_release_again_registers_nothing(params: Params) -> None:

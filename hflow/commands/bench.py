@@ -31,27 +31,43 @@ def bench(
     for name in names:
         if name not in VARIANTS:
             raise HflowError(f"there is no variant {name!r}: take one of {', '.join(VARIANTS)}")
-    from hflow import benchmarks_shown
-    from hflow.benchmark import busy_clock
+    from hflow import benchmarks_shown as shown
+    from hflow.benchmark import benchmark, benchmark_others, busy_clock
     from hflow.devices import pick_device
+    from hflow.stage_benchmark import benchmark_stages
+    from hflow.training_benchmark import benchmark_training
 
-    sizes = benchmarks_shown.SIZES if size is None else (size,)
-    batches = benchmarks_shown.BATCHES if batch is None else (batch,)
+    sizes = shown.SIZES if size is None else (size,)
+    batches = shown.BATCHES if batch is None else (batch,)
     size, batch, where = size or (512, 256), batch or 1, pick_device(device)
     if busy and where.type != "cpu":
         raise HflowError("--busy counts a processor's seconds, which say nothing of a GPU's work: leave it out")
     if stages:
         for name in names:
-            benchmarks_shown.show_stages(name, size=size, frames=stages, batch=batch, device=where, precision=precision)
+            found = benchmark_stages(
+                VARIANTS[name], size=size, frames=stages, batch=batch, device=where, precision=precision
+            )
+            shown.show_stages(found)
         return
     with busy_clock(busy) as clock:
         if table:
-            benchmarks_shown.show_table(
+            shown.show_table(
                 names, sizes=sizes, batches=batches, rounds=rounds, device=where, precision=precision, clock=clock
             )
-        elif others:
-            benchmarks_shown.show_others(size=size, batch=batch, rounds=rounds, device=where, clock=clock)
-        else:
-            show = benchmarks_shown.show_training if training else benchmarks_shown.show_benchmark
-            for name in names:
-                show(name, size=size, batch=batch, rounds=rounds, device=where, precision=precision, clock=clock)
+            return
+        if others:
+            shown.show_others(benchmark_others(size=size, batch=batch, rounds=rounds, device=where, clock=clock))
+            return
+        for name in names:
+            expansions = VARIANTS[name]
+            of = f"{name} {expansions}, {size[0]}x{size[1]}, batch {batch}, on {where}"
+            if training:
+                steps = benchmark_training(
+                    expansions, size=size, batch=batch, rounds=rounds, device=where, precision=precision, clock=clock
+                )
+                shown.show_training(of, steps)
+            else:
+                frames = benchmark(
+                    expansions, size=size, batch=batch, rounds=rounds, device=where, precision=precision, clock=clock
+                )
+                shown.show_benchmark(of, frames)

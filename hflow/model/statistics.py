@@ -4,6 +4,8 @@ There the kernels of batch normalisation, given one sample at a time, read chann
 InstanceNorm rearrange it first. They keep sums in float32, for bfloat16 maps too.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -51,7 +53,7 @@ def _normalised(x: Tensor, eps: float, gain: Tensor | None = None, offset: Tenso
 
 class _Moments(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[no-untyped-def]
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         dtype = torch.promote_types(x.dtype, torch.float32)
         pixels = x.shape[2] * x.shape[3]
         found = []
@@ -63,7 +65,7 @@ class _Moments(torch.autograd.Function):
         return mean, variance * (pixels / (pixels - 1))
 
     @staticmethod
-    def backward(ctx, of_mean: Tensor, of_variance: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+    def backward(ctx: Any, of_mean: Tensor, of_variance: Tensor) -> Tensor:
         x, mean = ctx.saved_tensors
         pixels = x.shape[2] * x.shape[3]
         slope = of_variance * (2 / (pixels - 1))  # (B, C)
