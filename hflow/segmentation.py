@@ -16,9 +16,10 @@ import torchvision
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.loading import load_batches
 from hflow.datasets.shards import ShardSet, read_table
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet
@@ -39,6 +40,7 @@ CODE = (
     "segmentation_networks.py",
     "metrics/segments.py",
     "datasets/images.py",
+    "datasets/loading.py",
     "datasets/shards.py",
     "datasets/tensors.py",
 )
@@ -273,7 +275,7 @@ def _batches(crops: Crops, batch_size: int, device: torch.device) -> Iterator[tu
     """Every batch of a training, images (B, 3, H, W) and train ids (B, H, W), on the device."""
     on_gpu = device.type == "cuda"
     loaders = min(MAX_LOADERS, os.cpu_count() or 1) if on_gpu else 0
-    for images, labels in DataLoader(crops, batch_size, num_workers=loaders, pin_memory=on_gpu):
+    for images, labels in load_batches(crops, batch_size, workers=loaders, pin_memory=on_gpu):
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         yield images, labels.to(device, non_blocking=True)
 

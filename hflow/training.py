@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from hflow.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
 from hflow.contact_sheet import contact_sheet
+from hflow.datasets.loading import load_batches
 from hflow.datasets.pairs import Pairs, whole_image
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_pixels, to_tensor
@@ -34,7 +35,7 @@ __all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabr
 
 CODE = (
     *("model", "perceptual.py", "training.py", "warm_up.py"),
-    *("datasets/images.py", "datasets/pairs.py", "datasets/shards.py", "datasets/tensors.py"),
+    *("datasets/images.py", "datasets/loading.py", "datasets/pairs.py", "datasets/shards.py", "datasets/tensors.py"),
 )
 FIRST_IMAGES = 32
 SHEET_ROWS = 4
@@ -259,13 +260,8 @@ def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> It
     mine = [
         s * params.batch_size + fabric.global_rank * share + i for s in range(step, params.steps) for i in range(share)
     ]
-    loader = DataLoader(
-        Subset(pairs, mine),
-        batch_size=share,
-        num_workers=params.workers,
-        pin_memory=fabric.device.type == "cuda",
-        collate_fn=_collate,
-    )
+    on_gpu = fabric.device.type == "cuda"
+    loader = load_batches(Subset(pairs, mine), share, workers=params.workers, pin_memory=on_gpu, collate=_collate)
     for content, style in loader:
         yield fabric.to_device((content, style))
 

@@ -63,7 +63,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         town={"source": 12, "target_train": 6, "target_val": 3, "size": [64, 32]},
         prepare={"size": [64, 32], "shard_size": 4},
         model={"variant": [2]},
-        train={"steps": 6, "crop": [32, 32], "log_every": 2, "checkpoint_every": 3},
+        train={"steps": 6, "crop": [32, 32], "log_every": 2, "checkpoint_every": 3, "workers": 1},
         segment={"train_on": ["source", "translated", "reinhard"], "steps": 3, "batch_size": 4},
     )
     for command in (
