@@ -53,8 +53,8 @@ def show_training(name: str, found: TrainingBenchmark) -> None:
     print(f"{name}; train in {found.precision}")
     print(f"plain: {1 / found.plain:.3g} samples/s; train: {1 / found.train:.3g} samples/s; ratio: {found.ratio:.2f}")
     for first in range(0, len(found.losses), LOSSES):
-        plain, ours = (mean(losses) for losses in zip(*found.losses[first : first + LOSSES], strict=True))
-        print(f"loss from step {first + 1} on: plain {plain:.4g}, train {ours:.4g}")
+        plain, again, ours = (mean(losses) for losses in zip(*found.losses[first : first + LOSSES], strict=True))
+        print(f"loss from step {first + 1} on: plain {plain:.4g}, from a rounded start {again:.4g}, train {ours:.4g}")
 
 
 def show_others(found: Mapping[str, float]) -> None:

@@ -38,14 +38,15 @@ class TrainingBenchmark:
     Attributes:
         plain, train: seconds a sample of the plain step and of the step as `hflow train` runs it; medians.
         ratio: the median over the rounds of plain / train, the two timed one after the other in each.
-        losses: of every round, the plain step's and the other's, from the same start and of the same samples.
+        losses: of every step, of the same samples: the plain step's, the plain step's from the same start rounded to
+            bfloat16, which says how much of a difference is noise, and those of `hflow train`.
         precision: what the step of `hflow train` took, in Fabric's words.
     """
 
     plain: float
     train: float
     ratio: float
-    losses: Sequence[tuple[float, float]]
+    losses: Sequence[tuple[float, float, float]]
     precision: str
 
 
@@ -59,7 +60,7 @@ def benchmark_training(
     precision: Precision = "auto",
     clock: Clock = time.perf_counter,
 ) -> TrainingBenchmark:
-    """Train two copies of one network by turns, on drawn pictures, each with its own way of making a step.
+    """Train copies of one network by turns, on drawn pictures, each with its own way of making a step.
 
     Args:
         expansions: of the network.
@@ -85,16 +86,21 @@ def benchmark_training(
             steps=rounds, accelerator="cuda" if device.type == "cuda" else "cpu", precision=PRECISIONS[precision]
         )
     )
-    network = copy.deepcopy(start)
+    network, rounded = copy.deepcopy(start), copy.deepcopy(start)
+    for parameter in rounded.parameters():
+        parameter.data = parameter.data.bfloat16().float()
     module, optimizer = set_up(fabric, network, torch.optim.Adam(network.parameters(), lr=1e-4), encoder)
     ours = _step(module, optimizer, encoder, _loss, fabric.backward, clock)
-    plain = _step(start, torch.optim.Adam(start.parameters(), lr=1e-4), unordered, _plain_loss, Tensor.backward, clock)
+    plain, again = (
+        _step(one, torch.optim.Adam(one.parameters(), lr=1e-4), unordered, _plain_loss, Tensor.backward, clock)
+        for one in (start, rounded)
+    )
     seconds, losses = [], []
     with progress("bench", rounds, unit="rounds") as advance:
         for number in range(rounds + 1):
             content, style = (pictures[torch.randint(PICTURES, (batch,))] for pictures in (contents, styles))
-            (a, one), (b, other) = plain(content, style), ours(content, style)
-            losses.append((one, other))
+            (_, noisy), (a, one), (b, other) = again(content, style), plain(content, style), ours(content, style)
+            losses.append((one, noisy, other))
             if number:
                 seconds.append((a, b))
                 advance()
