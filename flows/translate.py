@@ -18,7 +18,7 @@ from prefect.tasks import exponential_backoff
 
 from flows.stage import publish_table, run_as_command, stage_flow
 from hflow import stages
-from hflow.dask_cluster import DaskCluster, lost_workers_named, translate_on_worker
+from hflow.dask_cluster import DaskCluster, losses_named, translate_on_worker
 from hflow.engines import Engine, gather_shards, is_transient, tried_again
 from hflow.errors import HflowError, LostWorkerError
 from hflow.files import Finished
@@ -107,7 +107,7 @@ def _on_workers(cluster: DaskCluster, recipe: Recipe, advance: Advance) -> Itera
 
         def result() -> Finished:
             future = started.pop() if started else runner.submit(translate_shard_there, given)
-            with lost_workers_named():
+            with losses_named(cluster.address):
                 finished = future.result()
             advance(shard.rows)
             return finished

@@ -2,18 +2,19 @@
 
 import contextlib
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from typing import Any
 
 import torch
 
 from hflow.devices import pick_device
-from hflow.errors import HflowError, LostWorkerError
+from hflow.errors import HflowError, LostSchedulerError, LostWorkerError
 from hflow.files import Finished
 from hflow.params import TranslateParams
 from hflow.shard_translation import Advance, Recipe, ShardTask, WorkerMarks, translate_here, worker_marks
 from hflow.translator import Precision
 
-__all__ = ["DaskCluster", "lost_workers_named", "open_cluster", "translate_on_worker"]
+__all__ = ["DaskCluster", "losses_named", "open_cluster", "translate_on_worker"]
 
 
 class DaskCluster:
@@ -34,11 +35,12 @@ class DaskCluster:
             raise HflowError(f"the Dask cluster has no worker: start some (`dask worker {self.address}`) first")
         # The calls only wait; workers that come later find work too.
         self.slots = max(8, 4 * len(workers))
-        self.threads = params.threads or client.submit(torch.get_num_threads, pure=False).result()
-        self.marks = client.submit(_marks_there, params.device, self.threads, params.precision, pure=False).result()
+        with losses_named(self.address):
+            self.threads = params.threads or client.submit(torch.get_num_threads, pure=False).result()
+            self.marks = client.submit(_marks_there, params.device, self.threads, params.precision, pure=False).result()
 
     def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
-        with lost_workers_named():
+        with losses_named(self.address):
             finished: Finished = self._client.submit(
                 translate_on_worker, recipe, task, self.device, pure=False
             ).result()
@@ -73,14 +75,24 @@ def open_cluster(params: TranslateParams, workers: int) -> Iterator[DaskCluster]
 
 
 @contextlib.contextmanager
-def lost_workers_named() -> Iterator[None]:
-    """Raise what Dask says when it gives a shard up, its workers having died of it, as LostWorkerError."""
+def losses_named(address: str) -> Iterator[None]:
+    """Tell apart what Dask raises while a result is waited for.
+
+    Raises:
+        LostWorkerError: Dask gave a shard up, its workers having died over it.
+        LostSchedulerError: the scheduler is gone.
+    """
     from distributed import KilledWorker
 
     try:
         yield
     except KilledWorker as error:
         raise LostWorkerError(str(error)) from None
+    except CancelledError:  # of every result that is waited for, once the connection is closed
+        raise LostSchedulerError(
+            f"the Dask scheduler at {address} was lost: start it and its workers again, and run the same command "
+            "again: what is finished is kept"
+        ) from None
 
 
 def translate_on_worker(recipe: Recipe, task: ShardTask, device: str) -> Finished:

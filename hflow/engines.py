@@ -21,7 +21,7 @@ import torch
 
 from hflow.dask_cluster import open_cluster
 from hflow.devices import pick_device
-from hflow.errors import HflowError, LostWorkerError
+from hflow.errors import HflowError, LostSchedulerError, LostWorkerError
 from hflow.files import NO_ROOM, Finished
 from hflow.params import TranslateParams
 from hflow.progress import say
@@ -116,6 +116,7 @@ def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], t
 
     Raises:
         HflowError: some could not be translated; the others are finished and are kept for the next run.
+        LostSchedulerError: none can be translated any more.
         OSError: there is no room to write.
     """
     finished: dict[str, Finished] = {}
@@ -123,6 +124,8 @@ def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], t
     for task, result in results:
         try:
             finished[task.fingerprint] = result()
+        except LostSchedulerError:
+            raise
         except HflowError as error:
             faults.append(str(error))
             say(f"shard {task.split}/{task.path.name}: {error}")

@@ -1,6 +1,6 @@
-"""The one exception that a user is meant to read, and the one that a lost worker raises."""
+"""The one exception that a user is meant to read, and those that a lost worker and a lost scheduler raise."""
 
-__all__ = ["HflowError", "LostWorkerError"]
+__all__ = ["HflowError", "LostSchedulerError", "LostWorkerError"]
 
 
 class HflowError(Exception):
@@ -12,3 +12,7 @@ class HflowError(Exception):
 
 class LostWorkerError(Exception):
     """A process that was at work is gone; trying again may help."""
+
+
+class LostSchedulerError(HflowError):
+    """What gives work to the workers is gone: nothing more can be done before it is there again."""

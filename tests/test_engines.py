@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.shard_translation import ShardWorker
 from hflow.translation import Plan, plan_translation, publish_translation
+from tests.clusters import cluster_of_commands, cluster_that_gives_up
 from tests.conftest import Project
 from tests.workers import descendants, kill_a_worker
 
@@ -85,6 +87,35 @@ def test_a_scheduler_s_address_is_enough_and_its_workers_take_one_shard_at_a_tim
         params = TranslateParams(engine="dask", scheduler=cluster.scheduler_address)
         with pytest.raises(HflowError, match=r"takes 2 shards at once.*--nthreads 1"), open_engine(params):
             pass
+
+
+@pytest.mark.end_to_end
+def test_a_shard_that_dask_gives_up_is_submitted_again(
+    project: Project,
+    model_folder: Path,
+    expected: dict[str, bytes],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pytest.importorskip("distributed")
+    with cluster_that_gives_up(tmp_path / "work") as address:
+        assert _run(project, model_folder, tmp_path, engine="dask", scheduler=address) == expected
+    assert re.search(r"on 1 different workers.*trying again in 1 s", capsys.readouterr().err, re.DOTALL)
+
+
+@pytest.mark.end_to_end
+def test_a_scheduler_that_is_lost_is_named_and_with_a_new_one_the_run_goes_on(
+    project: Project, model_folder: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("distributed")
+    with cluster_of_commands(dies_at=tmp_path / "work") as address:
+        with pytest.raises(HflowError, match=rf"scheduler at {address} was lost.*run the same command again"):
+            _run(project, model_folder, tmp_path, engine="dask", scheduler=address)
+    finished = {p: p.with_suffix("").stat().st_mtime_ns for p in (tmp_path / "work").glob("*.json")}
+    assert finished
+    with cluster_of_commands() as address:
+        assert _run(project, model_folder, tmp_path, engine="dask", scheduler=address) == expected
+    assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:
