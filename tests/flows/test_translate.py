@@ -25,6 +25,7 @@ from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.shard_translation import Recipe, ShardTask
 from hflow.translation import plan_translation
+from tests.clusters import cluster_of_commands, cluster_that_gives_up
 from tests.conftest import Project
 from tests.servers import free_port, served
 from tests.workers import kill_a_worker
@@ -154,21 +155,70 @@ def _published(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
+@pytest.fixture(scope="module")
+def alone(
+    api: str, project: Project, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bytes]:
+    """What the flow publishes that runs in one process."""
+    folder = _stage(project, model_folder, tmp_path_factory.mktemp("alone") / "run")
+    said, status = _run_to_end(api, folder)
+    assert status == 0, said
+    return _published(folder)
+
+
+def _run_to_end(api: str, folder: Path) -> tuple[str, int]:
+    run = _command(api, folder)
+    return run.communicate(timeout=300)[0], run.returncode
+
+
 def test_on_dask_the_tasks_run_in_its_workers_and_one_that_is_lost_changes_nothing(
-    api: str, project: Project, model_folder: Path, tmp_path: Path
+    api: str, project: Project, model_folder: Path, alone: dict[str, bytes], tmp_path: Path
 ) -> None:
     pytest.importorskip("prefect_dask")
-    alone = _command(api, _stage(project, model_folder, tmp_path / "alone"))
-    said = alone.communicate(timeout=300)[0]
-    assert alone.returncode == 0, said
     folder = _stage(project, model_folder, tmp_path / "dask", engine="dask", devices=2)
     run = _command(api, folder)
     kill_a_worker(run.pid, folder / ".hflow/translate")
     said = run.communicate(timeout=300)[0]
     assert run.returncode == 0, said
     assert "Connecting to existing Dask cluster" in said, "prefect-dask says so"
-    assert _published(folder) == _published(tmp_path / "alone")
+    assert _published(folder) == alone
     shards = {f"train/{path.name}" for path in (project.prepared / "source/train").glob("shard-*")}
     newest = _ask(api, "flow_runs", sort="START_TIME_DESC")[0]["id"]
     tasks = _ask(api, "task_runs", flow_runs={"id": {"any_": [newest]}})
     assert {task["name"] for task in tasks} == shards
+
+
+def test_a_shard_that_dask_gives_up_is_submitted_again_as_a_task(
+    api: str, project: Project, model_folder: Path, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("prefect_dask")
+    work = tmp_path / "run/.hflow/translate"
+    with cluster_that_gives_up(work) as address:
+        folder = _stage(project, model_folder, tmp_path / "run", engine="dask", scheduler=address)
+        said, status = _run_to_end(api, folder)
+    assert status == 0, said
+    assert "on 1 different workers" in said
+    assert "trying again in 1 s" in said
+    assert _published(folder) == alone
+
+
+def test_a_scheduler_that_is_lost_is_named_and_with_a_new_one_the_flow_goes_on(
+    api: str, project: Project, model_folder: Path, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("prefect_dask")
+    work = tmp_path / "run/.hflow/translate"
+    with cluster_of_commands(dies_at=work) as address:
+        folder = _stage(project, model_folder, tmp_path / "run", engine="dask", scheduler=address)
+        said, status = _run_to_end(api, folder)
+    assert status != 0
+    assert f"the Dask scheduler at {address} was lost" in said
+    finished = {p: p.with_suffix("").stat().st_mtime_ns for p in work.glob("*.json")}
+    assert finished
+    with cluster_of_commands() as address:
+        params = yaml.safe_load((folder / "params.yaml").read_text())
+        params["translate"]["scheduler"] = address
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        said, status = _run_to_end(api, folder)
+    assert status == 0, said
+    assert _published(folder) == alone
+    assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())
