@@ -57,7 +57,7 @@ def _killer(work: Path, noted: Path, victim: int | None = None) -> Any:
     from distributed import WorkerPlugin
 
     class Killer(WorkerPlugin):  # type: ignore[misc]  # inside, so that workers needn't import this file
-        def transition(self, key: str, start: str, finish: str, **_: Any) -> None:
+        def transition(self, key: str, _: str, finish: str, **__: Any) -> None:
             if finish == "executing" and "translate" in str(key) and list(work.glob("*.json")) and not noted.exists():
                 noted.touch()
                 os.kill(victim or os.getpid(), signal.SIGKILL)
