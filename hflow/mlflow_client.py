@@ -2,8 +2,10 @@
 
 import os
 
-import requests
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.utils.credentials import get_default_host_creds
+from mlflow.utils.rest_utils import http_request
 
 from hflow.files import project_root
 from hflow.params import TrackingParams
@@ -29,12 +31,32 @@ def connect(params: TrackingParams) -> MlflowClient:
     """A client of the store.
 
     Raises:
-        OSError: it is a server, and it doesn't answer. MLflow itself would try again for minutes.
+        OSError: it is a server, and it doesn't answer, or turns away whoever asks. MLflow itself would try again for
+            minutes.
     """
     uri = tracking_uri(params)
     if uri.startswith("http"):
-        requests.get(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER).raise_for_status()
+        _ask(uri)
     return MlflowClient(uri, uri)
+
+
+def _ask(uri: str) -> None:
+    # Not /health, which also answers those whom MLflow turns away: for their Host header, or without credentials.
+    try:
+        answer = http_request(
+            get_default_host_creds(uri),
+            "/api/2.0/mlflow/experiments/get",
+            "GET",
+            max_retries=0,
+            timeout=SECONDS_TO_ANSWER,
+            raise_on_status=False,
+            params={"experiment_id": "0"},
+        )
+    except MlflowException as error:
+        raise ConnectionError(error.message) from None
+    # 404 is an answer too: the experiment 0 may have been deleted.
+    if not answer.ok and answer.status_code != 404:
+        raise ConnectionError(f"{answer.status_code}: {answer.text}")
 
 
 def experiment_id(client: MlflowClient, params: TrackingParams) -> str:

@@ -7,8 +7,10 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from hflow.errors import HflowError
 from hflow.files import write_json
 from hflow.params import Params
+from hflow.registry import Registry
 from hflow.tracking import TrainingRun, hand_in, log_scores
 from tests.models import write_model
 from tests.servers import free_port, served
@@ -89,3 +91,16 @@ def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest
         _train(params)
         again = client.search_runs([experiment.experiment_id], "attributes.run_name = 'train'")
         assert [run.info.status for run in again] == ["FINISHED", "FINISHED"]
+
+
+@pytest.mark.end_to_end
+def test_a_server_that_turns_the_client_away_is_named_with_its_reason(params: Params) -> None:
+    """MLflow answers /health to everyone, and 403 to the rest where the Host header is not among those allowed."""
+    port = params.tracking.uri.rpartition(":")[2]
+    store = ["--backend-store-uri", f"sqlite:///{Path.cwd()}/server.db", "--allowed-hosts", f"mlflow.example:{port}"]
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", *store]
+    with (
+        served(*command, url=f"{params.tracking.uri}/health", log=Path.cwd() / "log"),
+        pytest.raises(HflowError, match="403: Invalid Host header"),
+    ):
+        Registry(params.tracking, "town")
