@@ -17,7 +17,9 @@ __all__ = ["cluster_of_commands", "cluster_that_gives_up"]
 @contextlib.contextmanager
 def cluster_that_gives_up(work: Path) -> Iterator[str]:
     """A cluster that gives a shard up when one worker, not four, is lost over it, and loses one; gives its address."""
-    dask, distributed = __import__("dask"), __import__("distributed")
+    import dask
+    import distributed
+
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0}),
         distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster,

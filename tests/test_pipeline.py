@@ -187,24 +187,9 @@ def test_a_clone_without_lock_files_gets_every_result_from_the_remote(project: P
 def test_with_lock_files_committed_pull_brings_every_output(project: Path) -> None:
     _commit(project)
     clone = _clone(project, "with-lock")
-    done = _python(clone, "-m", "dvc", "pull", "--with-deps", "evaluate")
+    done = _python(clone, "-m", "dvc", "pull")
     assert done.returncode == 0, done.stdout + done.stderr
     assert _python(clone, "-m", "dvc", "status", "--quiet", "--with-deps", "evaluate").returncode == 0
-    assert (clone / "reports/index.html").read_bytes() == (project / "reports/index.html").read_bytes()
-
-
-@pytest.mark.end_to_end
-def test_pull_asks_for_no_output_of_a_stage_that_the_parameters_leave_out(project: Path) -> None:
-    """By default no baseline is trained on, and so its stage has never run and the lock file doesn't know it."""
-    clone = _clone(project, "no-baselines")
-    _change(clone, segment={"train_on": ["source", "translated"]})
-    lock = yaml.safe_load((project / "dvc.lock").read_text())
-    for stage in ("baselines", "segment@reinhard"):
-        del lock["stages"][stage]
-    (clone / "dvc.lock").write_text(yaml.safe_dump(lock))
-    shutil.copy(project / "data/dvc.lock", clone / "data/dvc.lock")
-    done = _python(clone, "-m", "dvc", "pull", "--with-deps", "evaluate")
-    assert done.returncode == 0, done.stdout + done.stderr
     assert (clone / "reports/index.html").read_bytes() == (project / "reports/index.html").read_bytes()
 
 
