@@ -24,12 +24,13 @@ from hflow.files import Finished, WorkFolder, code_fingerprint, fingerprint, pub
 from hflow.metrics.fidelity import ssim
 from hflow.params import BASELINES, BaselinesParams
 from hflow.progress import progress
-from hflow.translation import TRANSLATED_SCHEMA, choose_style
+from hflow.style_choice import StyleChoice, layout
+from hflow.translation import TRANSLATED_SCHEMA
 
 __all__ = ["make_baselines"]
 
 CODE = (
-    *("baselines.py", "baseline_sets.py", "frame_pipeline.py", "shard_translation.py", "metrics/fidelity.py"),
+    *("baselines.py", "baseline_sets.py", "shard_translation.py", "style_choice.py", "metrics/fidelity.py"),
     *("datasets/images.py", "datasets/shards.py", "datasets/tensors.py"),
 )
 
@@ -37,7 +38,15 @@ Recolour = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def make_baselines(
-    names: Sequence[str], params: BaselinesParams, *, seed: int, prepared: Path, out: Path, sets: Path, work: Path
+    names: Sequence[str],
+    params: BaselinesParams,
+    *,
+    seed: int,
+    nearest: int | None = None,
+    prepared: Path,
+    out: Path,
+    sets: Path,
+    work: Path,
 ) -> dict[str, dict[str, float]]:
     """Recolour every prepared frame of the source, one shard a shard, once for each name.
 
@@ -46,7 +55,7 @@ def make_baselines(
     Args:
         names: of `BASELINES`; may be empty.
         params: the section of params.yaml.
-        seed: of the choice of styles, `translate.seed`.
+        seed, nearest: of the choice of styles, as in the section translate.
         prepared: the folder that prepare wrote.
         out: the folder that gets NAME/{train,val}/shard-*.parquet, with the columns of translated shards.
         sets: the folder of training sets; gets NAME.json for every baseline, an empty set for one that isn't named.
@@ -68,7 +77,9 @@ def make_baselines(
         "fda": partial(fda, beta=params.fda_beta),
     }
     styles, store = ShardSet(targets, ["key", "image"]), WorkFolder(work)
-    settings = [code_fingerprint(*CODE), seed, [sha256_file(path) for path in targets], *_versions()]
+    layouts = None if nearest is None else np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in styles])
+    choice = StyleChoice(seed, len(styles), nearest, layouts)
+    settings = [code_fingerprint(*CODE), seed, nearest, [sha256_file(path) for path in targets], *_versions()]
     files: dict[str, Path | bytes] = {}
     counts: dict[str, dict[str, float]] = {}
     shards: dict[str, dict[Path, str]] = {name: {} for name in BASELINES}
@@ -78,7 +89,7 @@ def make_baselines(
             own = [*settings, name, params.fda_beta if name == "fda" else None]
             similarity: list[float] = []
             for split, path in plan:
-                recolour = partial(_recolour, method=methods[name], styles=styles, seed=seed)
+                recolour = partial(_recolour, method=methods[name], styles=styles, choice=choice)
                 piece = _shard(path, own, recolour, store, pool)
                 files[f"{name}/{split}/{path.name}"] = piece.path
                 if split == "train":
@@ -111,10 +122,10 @@ def _shard(
     return store.obtain(mark, make)
 
 
-def _recolour(row: dict[str, Any], *, method: Recolour, styles: ShardSet, seed: int) -> dict[str, Any]:
+def _recolour(row: dict[str, Any], *, method: Recolour, styles: ShardSet, choice: StyleChoice) -> dict[str, Any]:
     """The row of a prepared shard as the row of a recoloured one, its label as it was."""
-    style = styles[choose_style(seed, row["key"], len(styles))]
     frame = decode_rgb(row["image"]["bytes"])  # (H, W, 3)
+    style = styles[choice(row["key"], frame)]
     pixels = method(frame, decode_rgb(style["image"]["bytes"]))
     content = encode_png(pixels)
     return row | {

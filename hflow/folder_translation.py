@@ -21,6 +21,7 @@ from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes
 from hflow.model.store import TrainedModel
 from hflow.progress import progress, say
 from hflow.shard_translation import CODE, worker_marks
+from hflow.style_choice import StyleChoice
 from hflow.translator import Translator
 
 __all__ = ["translate_folder"]
@@ -101,7 +102,9 @@ class _Job:
     def __init__(self, frames: Path, out: Path, model: TrainedModel, name: str | None, seed: int, device: torch.device):
         self.frames, self.out, self.name = frames, out, name
         translator = Translator(model, device=device)
-        self.pipeline = FramePipeline(translator, seed=seed, batch_size=1, workers=WORKERS)
+        self.pipeline = FramePipeline(
+            translator, choice=StyleChoice(seed, len(model.styles.keys)), batch_size=1, workers=WORKERS
+        )
         self.shared = {
             "split": "",
             "model_sha256": model.sha256,

@@ -8,7 +8,6 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -19,19 +18,15 @@ from hflow.errors import HflowError
 from hflow.judge import Judge
 from hflow.metrics.fidelity import ssim
 from hflow.metrics.segments import confusion_matrix, segment_scores
+from hflow.style_choice import StyleChoice
 from hflow.translator import Translator
 
-__all__ = ["FramePipeline", "choose_style"]
+__all__ = ["FramePipeline"]
 
 Row = dict[str, Any]
 
 SMALLEST = 16
 """The least width and height of a frame: the network reflects 10 pixels, SSIM's window has 11."""
-
-
-def choose_style(seed: int, key: str, count: int) -> int:
-    """Which of `count` styles a frame gets: by hash of seed and key, so that it is the same whatever else there is."""
-    return int.from_bytes(sha256(f"{seed}:{key}".encode()).digest()[:8]) % count
 
 
 @dataclass
@@ -69,7 +64,7 @@ class FramePipeline:
 
     Args:
         translator: the network with its styles.
-        seed: of the choice of a style for each frame.
+        choice: of a style for each frame.
         batch_size: frames at once; halved where the device's memory does not hold them.
         workers: threads that decode and encode.
         judge: looks at each frame before and after; None leaves consistency out.
@@ -80,14 +75,14 @@ class FramePipeline:
         self,
         translator: Translator,
         *,
-        seed: int,
+        choice: StyleChoice,
         batch_size: int,
         workers: int,
         judge: Judge | None = None,
         min_consistency: float = 0.0,
     ):
-        self.translator, self.judge = translator, judge
-        self.seed, self.batch_size, self.workers, self.min_consistency = seed, batch_size, workers, min_consistency
+        self.translator, self.choice, self.judge = translator, choice, judge
+        self.batch_size, self.workers, self.min_consistency = batch_size, workers, min_consistency
         self._ahead = 2 * batch_size + workers
 
     def run(
@@ -99,7 +94,7 @@ class FramePipeline:
         halved).
 
         Args:
-            rows: each with a key, by which its style is chosen.
+            rows: each with a key, by which, and by its pixels, its style is chosen.
             decode: gives a row's pixels, uint8 (H, W, 3); what it raises as HflowError rejects the row.
             encode: puts the translated pixels, of the same shape, into the row; so does what it raises. Both are
                 called in threads.
@@ -153,7 +148,7 @@ class FramePipeline:
         before: tuple[list[_Frame], list[_Outputs]] | None = None
         for batch in batches:
             given = [(frame.row, frame.pixels) for frame in batch if frame.pixels is not None]
-            styles = [choose_style(self.seed, row["key"], len(self.translator.styles.keys)) for row, _ in given]
+            styles = [self.choice(row["key"], pixels) for row, pixels in given]
             for (row, _), style in zip(given, styles, strict=True):
                 row["style"] = self.translator.styles.keys[style]
             outputs = self._compute([pixels for _, pixels in given], styles) if given else []

@@ -176,6 +176,7 @@ class TranslateParams(_Section):
     model: str = "models/hflow"
     batch_size: Count = 4
     seed: Seed = 0
+    nearest: Count | None = None
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Count = 2

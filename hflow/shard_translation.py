@@ -20,6 +20,7 @@ from hflow.frame_pipeline import FramePipeline
 from hflow.judge import load_judge
 from hflow.model.store import load_model
 from hflow.params import TranslateParams
+from hflow.style_choice import StyleChoice
 from hflow.translator import Backend, Precision, Translator, choose_backend
 
 __all__ = [
@@ -36,7 +37,7 @@ __all__ = [
 ]
 
 CODE = (
-    *("model", "translator.py", "devices.py", "frame_pipeline.py", "shard_translation.py"),
+    *("model", "translator.py", "devices.py", "frame_pipeline.py", "shard_translation.py", "style_choice.py"),
     *("judge.py", "segmentation_networks.py"),
     *("datasets/images.py", "datasets/shards.py", "metrics/fidelity.py", "metrics/segments.py"),
 )
@@ -155,9 +156,12 @@ class ShardWorker:
     @functools.cached_property
     def _pipeline(self) -> FramePipeline:
         params = self.recipe.params
+        model = load_model(self.recipe.model)
+        styles = model.styles
+        layouts = None if styles.layouts is None else styles.layouts.numpy()
         return FramePipeline(
-            Translator(load_model(self.recipe.model), device=self.device, precision=self.recipe.marks.precision),
-            seed=params.seed,
+            Translator(model, device=self.device, precision=self.recipe.marks.precision),
+            choice=StyleChoice(params.seed, len(styles.keys), params.nearest, layouts),
             batch_size=params.batch_size,
             workers=params.workers,
             judge=None if params.judge is None else load_judge(params.judge, device=self.device),

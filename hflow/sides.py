@@ -12,7 +12,7 @@ from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.errors import HflowError
 from hflow.metrics.fidelity import ssim
 from hflow.model.store import WEIGHTS, TrainedModel, load_model
-from hflow.translation import choose_style
+from hflow.style_choice import choose_style
 from hflow.translator import Translator
 
 __all__ = ["DatasetFrames", "Frames", "Key", "ModelFrames", "kind_of"]

@@ -22,6 +22,7 @@ from hflow.params import DataParams, PrepareParams, TranslateParams
 from hflow.preparation import prepare
 from hflow.progress import say
 from hflow.shard_translation import TRANSLATED_SCHEMA, decode_row, encode_row
+from hflow.style_choice import StyleChoice
 from hflow.translation import translate_dataset
 from hflow.translator import Precision, Translator
 
@@ -78,7 +79,7 @@ def benchmark_stages(
         _prepare(folder, size, frames, params.workers)
         shards = shard_files(folder / "prepared/source/train")
         translator = Translator(model, device=device, precision=precision)
-        pipeline = FramePipeline(translator, seed=0, batch_size=batch, workers=params.workers)
+        pipeline = FramePipeline(translator, choice=StyleChoice(0, STYLES), batch_size=batch, workers=params.workers)
         say(f"timing {frames} frames of {size[0]}x{size[1]} on {device}, {translator.precision}, {translator.backend}")
         times: dict[str, float] = {}
         with _timed(times, "decode"):

@@ -250,6 +250,7 @@ def baselines(params: Params) -> dict[str, Any]:
         [name for name in params.segment.train_on if name in BASELINES],
         params.baselines,
         seed=params.translate.seed,
+        nearest=params.translate.nearest,
         prepared=PREPARED,
         out=BASELINE_SETS,
         sets=SETS,

@@ -29,6 +29,7 @@ from hflow.model.training_pass import TrainingPass
 from hflow.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.perceptual import CONTENT_LAYER, Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
 from hflow.progress import progress, say
+from hflow.style_choice import layout
 from hflow.warm_up import learn_styles
 
 __all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
@@ -133,16 +134,17 @@ def train(
 
 @torch.no_grad()
 def encode_styles(network: HierarchyFlow, rows: Sequence[dict[str, Any]], size: tuple[int, int] | None) -> StyleBank:
-    """The style codes of every row's image, resized as in training."""
+    """The style codes of every row's image, resized as in training, and its layout."""
     device = next(network.parameters()).device
-    codes, keys = [], []
+    codes, keys, layouts = [], [], []
     with progress("style bank", len(rows), unit="images") as advance:
         for row in rows:
             image = to_tensor(whole_image(row, size))[None].to(device)  # (1, 3, H, W)
             codes.append(network.encode_style(image).cpu())
+            layouts.append(torch.from_numpy(layout(whole_image(row, None))))
             keys.append(row["key"])
             advance()
-    return StyleBank(torch.cat(codes), keys)
+    return StyleBank(torch.cat(codes), keys, torch.stack(layouts))
 
 
 def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:

@@ -19,7 +19,6 @@ from hflow.datasets.training_sets import TrainingSet, read_training_set, write_t
 from hflow.engines import Engine, ShardRunner, open_engine, translate_shards
 from hflow.errors import HflowError
 from hflow.files import Finished, exclusive, fingerprint, publish, remove_leftovers, sha256_file, writable
-from hflow.frame_pipeline import choose_style
 from hflow.judge import load_judge
 from hflow.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
 from hflow.model.store import TrainedModel, model_files
@@ -33,7 +32,6 @@ __all__ = [
     "TRANSLATED_SCHEMA",
     "Plan",
     "Translator",
-    "choose_style",
     "plan_translation",
     "publish_translation",
     "translate_dataset",

@@ -20,11 +20,14 @@ from hflow.translation import TRANSLATED_SCHEMA, translate_dataset
 from tests.conftest import Project
 
 
-def _make(project: Project, out: Path, names: tuple[str, ...] = BASELINES, **options: Any) -> dict[str, Any]:
+def _make(
+    project: Project, out: Path, names: tuple[str, ...] = BASELINES, nearest: int | None = None, **options: Any
+) -> dict[str, Any]:
     return make_baselines(
         names,
         BaselinesParams.model_validate(options),
         seed=0,
+        nearest=nearest,
         prepared=project.prepared,
         out=out / "baselines",
         sets=out / "sets",
@@ -58,12 +61,15 @@ def test_every_frame_is_recoloured_and_its_label_is_as_it_was(project: Project, 
     assert np.array_equal(decode_rgb(got["image"]["bytes"]), expected)
 
 
-def test_a_frame_gets_the_style_that_translation_chooses(project: Project, model_folder: Path, tmp_path: Path) -> None:
-    _make(project, tmp_path, ("fda",))
+@pytest.mark.parametrize("nearest", [None, 2])
+def test_a_frame_gets_the_style_that_translation_chooses(
+    project: Project, model_folder: Path, tmp_path: Path, nearest: int | None
+) -> None:
+    _make(project, tmp_path, ("fda",), nearest)
     shutil.copytree(project.sets, tmp_path / "sets", dirs_exist_ok=True)
     translate_dataset(
         load_model(model_folder),
-        TranslateParams(device="cpu"),
+        TranslateParams(device="cpu", nearest=nearest),
         prepared=project.prepared,
         out=tmp_path / "translated",
         sets=tmp_path / "sets",

@@ -25,7 +25,8 @@ from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.shard_translation import code_marks
-from hflow.translation import Translator, choose_style, translate_dataset
+from hflow.style_choice import choose_style
+from hflow.translation import Translator, translate_dataset
 from tests.conftest import Project
 
 

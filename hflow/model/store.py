@@ -21,10 +21,17 @@ WEIGHTS, STYLES, CONFIG = "model.safetensors", "styles.safetensors", "config.jso
 
 @dataclass(frozen=True)
 class StyleBank:
-    """Style codes, (S, 8), and the keys of the S images that they are of."""
+    """The styles of S images.
+
+    Attributes:
+        codes: (S, 8).
+        keys: of the images.
+        layouts: of the images, (S, 128), as `hflow.style_choice.layout` gives them; None where only codes are known.
+    """
 
     codes: Tensor
     keys: Sequence[str]
+    layouts: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -46,9 +53,12 @@ def model_files(network: HierarchyFlow, styles: StyleBank, config: Mapping[str, 
     """The files of a model folder, name to content."""
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     keys = json.dumps(list(styles.keys))
+    bank = {"codes": styles.codes.detach().cpu().contiguous()}
+    if styles.layouts is not None:
+        bank["layouts"] = styles.layouts.contiguous()
     return {
         WEIGHTS: save(weights),
-        STYLES: save({"codes": styles.codes.detach().cpu().contiguous()}, metadata={"keys": keys}),
+        STYLES: save(bank, metadata={"keys": keys}),
         CONFIG: (json.dumps({"expansions": list(network.expansions), **config}, indent=2) + "\n").encode(),
     }
 
@@ -67,7 +77,8 @@ def load_model(folder: Path) -> TrainedModel:
         network = HierarchyFlow(config["expansions"])
         network.load_state_dict(load_file(folder / WEIGHTS))
         with safe_open(folder / STYLES, "pt") as file:
-            styles = StyleBank(file.get_tensor("codes"), json.loads(file.metadata()["keys"]))
+            layouts = file.get_tensor("layouts") if "layouts" in file.keys() else None  # noqa: SIM118
+            styles = StyleBank(file.get_tensor("codes"), json.loads(file.metadata()["keys"]), layouts)
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise HflowError(f"{folder} is not a whole model ({' '.join(str(error).split())}): train it again") from None
     if len(styles.codes) != len(styles.keys) or not styles.keys:

@@ -25,7 +25,7 @@ from hflow.model.store import load_model
 from hflow.params import TranslateParams
 from hflow.shard_translation import Recipe, ShardTask
 from hflow.translation import plan_translation
-from tests.clusters import cluster_that_gives_up
+from tests.clusters import cluster_of_commands, cluster_that_gives_up
 from tests.conftest import Project
 from tests.servers import free_port, served
 from tests.workers import kill_a_worker
@@ -198,3 +198,25 @@ def test_a_shard_that_dask_gives_up_is_submitted_again_as_a_task(
     assert "on 1 different workers" in said
     assert "trying again in 1 s" in said
     assert _published(folder) == alone
+
+
+def test_a_scheduler_that_is_lost_is_named_and_with_a_new_one_the_flow_goes_on(
+    api: str, project: Project, model_folder: Path, alone: dict[str, bytes], tmp_path: Path
+) -> None:
+    pytest.importorskip("prefect_dask")
+    work = tmp_path / "run/.hflow/translate"
+    with cluster_of_commands(dies_at=work) as address:
+        folder = _stage(project, model_folder, tmp_path / "run", engine="dask", scheduler=address)
+        said, status = _run_to_end(api, folder)
+    assert status != 0
+    assert f"the Dask scheduler at {address} was lost" in said
+    finished = {p: p.with_suffix("").stat().st_mtime_ns for p in work.glob("*.json")}
+    assert finished
+    with cluster_of_commands() as address:
+        params = yaml.safe_load((folder / "params.yaml").read_text())
+        params["translate"]["scheduler"] = address
+        (folder / "params.yaml").write_text(yaml.safe_dump(params))
+        said, status = _run_to_end(api, folder)
+    assert status == 0, said
+    assert _published(folder) == alone
+    assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())

@@ -14,17 +14,19 @@ from hflow.model.store import StyleBank, load_model, model_files
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     torch.manual_seed(0)
-    styles = StyleBank(torch.rand(3, 8), ["a", "b", "c/d"])
+    styles = StyleBank(torch.rand(3, 8), ["a", "b", "c/d"], torch.rand(3, 128))
     publish(dict(model_files(HierarchyFlow((4,)), styles, {"note": 1})), tmp_path / "model")
     return tmp_path / "model"
 
 
 def test_a_loaded_model_is_the_one_saved(folder: Path) -> None:
     torch.manual_seed(0)
-    styles = torch.rand(3, 8)
+    styles, layouts = torch.rand(3, 8), torch.rand(3, 128)
     expected = HierarchyFlow((4,))
     model = load_model(folder)
     assert torch.equal(model.styles.codes, styles)
+    assert model.styles.layouts is not None
+    assert torch.equal(model.styles.layouts, layouts)
     assert list(model.styles.keys) == ["a", "b", "c/d"]
     assert model.config["note"] == 1
     for name, tensor in expected.state_dict().items():
