@@ -1,5 +1,6 @@
 """A translated dataset in the layouts of other tools: resumable, whole or absent, with a card that tells of it."""
 
+import glob
 import io
 import json
 import os
@@ -75,7 +76,7 @@ def export(
         if out.exists():
             return _there_already(out, mark)
         staging = out.with_name(f".{out.name}.export-{mark[:16]}")
-        for stale in out.parent.glob(f".{out.name}.export-*"):
+        for stale in out.parent.glob(f".{glob.escape(out.name)}.export-*"):
             if stale != staging:
                 shutil.rmtree(stale)
         (staging / DONE).mkdir(parents=True, exist_ok=True)
