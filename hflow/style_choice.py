@@ -46,17 +46,17 @@ class StyleChoice:
     """
 
     def __init__(self, seed: int, count: int, nearest: int | None = None, layouts: np.ndarray | None = None):
-        self.seed, self.count, self.nearest = seed, count, None if nearest is None else min(nearest, count)
+        self.seed, self.count, self.nearest = seed, count, min(nearest or count, count)
         if nearest is not None and layouts is None:
             raise HflowError(
                 f"translate.nearest is {nearest}, and the model knows no layouts of its style images: train it again, "
                 "or set nearest to null"
             )
-        self._layouts = layouts
+        self._layouts = None if nearest is None else layouts
 
     def __call__(self, key: str, pixels: np.ndarray) -> int:
         """The number of the style for the frame `pixels`, (H, W, 3), uint8."""
-        if self.nearest is None or self._layouts is None:
+        if self._layouts is None:
             return choose_style(self.seed, key, self.count)
         likeness = self._layouts @ layout(pixels)  # (S,)
         among = np.argsort(-likeness, kind="stable")[: self.nearest]

@@ -139,9 +139,10 @@ def encode_styles(network: HierarchyFlow, rows: Sequence[dict[str, Any]], size: 
     codes, keys, layouts = [], [], []
     with progress("style bank", len(rows), unit="images") as advance:
         for row in rows:
-            image = to_tensor(whole_image(row, size))[None].to(device)  # (1, 3, H, W)
+            whole = whole_image(row, None)  # (H, W, 3)
+            image = to_tensor(whole if size is None else whole_image(row, size))[None].to(device)  # (1, 3, H, W)
             codes.append(network.encode_style(image).cpu())
-            layouts.append(torch.from_numpy(layout(whole_image(row, None))))
+            layouts.append(torch.from_numpy(layout(whole)))
             keys.append(row["key"])
             advance()
     return StyleBank(torch.cat(codes), keys, torch.stack(layouts))

@@ -58,7 +58,7 @@ def _killer(work: Path, noted: Path, victim: int | None = None) -> Any:
     """What has a worker kill -9 a process, or itself, once, within a shard when another is finished in `work`."""
     from distributed import WorkerPlugin
 
-    class Killer(WorkerPlugin):  # type: ignore[misc]  # inside, so that workers needn't import this file
+    class Killer(WorkerPlugin):  # inside, so that workers needn't import this file
         def transition(self, key: str, _: str, finish: str, **__: Any) -> None:
             if finish == "executing" and "translate" in str(key) and list(work.glob("*.json")) and not noted.exists():
                 noted.touch()

@@ -152,7 +152,7 @@ def test_of_two_releases_at_once_one_wins(params: Params, monkeypatch: pytest.Mo
 
     def together(self: Registry, *args: object, **options: object) -> None:
         barrier.wait()
-        promote(self, *args, **options)  # type: ignore[arg-type]
+        promote(self, *args, **options)
 
     monkeypatch.setattr(Registry, "promote", together)
     results: list[object] = []

@@ -133,7 +133,7 @@ def test_a_run_of_several_processes_that_is_ended_takes_them_all_with_it(
             time.sleep(1000)  # else a busy machine lets the run end before the signal comes
             return finished
 
-        Processes.translate = held  # type: ignore[method-assign]
+        Processes.translate = held
         end_on_sigterm()
         translate(given, model, tmp_path, devices=2)
 
@@ -225,7 +225,7 @@ def test_sigterm_ends_the_shard_and_not_the_data(
 ) -> None:
     def slowly() -> None:
         slow = Translator.__call__
-        Translator.__call__ = lambda *args: time.sleep(0.3) or slow(*args)  # type: ignore[method-assign]
+        Translator.__call__ = lambda *args: time.sleep(0.3) or slow(*args)
         end_on_sigterm()
         translate(given, model, tmp_path)
 

@@ -77,7 +77,8 @@ def load_model(folder: Path) -> TrainedModel:
         network = HierarchyFlow(config["expansions"])
         network.load_state_dict(load_file(folder / WEIGHTS))
         with safe_open(folder / STYLES, "pt") as file:
-            layouts = file.get_tensor("layouts") if "layouts" in file.keys() else None  # noqa: SIM118
+            names = file.keys()
+            layouts = file.get_tensor("layouts") if "layouts" in names else None
             styles = StyleBank(file.get_tensor("codes"), json.loads(file.metadata()["keys"]), layouts)
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise HflowError(f"{folder} is not a whole model ({' '.join(str(error).split())}): train it again") from None
