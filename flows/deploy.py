@@ -17,7 +17,7 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from flows.stage import GPU
 from flows.up import read_addresses
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 __all__ = ["deploy"]
 

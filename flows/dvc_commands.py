@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from flows.processes import run_command
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 __all__ = ["PIPELINE", "changes", "dvc", "has_remote", "pull"]
 

@@ -7,8 +7,8 @@ from pydantic import Field
 
 from flows.dvc_commands import PIPELINE, dvc, has_remote
 from flows.stage import alone_on_gpu, stage_flow
-from hflow.errors import HflowError
-from hflow.params import load_params
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import load_params
 
 __all__ = ["experiment"]
 

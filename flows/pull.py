@@ -3,7 +3,7 @@
 import sys
 
 from flows.dvc_commands import pull
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 if __name__ == "__main__":
     try:

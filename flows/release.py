@@ -5,8 +5,8 @@ from typing import Any
 
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote
 from flows.stage import publish_table, run_as_command, stage_flow
-from hflow.errors import HflowError
-from hflow.params import load_params
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import load_params
 
 __all__ = ["release"]
 
@@ -27,7 +27,7 @@ def release(rollback: bool = False, replace: bool = False, params: Path = Path("
             raise HflowError("the results are not here: set a DVC remote, or release where the pipeline ran")
         if dvc("repro", "--pull", PIPELINE):
             raise HflowError("the results can't be brought here, the reason is above")
-    from hflow import release
+    from hflow.pipeline import release
 
     outcome = release.rollback(settings) if rollback else release.release(settings, replace=replace)
     publish_table("release", outcome, "What became of the release")

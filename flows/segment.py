@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from flows.stage import publish_table, run_as_command, stage_flow
-from hflow import stages
-from hflow.params import load_params
+from hflow.foundation.params import load_params
+from hflow.pipeline import stages
 
 __all__ = ["segment"]
 

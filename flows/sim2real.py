@@ -15,9 +15,9 @@ from pydantic import Field
 
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
 from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
-from hflow import stages
-from hflow.errors import HflowError
-from hflow.params import Params, load_params
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import Params, load_params
+from hflow.pipeline import stages
 
 __all__ = ["sim2real"]
 
@@ -113,7 +113,7 @@ def publish(why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> 
 
 
 def _released(settings: Params) -> dict[str, Any] | None:
-    from hflow.release import release
+    from hflow.pipeline.release import release
 
     outcome = None if stages.is_registered(settings.translate.model) else release(settings)
     UNRELEASED.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed, State
 
 from flows.processes import end_with_worker
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 __all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
 

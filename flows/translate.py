@@ -17,13 +17,13 @@ from prefect.states import State
 from prefect.tasks import exponential_backoff
 
 from flows.stage import publish_table, run_as_command, stage_flow
-from hflow import stages
-from hflow.dask_cluster import DaskCluster, losses_named, translate_on_worker
-from hflow.engines import Engine, gather_shards, is_transient, tried_again
-from hflow.errors import HflowError, LostWorkerError
-from hflow.files import Finished
-from hflow.params import load_params
-from hflow.shard_translation import Advance, Recipe, ShardTask
+from hflow.foundation.errors import HflowError, LostWorkerError
+from hflow.foundation.files import Finished
+from hflow.foundation.params import load_params
+from hflow.pipeline import stages
+from hflow.translation.dask_engine import DaskCluster, losses_named, translate_on_worker
+from hflow.translation.engines import Engine, gather_shards, is_transient, tried_again
+from hflow.translation.shard import Advance, Recipe, ShardTask
 
 __all__ = ["run_as_tasks", "translate"]
 

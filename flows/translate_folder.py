@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from flows.stage import alone_on_gpu, publish_table, stage_flow
-from hflow import stages
-from hflow.devices import pick_device
-from hflow.folder_translation import translate_folder as translate_images
+from hflow.foundation.devices import pick_device
+from hflow.foundation.params import load_params
 from hflow.model.store import load_model
-from hflow.params import load_params
+from hflow.pipeline import stages
+from hflow.translation.folder import translate_folder as translate_images
 
 __all__ = ["translate_folder"]
 

@@ -1,5 +1,5 @@
 """`python -m hflow` is the command `hflow`."""
 
-from hflow.cli import main
+from hflow.commands.cli import main
 
 main()

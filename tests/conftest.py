@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
+from hflow.datasets.preparation import prepare
 from hflow.datasets.shards import shard_files
+from hflow.foundation.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
 from hflow.model.store import TrainedModel, load_model
-from hflow.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
-from hflow.preparation import prepare
-from hflow.training import TrainingLogger, TrainingResult, train
+from hflow.training.loop import TrainingLogger, TrainingResult, train
 from tests.pictures import write_cityscapes, write_gta
 from tests.translations import bytes_of, translate
 

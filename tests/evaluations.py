@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from hflow.findings import Evaluation, Example, ModelFacts, Rejected, Score
+from hflow.foundation.params import DataParams
+from hflow.foundation.timings import Timing
 from hflow.metrics.summary import Gain, Similarity
-from hflow.params import DataParams
-from hflow.report import write_report
-from hflow.timings import Timing
+from hflow.reports.evaluation_report import write_report
+from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected, Score
 
 __all__ = ["CLASSES", "DATA", "TIMINGS", "an_evaluation", "bare", "example", "score", "written"]
 

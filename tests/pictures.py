@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hflow.labels import ids_to_colours
+from hflow.foundation.labels import ids_to_colours
 
 __all__ = ["random_picture", "write_cityscapes", "write_folder", "write_gta"]
 

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import torch
 
+from hflow.datasets.preparation import prepare
+from hflow.datasets.verification import verify
+from hflow.foundation.params import DataParams, PrepareParams, TranslateParams
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
-from hflow.params import DataParams, PrepareParams, TranslateParams
-from hflow.preparation import prepare
-from hflow.translation import translate_dataset
-from hflow.verification import verify
+from hflow.translation.plan import translate_dataset
 from tests.pictures import write_cityscapes, write_gta
 
 SIZE = (32, 24)

@@ -5,8 +5,8 @@ from typing import Annotated, Literal
 import typer
 
 from hflow.commands.console import Device
-from hflow.errors import HflowError
-from hflow.params import VARIANTS
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import VARIANTS
 
 __all__ = ["bench"]
 
@@ -31,11 +31,11 @@ def bench(
     for name in names:
         if name not in VARIANTS:
             raise HflowError(f"there is no variant {name!r}: take one of {', '.join(VARIANTS)}")
-    from hflow import benchmarks_shown as shown
-    from hflow.benchmark import benchmark, benchmark_others, busy_clock
-    from hflow.devices import pick_device
-    from hflow.stage_benchmark import benchmark_stages
-    from hflow.training_benchmark import benchmark_training
+    from hflow.benchmarks import tables as shown
+    from hflow.benchmarks.stages import benchmark_stages
+    from hflow.benchmarks.training import benchmark_training
+    from hflow.benchmarks.translation import benchmark, benchmark_others, busy_clock
+    from hflow.foundation.devices import pick_device
 
     sizes = shown.SIZES if size is None else (size,)
     batches = shown.BATCHES if batch is None else (batch,)

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from hflow import stages
 from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.datasets.inspection import FULL, Inspection, inspect_dataset
-from hflow.datasets.layouts import LAYOUTS
-from hflow.errors import HflowError
-from hflow.params import load_params
+from hflow.datasets.layouts.opening import LAYOUTS
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import load_params
+from hflow.pipeline import stages
 
 __all__ = ["check"]
 

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from hflow import stages
 from hflow.commands.console import DEFAULT, Device, ParamsFile
-from hflow.params import load_params
+from hflow.foundation.params import load_params
+from hflow.pipeline import stages
 
 __all__ = ["compare"]
 
@@ -25,9 +25,9 @@ def compare(
     params: ParamsFile = DEFAULT,
 ) -> None:
     """Show what differs between two translated datasets or two models, frame by frame, on a page like the report."""
-    from hflow.comparison import compare
-    from hflow.comparison_report import summary, write_comparison
-    from hflow.devices import pick_device
+    from hflow.foundation.devices import pick_device
+    from hflow.reports.comparison import compare
+    from hflow.reports.comparison_report import summary, write_comparison
 
     where = str(pick_device(device))
     known = load_params(params) if params.is_file() else None

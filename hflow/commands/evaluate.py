@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hflow import stages
 from hflow.commands.console import DEFAULT, Device, ParamsFile, show
-from hflow.errors import HflowError
-from hflow.params import Params, load_params
-from hflow.progress import say
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import Params, load_params
+from hflow.foundation.progress import say
+from hflow.pipeline import stages
 
 if TYPE_CHECKING:
     import torch
 
     from hflow.datasets.image_sets import ImageSet
-    from hflow.judge import Judge
+    from hflow.segmentation.judge import Judge
 
 __all__ = ["evaluate"]
 
@@ -46,13 +46,13 @@ def evaluate(
         show(stages.evaluate(load_params(params)))
         return
     settings, named = load_params(params), _named_paths(datasets)
-    from hflow.dataset_scores import score_datasets
-    from hflow.devices import pick_device
+    from hflow.foundation.devices import pick_device
     from hflow.metrics.features import load_feature_space
     from hflow.metrics.lpips import load_vgg
     from hflow.metrics.realism import SUBSETS
     from hflow.model.store import load_model
-    from hflow.score_table import check_suffix, print_scores, write_scores
+    from hflow.reports.dataset_scores import score_datasets
+    from hflow.reports.score_table import check_suffix, print_scores, write_scores
 
     for path in out or ():
         check_suffix(path)
@@ -90,7 +90,7 @@ def evaluate(
 
 def _judge(folder: Path, classes: Sequence[str], device: "torch.device") -> "Judge | None":
     """The judge, where there is one."""
-    from hflow.judge import load_judge
+    from hflow.segmentation.judge import load_judge
 
     if not folder.exists():
         say(
@@ -107,7 +107,7 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
     """What trains the downstream segmenter on a set and gives its scores; the stage segment's work is taken over."""
     from hflow.datasets.image_sets import labelled_set
     from hflow.datasets.shards import shard_files
-    from hflow.segmentation import segment
+    from hflow.segmentation.training import segment
 
     validation = shard_files(stages.PREPARED / "target" / "val")
     if not validation:

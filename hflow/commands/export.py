@@ -5,9 +5,9 @@ from typing import Annotated, Literal
 
 import typer
 
-from hflow import stages
 from hflow.commands.console import DEFAULT, ParamsFile, show
-from hflow.params import Params, load_params
+from hflow.foundation.params import Params, load_params
+from hflow.pipeline import stages
 
 __all__ = ["export", "origins"]
 
@@ -26,7 +26,7 @@ def export(
     params: ParamsFile = DEFAULT,
 ) -> None:
     """Write a translated dataset as other tools load it, with a card that says what it was made from."""
-    from hflow.export import export
+    from hflow.export.writing import export
 
     known = origins(load_params(params)) if params.is_file() else {}
     show(export(path, out, layout=layout, image_format=image_format, origins=known))

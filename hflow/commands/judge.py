@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from hflow import stages
 from hflow.commands.console import DEFAULT, Device, ParamsFile, show
-from hflow.params import load_params
+from hflow.foundation.params import load_params
+from hflow.pipeline import stages
 
 __all__ = ["judge"]
 
@@ -22,9 +22,9 @@ def judge(
     """Train the judge that tells what translation changed, on the labelled frames of both domains."""
     classes = load_params(params).data.classes
     from hflow.datasets.shards import shard_files
-    from hflow.devices import pick_device
-    from hflow.judge import save_judge
-    from hflow.judge_training import train_judge
+    from hflow.foundation.devices import pick_device
+    from hflow.segmentation.judge import save_judge
+    from hflow.segmentation.judge_training import train_judge
 
     shards = [path for domain in ("source", "target") for path in shard_files(stages.PREPARED / domain / "train")]
     trained = train_judge(shards, classes, steps=steps, seed=seed, device=pick_device(device))

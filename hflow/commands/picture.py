@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from hflow import stages
-from hflow.errors import HflowError
-from hflow.files import atomic_path
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import atomic_path
+from hflow.pipeline import stages
 
 __all__ = ["picture"]
 
@@ -22,8 +22,8 @@ def picture(
     kind = KINDS.get(out.suffix.lower())
     if not kind:
         raise HflowError(f"{out} is neither a .png nor a .jpg: name one")
-    from hflow.evaluation import example_frames
-    from hflow.figures import before_after
+    from hflow.reports.evaluation import example_frames
+    from hflow.reports.evaluation_files import before_after
 
     shown = before_after(example_frames(stages.PREPARED, stages.TRANSLATED, frames))
     with atomic_path(out) as place:

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from hflow.commands.console import DEFAULT, ParamsFile, show
-from hflow.errors import HflowError
-from hflow.params import load_params
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import load_params
 
 __all__ = ["release"]
 
@@ -18,7 +18,7 @@ def release(
 ) -> None:
     """Register the trained model as challenger; it becomes champion if it passes the gate in params.yaml."""
     settings = load_params(params)
-    from hflow import release
+    from hflow.pipeline import release
 
     if rollback:
         show(release.rollback(settings))

@@ -10,11 +10,11 @@ import numpy as np
 from PIL import Image
 
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png, open_rgb
-from hflow.datasets.raw import IMAGE_SUFFIXES
+from hflow.datasets.layouts.base import IMAGE_SUFFIXES
 from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, image_value, read_table, shard_files, write_shard
 from hflow.datasets.training_sets import TrainingSet
-from hflow.errors import HflowError
-from hflow.files import WorkFolder, fingerprint, sha256_file
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import WorkFolder, fingerprint, sha256_file
 
 __all__ = ["Frame", "ImageSet", "fitted", "labelled_set", "match_keys", "open_images"]
 

@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 __all__ = ["decode_ids", "decode_rgb", "encode_png", "fit_image", "open_image", "open_rgb", "read_ids"]
 

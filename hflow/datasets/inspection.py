@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from hflow.datasets.images import open_rgb
-from hflow.datasets.layouts import open_raw
-from hflow.datasets.raw import RawDataset, RawSample
-from hflow.errors import HflowError
+from hflow.datasets.layouts.base import RawDataset, RawSample
+from hflow.datasets.layouts.opening import open_raw
+from hflow.foundation.errors import HflowError
 
 __all__ = ["FULL", "Inspection", "inspect_dataset"]
 

@@ -9,7 +9,7 @@ from torch.utils.data import Dataset
 
 from hflow.datasets.images import fit_image, open_rgb
 from hflow.datasets.tensors import to_tensor
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 __all__ = ["Pairs", "whole_image"]
 

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 __all__ = [
     "PREPARED_SCHEMA",

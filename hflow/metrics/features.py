@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
+from hflow.foundation.progress import say
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg, unit_length
 from hflow.metrics.realism import FeatureSpace
-from hflow.progress import say
 
 __all__ = ["SPACES", "load_feature_space"]
 

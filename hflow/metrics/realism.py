@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torchmetrics.image.kid import poly_mmd
 
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 
 __all__ = ["RESERVOIR", "SUBSETS", "SUBSET_SIZE", "FeatureSpace", "FeatureSummary", "Kid", "fid", "kid"]
 

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hflow.errors import HflowError
-from hflow.labels import IGNORE
+from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import IGNORE
 
 __all__ = ["confusion_matrix", "segment_scores"]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hflow.errors import HflowError
-from hflow.labels import IGNORE
+from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import IGNORE
 from hflow.metrics.segments import confusion_matrix
 
 __all__ = ["Change", "ClassChanges", "class_changes", "seen_before_and_after"]

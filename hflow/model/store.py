@@ -10,8 +10,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from hflow.errors import HflowError
-from hflow.files import sha256_file
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import sha256_file
 from hflow.model.hierarchy_flow import HierarchyFlow
 
 __all__ = ["StyleBank", "TrainedModel", "load_model", "model_files"]
@@ -26,7 +26,8 @@ class StyleBank:
     Attributes:
         codes: (S, 8).
         keys: of the images.
-        layouts: of the images, (S, 128), as `hflow.style_choice.layout` gives them; None where only codes are known.
+        layouts: of the images, (S, 128), as `hflow.translation.style_choice.layout` gives them; None where only codes
+            are known.
     """
 
     codes: Tensor

@@ -8,8 +8,8 @@ from PIL import Image
 
 from hflow.datasets.image_sets import labelled_set, match_keys, open_images
 from hflow.datasets.shards import read_rows
-from hflow.errors import HflowError
-from hflow.segmentation import LabelledFrames
+from hflow.foundation.errors import HflowError
+from hflow.segmentation.training import LabelledFrames
 from tests.conftest import Project
 
 CLASSES = ["road", "sky", "car"]

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hflow.datasets.images import decode_rgb, encode_png, fit_image, open_rgb, read_ids
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 from tests.pictures import random_picture
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from hflow.datasets.inspection import inspect_dataset
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 from tests.pictures import write_cityscapes, write_folder, write_gta
 
 

@@ -7,7 +7,7 @@ import torch
 
 from hflow.datasets.images import encode_png
 from hflow.datasets.pairs import Pairs
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 from tests.pictures import random_picture
 
 

@@ -17,7 +17,7 @@ from hflow.datasets.shards import (
     split_by_key,
     write_shard,
 )
-from hflow.errors import HflowError
+from hflow.foundation.errors import HflowError
 from tests.pictures import random_picture, street_ids
 
 

@@ -18,13 +18,13 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.stage import stage_flow
 from flows.translate import run_as_tasks
-from hflow.engines import InProcess
-from hflow.errors import HflowError, LostWorkerError
-from hflow.files import Finished
+from hflow.foundation.errors import HflowError, LostWorkerError
+from hflow.foundation.files import Finished
+from hflow.foundation.params import TranslateParams
 from hflow.model.store import load_model
-from hflow.params import TranslateParams
-from hflow.shard_translation import Recipe, ShardTask
-from hflow.translation import plan_translation
+from hflow.translation.engines import InProcess
+from hflow.translation.plan import plan_translation
+from hflow.translation.shard import Recipe, ShardTask
 from tests.clusters import cluster_of_commands, cluster_that_gives_up
 from tests.conftest import Project
 from tests.servers import free_port, served

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassJaccardIndex
 
-from hflow.errors import HflowError
-from hflow.labels import IGNORE
+from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import IGNORE
 from hflow.metrics.segments import confusion_matrix, segment_scores
 
 

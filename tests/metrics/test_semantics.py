@@ -5,8 +5,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hflow.errors import HflowError
-from hflow.labels import IGNORE
+from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import IGNORE
 from hflow.metrics.semantics import Change, class_changes, seen_before_and_after
 
 NAMES = ["road", "vegetation", "sky"]

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
+from hflow.foundation.params import VARIANTS
 from hflow.model import HierarchyFlow
-from hflow.params import VARIANTS
 
 COUNTS = {
     (10,): 683_889,

@@ -1,0 +1,4 @@
+"""Recolouring by simple means, to hold translation against.
+
+Prepared shards come in, recoloured training sets go out. It imports `translation` and what is below it.
+"""

@@ -1,0 +1,149 @@
+"""The stage baselines: every prepared frame recoloured by simple means, training sets to hold translation against."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+
+from hflow.baselines.recolouring import fda, histogram, reinhard
+from hflow.datasets.images import decode_rgb, encode_png
+from hflow.datasets.shards import ShardSet, image_value, read_rows, read_table, shard_files, write_shard
+from hflow.datasets.tensors import to_tensor
+from hflow.datasets.training_sets import TrainingSet, write_training_set
+from hflow.foundation.devices import machine_marks
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import Finished, WorkFolder, code_fingerprint, fingerprint, publish, sha256_file
+from hflow.foundation.params import BASELINES, BaselinesParams
+from hflow.foundation.progress import progress
+from hflow.metrics.fidelity import ssim
+from hflow.translation.plan import TRANSLATED_SCHEMA
+from hflow.translation.style_choice import StyleChoice, layout
+
+__all__ = ["make_baselines"]
+
+CODE = (
+    "baselines/recolouring.py",
+    "baselines/sets.py",
+    "translation/shard.py",
+    "translation/style_choice.py",
+    "metrics/fidelity.py",
+    "datasets/images.py",
+    "datasets/shards.py",
+    "datasets/tensors.py",
+)
+
+Recolour = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def make_baselines(
+    names: Sequence[str],
+    params: BaselinesParams,
+    *,
+    seed: int,
+    nearest: int | None = None,
+    prepared: Path,
+    out: Path,
+    sets: Path,
+    work: Path,
+) -> dict[str, dict[str, float]]:
+    """Recolour every prepared frame of the source, one shard a shard, once for each name.
+
+    A frame's style is the image that translation chooses for it where its style bank is of the same target images.
+
+    Args:
+        names: of `BASELINES`; may be empty.
+        params: the section of params.yaml.
+        seed, nearest: of the choice of styles, as in the section translate.
+        prepared: the folder that prepare wrote.
+        out: the folder that gets NAME/{train,val}/shard-*.parquet, with the columns of translated shards.
+        sets: the folder of training sets; gets NAME.json for every baseline, an empty set for one that isn't named.
+        work: where finished shards are kept, so that an interrupted run goes on.
+
+    Returns:
+        By name: the number of frames and their mean SSIM to the source.
+
+    Raises:
+        HflowError: there is nothing prepared, or a shard is damaged.
+    """
+    plan = [(split, path) for split in ("train", "val") for path in shard_files(prepared / "source" / split)]
+    targets = shard_files(prepared / "target" / "train")
+    if names and not (plan and targets):
+        raise HflowError(f"{prepared} has no frames or no target images: run `hflow prepare` first")
+    methods: Mapping[str, Recolour] = {
+        "histogram": histogram,
+        "reinhard": reinhard,
+        "fda": partial(fda, beta=params.fda_beta),
+    }
+    styles, store = ShardSet(targets, ["key", "image"]), WorkFolder(work)
+    layouts = None if nearest is None else np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in styles])
+    choice = StyleChoice(seed, len(styles), nearest, layouts)
+    settings = [code_fingerprint(*CODE), seed, nearest, [sha256_file(path) for path in targets], *_versions()]
+    files: dict[str, Path | bytes] = {}
+    counts: dict[str, dict[str, float]] = {}
+    shards: dict[str, dict[Path, str]] = {name: {} for name in BASELINES}
+    total = len(names) * sum(pq.read_metadata(path).num_rows for _, path in plan)
+    with ThreadPoolExecutor(params.workers) as pool, progress("baselines", total, unit="frames") as advance:
+        for name in names:
+            own = [*settings, name, params.fda_beta if name == "fda" else None]
+            similarity: list[float] = []
+            for split, path in plan:
+                recolour = partial(_recolour, method=methods[name], styles=styles, choice=choice)
+                piece = _shard(path, own, recolour, store, pool)
+                files[f"{name}/{split}/{path.name}"] = piece.path
+                if split == "train":
+                    shards[name][out / name / split / path.name] = piece.sha256
+                similarity += read_table(piece.path, ["ssim"])["ssim"].to_pylist()
+                advance(pq.read_metadata(path).num_rows)
+            counts[name] = {"frames": len(similarity), "ssim": float(np.mean(similarity))}
+    # DVC keeps no empty folders.
+    files["README"] = b"Frames recoloured by simple means, for the names in segment.train_on: one folder each.\n"
+    publish(files, out)
+    for name, found in shards.items():
+        write_training_set(sets / f"{name}.json", TrainingSet(name, found))
+    return counts
+
+
+def _shard(
+    path: Path,
+    settings: Sequence[Any],
+    recolour: Callable[[dict[str, Any]], dict[str, Any]],
+    store: WorkFolder,
+    pool: ThreadPoolExecutor,
+) -> Finished:
+    """The recoloured shard, made now where no earlier run has finished it."""
+    mark = fingerprint([settings, sha256_file(path)])
+
+    def make(place: Path) -> dict[str, Any]:
+        write_shard(place, list(pool.map(recolour, read_rows(path))), TRANSLATED_SCHEMA)
+        return {}
+
+    return store.obtain(mark, make)
+
+
+def _recolour(row: dict[str, Any], *, method: Recolour, styles: ShardSet, choice: StyleChoice) -> dict[str, Any]:
+    """The row of a prepared shard as the row of a recoloured one, its label as it was."""
+    frame = decode_rgb(row["image"]["bytes"])  # (H, W, 3)
+    style = styles[choice(row["key"], frame)]
+    pixels = method(frame, decode_rgb(style["image"]["bytes"]))
+    content = encode_png(pixels)
+    return row | {
+        "image": image_value(content, f"{row['key']}.png"),
+        "style": style["key"],
+        "image_sha256": sha256(content).hexdigest(),
+        "label_sha256": row["label"] and sha256(row["label"]["bytes"]).hexdigest(),
+        "ssim": ssim(to_tensor(pixels)[None], to_tensor(frame)[None]).item(),
+    }
+
+
+def _versions() -> list[Any]:
+    """What can change the last bit of a float."""
+    libraries = [version(name) for name in ("numpy", "scipy", "scikit-image")]
+    return [*machine_marks(torch.device("cpu")), *libraries, platform.machine()]

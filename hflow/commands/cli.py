@@ -1,0 +1,139 @@
+"""The command `hflow`: the pipeline's stages here, what stands beside them in `commands/`."""
+
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hflow.commands.bench import bench
+from hflow.commands.check import check
+from hflow.commands.compare import compare
+from hflow.commands.console import DEFAULT, Device, ParamsFile, show
+from hflow.commands.evaluate import evaluate
+from hflow.commands.export import export
+from hflow.commands.judge import judge
+from hflow.commands.picture import picture
+from hflow.commands.project import write_params
+from hflow.commands.release import release
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import load_params, preset_names, preset_text
+from hflow.pipeline import stages
+
+__all__ = ["app", "end_on_sigterm", "main"]
+
+app = typer.Typer(
+    help="Simulator frames into frames that look real, labels kept.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command; a fault that the user can mend is printed in one line, and the exit status is 1."""
+    end_on_sigterm()
+    try:
+        app()
+    except HflowError as error:
+        print(f"hflow: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the process as an error would, so that temporary files and locks are removed; status 143."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def init(
+    preset: Annotated[str, typer.Argument(help=f"One of {', '.join(preset_names())}.")],
+    source: Annotated[Path | None, typer.Option(help="Root of the frames to translate.")] = None,
+    target: Annotated[Path | None, typer.Option(help="Root of the target images.")] = None,
+) -> None:
+    """Write params.yaml from a preset; the one that was there is kept as params.yaml.bak."""
+    kept = write_params(DEFAULT, preset_text(preset), source=source, target=target)
+    print(f"{DEFAULT} is the preset {preset!r}" + (f"; what it was before is in {kept}" if kept else ""))
+
+
+def town(params: ParamsFile = DEFAULT) -> None:
+    """Draw the miniature datasets that a fresh clone runs on."""
+    stages.build_town(load_params(params))
+
+
+def prepare(params: ParamsFile = DEFAULT) -> None:
+    """Check, resize and shard the raw datasets."""
+    show(stages.prepare(load_params(params)))
+
+
+def train(params: ParamsFile = DEFAULT) -> None:
+    """Train Hierarchy Flow on the prepared images."""
+    show(stages.train(load_params(params)))
+
+
+def translate(
+    frames: Annotated[Path | None, typer.Argument(help="A folder of images; none: the prepared frames.")] = None,
+    out: Annotated[Path | None, typer.Argument(help="The folder to write, images of the same names.")] = None,
+    model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(stages.MODEL),
+    seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
+    device: Device = "auto",
+    max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Translate the prepared frames, or the images of any folder: `hflow translate FRAMES OUT --model M`."""
+    if frames is None:
+        show(stages.translate(load_params(params)))
+        return
+    if out is None:
+        raise HflowError("name the folder to write too: hflow translate FRAMES OUT --model M")
+    from hflow.foundation.devices import pick_device
+    from hflow.model.store import load_model
+    from hflow.translation.folder import translate_folder
+
+    where = str(pick_device(device))
+    folder = stages.find_model(model, load_params(params) if params.is_file() else None)
+    counts = translate_folder(
+        frames, out, load_model(folder), name=model, seed=seed, device=where, max_rejected=max_rejected
+    )
+    show(counts)
+    print(f"{counts['translated']} images are in {out}")
+
+
+def verify(
+    path: Annotated[Path, typer.Argument(help="A folder that translate or export wrote.")] = stages.TRANSLATED,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
+) -> None:
+    """Read a translated dataset again and name whatever is not as it was written; exit status 1 if anything is."""
+    from hflow.datasets.verification import verify
+
+    found = verify(path, workers=workers)
+    for fault in found.faults:
+        print(fault)
+    if found.faults:
+        raise HflowError(f"{path} is not whole: {len(found.faults)} faults")
+    print(f"{path} is whole: {found.given} given, {found.translated} translated, {found.rejected} rejected")
+
+
+def segment(
+    name: Annotated[str, typer.Argument(help="A training set named in segment.train_on.")], params: ParamsFile = DEFAULT
+) -> None:
+    """Train the downstream segmenter on one set and score it on the target's validation set."""
+    scores = stages.segment(load_params(params), name)
+    show({key: value for key, value in scores.items() if isinstance(value, float)})
+
+
+def baselines(params: ParamsFile = DEFAULT) -> None:
+    """Recolour the prepared frames by each baseline that segment.train_on names."""
+    show(stages.baselines(load_params(params)))
+
+
+def fetch(params: ParamsFile = DEFAULT) -> None:
+    """Fetch the registered model that translate.model names, for the pipeline."""
+    show(stages.fetch(load_params(params)))
+
+
+for command in (
+    *(init, check, town, prepare, train, translate, verify, export, segment, baselines, judge),
+    *(evaluate, compare, picture, fetch, release, bench),
+):
+    app.command()(command)

@@ -1,0 +1,44 @@
+"""Setting up a project's params.yaml."""
+
+import itertools
+import json
+from pathlib import Path
+
+import yaml
+
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import write_text
+
+__all__ = ["write_params"]
+
+
+def write_params(path: Path, preset: str, *, source: Path | None = None, target: Path | None = None) -> Path | None:
+    """Write a preset to `path`, with other roots of the raw datasets where they are given.
+
+    Returns:
+        Where the file that was there before is kept, if one of other content was.
+
+    Raises:
+        HflowError: a root is no folder.
+    """
+    text = preset
+    for domain, root in (("source", source), ("target", target)):
+        if root is None:
+            continue
+        if not root.is_dir():
+            raise HflowError(f"--{domain} {root} is not a folder")
+        default = f"root: {yaml.safe_load(preset)['data'][domain]['root']}"
+        assert text.count(default) == 1
+        # JSON's quoting is YAML's too.
+        text = text.replace(default, f"root: {json.dumps(str(root.resolve()))}")
+    before = path.read_text(encoding="utf-8") if path.exists() else text
+    kept = _free_name(path) if before != text else None
+    if kept:
+        write_text(kept, before)
+    write_text(path, text)
+    return kept
+
+
+def _free_name(path: Path) -> Path:
+    names = (path.with_name(f"{path.name}.bak{number or ''}") for number in itertools.count())
+    return next(name for name in names if not name.exists())

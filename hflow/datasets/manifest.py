@@ -1,0 +1,92 @@
+"""The manifest of translated frames: a row for every frame that was given, and what became of it."""
+
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hflow.foundation.errors import HflowError
+
+__all__ = ["EXPORTED", "MANIFEST", "MANIFEST_SCHEMA", "SUMS", "manifest_bytes", "read_manifest", "sums_bytes"]
+
+MANIFEST = "manifest.parquet"
+SUMS = "SHA256SUMS"
+"""The hash of every other file of a dataset, as `sha256sum --check` reads it."""
+
+EXPORTED = "export.json"
+"""What an export says of itself; where it is, the files are those of another tool's layout."""
+
+MANIFEST_SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("split", pa.string()),
+        ("shard", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+        ("source_path", pa.string()),
+        ("source_sha256", pa.string()),
+        ("style", pa.string()),
+        ("image_sha256", pa.string()),
+        ("label_sha256", pa.string()),
+        ("label_train_ids_sha256", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("ssim", pa.float32()),
+        ("consistency", pa.float32()),
+        ("batch", pa.int32()),
+        ("model", pa.string()),
+        ("model_sha256", pa.string()),
+        ("precision", pa.string()),
+        ("backend", pa.string()),
+        ("params_fingerprint", pa.string()),
+        ("code_fingerprint", pa.string()),
+        ("fingerprint", pa.string()),
+        ("seed", pa.int32()),
+    ]
+)
+"""Columns of manifest.parquet.
+
+`status` is translated or rejected, `reason` says why; `source_sha256` is of the file as it was given, the other hashes
+are of the encoded image and labels as they were written; `batch` is how many frames were translated at once where
+memory was too small for the batch asked for; `precision` and `backend` say what `translate.precision: auto` chose;
+`consistency` is null without a judge; `fingerprint` is of all that the shard's bytes depend on.
+"""
+
+
+def manifest_bytes(rows: Iterable[Mapping[str, Any]], classes: Sequence[str] | None) -> bytes:
+    """The manifest as a Parquet file with checksums, which holds the names of the train ids in its metadata."""
+    metadata = {} if classes is None else {"hflow": json.dumps({"classes": list(classes)})}
+    table = pa.Table.from_pylist(list(rows), schema=MANIFEST_SCHEMA.with_metadata(metadata))
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, write_page_checksum=True)
+    return buffer.getvalue()
+
+
+def read_manifest(path: Path) -> tuple[list[dict[str, Any]], list[str] | None]:
+    """The rows of a manifest and the names of the train ids, None where it has none.
+
+    Raises:
+        HflowError: it is missing or damaged, or has other columns.
+    """
+    try:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except FileNotFoundError:
+        raise HflowError(f"{path} is missing: {path.parent} is not a dataset that hflow translated") from None
+    except (pa.ArrowException, OSError) as error:
+        raise HflowError(f"{path} is damaged ({' '.join(str(error).split())[:200]}): translate again") from None
+    missing = [name for name in MANIFEST_SCHEMA.names if name not in table.schema.names]
+    if missing:
+        raise HflowError(f"{path} has no column {missing[0]!r}: translate again")
+    said = json.loads((table.schema.metadata or {}).get(b"hflow", b"{}"))
+    return table.to_pylist(), said.get("classes")
+
+
+def sums_bytes(known: Mapping[str, str], files: Mapping[str, Path | bytes]) -> bytes:
+    """SHA256SUMS of files: their hashes where they are known already, else of the bytes given."""
+    sums = {name: known.get(name) or sha256(bytes(content)).hexdigest() for name, content in files.items()}
+    return "".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())).encode()

@@ -1,0 +1,259 @@
+"""Reading a translated dataset again: every hash, every picture, every label, against its manifest."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
+from hflow.datasets.shards import check_key, read_rows, shard_files
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import sha256_file
+from hflow.foundation.labels import IGNORE
+from hflow.foundation.progress import progress
+
+__all__ = ["Fault", "Verification", "verify"]
+
+COMPARED = ("source_path", "source_sha256", "style", "width", "height", "ssim", "consistency", "batch")
+AHEAD = 64
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Where something is wrong, relative to the dataset's folder, and what."""
+
+    place: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.what}"
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found.
+
+    Attributes:
+        given, translated, rejected: how many frames the manifest tells of.
+        faults: all that is wrong; empty where the dataset is whole.
+    """
+
+    given: int
+    translated: int
+    rejected: int
+    faults: list[Fault]
+
+
+def verify(folder: Path, *, workers: int = 4) -> Verification:
+    """Read a dataset that `translate` wrote, of shards or of single images, and find what is not as it was written.
+
+    Of an export, whose files are its layout's, the hash of every file is compared.
+
+    Args:
+        folder: holds manifest.parquet.
+        workers: threads that decode.
+
+    Raises:
+        HflowError: there is no manifest, so that nothing can be verified.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise HflowError(f"{folder / MANIFEST} is missing: {folder} is not a dataset that hflow translated")
+    sums = list(_check_sums(folder))
+    try:
+        rows, classes = read_manifest(folder / MANIFEST)
+    except HflowError as error:
+        return Verification(0, 0, 0, [Fault(MANIFEST, str(error)), *(f for f in sums if f.place != MANIFEST)])
+    faults = sums + list(_check_manifest(rows))
+    if (folder / EXPORTED).is_file():
+        kept = sum(row["status"] == "translated" for row in rows)
+        return Verification(len(rows), kept, len(rows) - kept, faults)
+    translated = [row for row in rows if row["status"] == "translated"]
+    check = _FrameCheck(None if classes is None else len(classes))
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        progress("verify", len(translated), unit="frames") as advance,
+    ):
+        for found in _bounded(pool, check, _frames(folder, translated, faults)):
+            faults += found
+            advance()
+    if any(row["shard"] for row in translated) and not (folder / SUMS).is_file():
+        faults.append(Fault(SUMS, "is missing"))
+    return Verification(len(rows), len(translated), len(rows) - len(translated), faults)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """A frame as the manifest tells of it and as it was found: encoded bytes by column, other columns as they are."""
+
+    place: str
+    said: Mapping[str, Any]
+    images: Mapping[str, bytes | None]
+    columns: Mapping[str, Any]
+
+
+class _FrameCheck:
+    """What is wrong with single frames; remembers which train id each raw id stands for."""
+
+    def __init__(self, classes: int | None):
+        self.classes = classes
+        self._train_ids: dict[int, int] = {}
+
+    def __call__(self, frame: _Frame) -> tuple[list[Fault], np.ndarray | None]:
+        """Faults of one frame, and which pairs of raw id and train id it has, (N, 2)."""
+        faults: list[str] = []
+        for name, content in frame.images.items():
+            wanted = frame.said[f"{name}_sha256"]
+            if (content is None) != (wanted is None):
+                faults.append(f"{name} is {'missing' if content is None else 'there, though the manifest has none'}")
+            elif content is not None and sha256(content).hexdigest() != wanted:
+                faults.append(f"{name} has other bytes than the manifest says")
+        faults += [
+            f"{name} is {frame.columns[name]!r}, the manifest says {frame.said[name]!r}"
+            for name in COMPARED
+            if name in frame.columns and frame.columns[name] != frame.said[name]
+        ]
+        size = (frame.said["height"], frame.said["width"])
+        decoded: dict[str, np.ndarray] = {}
+        for name, content in frame.images.items():
+            if content is None:
+                continue
+            try:
+                # The label of a single image is carried as it came, and may be of colours.
+                as_ids = name != "image" and bool(frame.columns)
+                pixels = decode_ids(content) if as_ids else decode_rgb(content)
+            except HflowError as error:
+                faults.append(f"{name} {error}")
+                continue
+            if pixels.shape[:2] != size:
+                faults.append(f"{name} is {pixels.shape[1]}x{pixels.shape[0]}, the manifest says {size[1]}x{size[0]}")
+            decoded[name] = pixels
+        pairs = self._pairs(decoded, faults)
+        return [Fault(frame.place, what) for what in faults], pairs
+
+    def _pairs(self, decoded: Mapping[str, np.ndarray], faults: list[str]) -> np.ndarray | None:
+        train_ids, ids = decoded.get("label_train_ids"), decoded.get("label")
+        if train_ids is None:
+            return None
+        present = np.flatnonzero(np.bincount(train_ids.ravel(), minlength=256))
+        unknown = [] if self.classes is None else [int(i) for i in present if self.classes <= i < IGNORE]
+        if unknown:
+            faults.append(f"label_train_ids has the value {unknown[0]}, and there are {self.classes} classes")
+        if ids is None or ids.shape != train_ids.shape:
+            return None
+        both = np.flatnonzero(np.bincount(ids.ravel().astype(np.int64) * 256 + train_ids.ravel(), minlength=1 << 16))
+        return np.stack([both // 256, both % 256], axis=1)
+
+    def agree(self, place: str, pairs: np.ndarray) -> Iterator[Fault]:
+        """Faults where a raw id stands for another train id than in the frames before."""
+        for raw, train in pairs.tolist():
+            before = self._train_ids.setdefault(raw, train)
+            if before != train:
+                yield Fault(
+                    place,
+                    f"label and label_train_ids don't belong together: the id {raw} is {train} here, else {before}",
+                )
+
+
+def _bounded(pool: ThreadPoolExecutor, check: _FrameCheck, frames: Iterable[_Frame]) -> Iterator[list[Fault]]:
+    """The faults of each frame, in order, a bounded number of frames in memory."""
+    waiting: list[tuple[_Frame, Any]] = []
+
+    def first() -> list[Fault]:
+        frame, future = waiting.pop(0)
+        faults, pairs = future.result()
+        return faults + ([] if pairs is None else list(check.agree(frame.place, pairs)))
+
+    for frame in frames:
+        waiting.append((frame, pool.submit(check, frame)))
+        if len(waiting) > AHEAD:
+            yield first()
+    while waiting:
+        yield first()
+
+
+def _frames(folder: Path, translated: list[dict[str, Any]], faults: list[Fault]) -> Iterator[_Frame]:
+    """Every frame that the manifest names and that is there; what is not becomes a fault."""
+    by_shard: dict[str, dict[str, dict[str, Any]]] = {}
+    for row in translated:
+        if row["shard"]:
+            by_shard.setdefault(f"{row['split']}/{row['shard']}", {})[row["key"]] = row
+        else:
+            yield from _single(folder, row, faults)
+    for name, missing in by_shard.items():
+        try:
+            check_key(name)
+            for row in read_rows(folder / name):
+                said = missing.pop(row["key"], None)
+                place = f"{name}: {row['key']}"
+                if said is None:
+                    faults.append(Fault(place, "is there twice, or the manifest does not know it"))
+                    continue
+                images = {column: row[column] and row[column]["bytes"] for column in _IMAGES}
+                yield _Frame(place, said, images, row)
+        except HflowError as error:
+            faults.append(Fault(name, str(error)))
+        except (KeyError, TypeError):
+            faults.append(Fault(name, "is not a shard of translated frames"))
+        faults += [Fault(f"{name}: {key}", "is missing, though the manifest names it") for key in missing]
+
+
+_IMAGES = ("image", "label", "label_train_ids")
+
+
+def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[_Frame]:
+    """A frame that is a file of its own, its label, where there is one, in labels/."""
+    place = row["source_path"]
+    try:
+        check_key(place)
+        images: dict[str, bytes | None] = {"image": (folder / place).read_bytes(), "label": None}
+        if row["label_sha256"]:
+            check_key(row["key"])
+            images["label"] = (folder / "labels" / f"{row['key']}.png").read_bytes()
+    except FileNotFoundError as error:
+        faults.append(Fault(Path(error.filename).relative_to(folder).as_posix(), "is missing"))
+    except (HflowError, OSError) as error:
+        faults.append(Fault(place, str(error)))
+    else:
+        yield _Frame(place, row, images, {})
+
+
+def _check_sums(folder: Path) -> Iterator[Fault]:
+    """Faults of whole files, by SHA256SUMS, and shards that it does not name."""
+    if not (folder / SUMS).is_file():
+        if (folder / EXPORTED).is_file():
+            yield Fault(SUMS, "is missing")
+        return
+    known = set()
+    for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
+        digest, _, name = line.partition("  ")
+        try:
+            check_key(name)
+            if sha256_file(folder / name) != digest:
+                yield Fault(name, f"has other bytes than {SUMS} says")
+        except FileNotFoundError:
+            yield Fault(name, "is missing")
+        except (HflowError, OSError) as error:
+            yield Fault(SUMS, str(error))
+        known.add(name)
+    there = {path.relative_to(folder).as_posix() for split in ("train", "val") for path in shard_files(folder / split)}
+    for name in sorted((there | {MANIFEST}) - known):
+        yield Fault(name, f"is not named in {SUMS}")
+
+
+def _check_manifest(rows: list[dict[str, Any]]) -> Iterator[Fault]:
+    for (split, key), count in Counter((row["split"], row["key"]) for row in rows).items():
+        if count > 1:
+            yield Fault(MANIFEST, f"has {count} rows for {key!r} of {split!r}")
+    for row in rows:
+        if row["status"] not in ("translated", "rejected"):
+            yield Fault(MANIFEST, f"says of {row['key']!r} that it is {row['status']!r}")
+        elif row["status"] == "rejected" and not row["reason"]:
+            yield Fault(MANIFEST, f"has no reason for the rejection of {row['key']!r}")
+    if len({(row["model_sha256"], row["seed"]) for row in rows}) > 1:
+        yield Fault(MANIFEST, "has rows of several models or seeds")

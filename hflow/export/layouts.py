@@ -1,0 +1,178 @@
+"""How other tools want a dataset on disk: which files a frame becomes, and what belongs to the whole."""
+
+import io
+import json
+import tarfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from PIL import Image
+
+from hflow.datasets.images import decode_ids
+from hflow.foundation.labels import CITYSCAPES
+
+__all__ = ["LAYOUTS", "Frame", "Layout"]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A translated frame as it is exported.
+
+    Attributes:
+        image: in the format that was asked for, whose files end in `suffix`.
+        label, label_train_ids: PNG, or None where there is none.
+        facts: what the manifest says of it.
+    """
+
+    key: str
+    split: str
+    image: bytes
+    suffix: str
+    label: bytes | None
+    label_train_ids: bytes | None
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A layout by name.
+
+    Attributes:
+        files: the files of a frame, name to content, of which the first is the image.
+        closing: files that tell of the whole, from a frame's names and numbers each: `files`, its names; `pixels`, how
+            many pixels have each train id; `facts`.
+        archive: the name of the archive that takes the frames of shard number N of a split; None for single files.
+        load: how to load it, for the card.
+    """
+
+    files: Callable[[Frame], dict[str, bytes]]
+    closing: Callable[[Sequence[Mapping[str, Any]]], dict[str, bytes]]
+    archive: Callable[[str, int], str] | None
+    load: str
+
+
+def _gta(frame: Frame) -> dict[str, bytes]:
+    """images/NAME.png, labels/NAME.png (ids with the official colours as palette), labels/NAME_labelTrainIds.png.
+
+    Read as RGB a label shows the colours of Playing for Data, read as it is the Cityscapes ids, which is how
+    mmsegmentation converts them.
+    """
+    root = "" if frame.split == "train" else f"{frame.split}/"
+    files = {f"{root}images/{frame.key}{frame.suffix}": frame.image}
+    if frame.label:
+        files[f"{root}labels/{frame.key}.png"] = _with_palette(frame.label)
+    if frame.label_train_ids:
+        files[f"{root}labels/{frame.key}_labelTrainIds.png"] = frame.label_train_ids
+    return files
+
+
+def _gta_closing(frames: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    """The class statistics by which DAFormer and its successors draw rare classes more often."""
+    stats, by_class = [], dict[str, list[tuple[str, int]]]()
+    for frame in frames:
+        label = next((name for name in frame["files"] if name.endswith("_labelTrainIds.png")), None)
+        if frame["facts"]["split"] != "train" or label is None:
+            continue
+        stats.append({**frame["pixels"], "file": label})
+        for train_id, count in frame["pixels"].items():
+            by_class.setdefault(train_id, []).append((label, count))
+    by_class = dict(sorted(by_class.items(), key=lambda item: int(item[0])))
+    return {"sample_class_stats.json": _json(stats), "samples_with_class.json": _json(by_class)}
+
+
+def _cityscapes(frame: Frame) -> dict[str, bytes]:
+    """leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png, gtFine/SPLIT/CITY/NAME_gtFine_labelIds.png and _labelTrainIds.png.
+
+    The key's first folder is the city, "frames" where it has none.
+    """
+    parts = PurePosixPath(frame.key).parts
+    city, name = (parts[0], "_".join(parts[1:])) if len(parts) > 1 else ("frames", frame.key)
+    place = f"{frame.split}/{city}/{name}"
+    files = {f"leftImg8bit/{place}_leftImg8bit{frame.suffix}": frame.image}
+    if frame.label:
+        files[f"gtFine/{place}_gtFine_labelIds.png"] = frame.label
+    if frame.label_train_ids:
+        files[f"gtFine/{place}_gtFine_labelTrainIds.png"] = frame.label_train_ids
+    return files
+
+
+def _webdataset(frame: Frame) -> dict[str, bytes]:
+    """KEY.png, KEY.label.png, KEY.label_train_ids.png, KEY.json; WebDataset ends a key at its name's first dot."""
+    key = PurePosixPath(frame.key)
+    base = str(key.with_name(key.name.replace(".", "_")))
+    files = {f"{base}{frame.suffix}": frame.image}
+    if frame.label:
+        files[f"{base}.label.png"] = frame.label
+    if frame.label_train_ids:
+        files[f"{base}.label_train_ids.png"] = frame.label_train_ids
+    return files | {f"{base}.json": _json(frame.facts)}
+
+
+def _imagefolder(frame: Frame) -> dict[str, bytes]:
+    """SPLIT/images/KEY.png, SPLIT/labels/KEY.png, SPLIT/label_train_ids/KEY.png; metadata.jsonl joins them."""
+    files = {f"{frame.split}/images/{frame.key}{frame.suffix}": frame.image}
+    if frame.label:
+        files[f"{frame.split}/labels/{frame.key}.png"] = frame.label
+    if frame.label_train_ids:
+        files[f"{frame.split}/label_train_ids/{frame.key}.png"] = frame.label_train_ids
+    return files
+
+
+def _imagefolder_closing(frames: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    lines: dict[str, list[str]] = {}
+    columns = {"images": "file_name", "labels": "label_file_name", "label_train_ids": "label_train_ids_file_name"}
+    for frame in frames:
+        names = [PurePosixPath(name) for name in frame["files"]]
+        row = {columns[name.parts[1]]: str(name.relative_to(name.parts[0])) for name in names}
+        lines.setdefault(names[0].parts[0], []).append(json.dumps(row | frame["facts"]) + "\n")
+    return {f"{split}/metadata.jsonl": "".join(rows).encode() for split, rows in lines.items()}
+
+
+def _nothing(_: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+    return {}
+
+
+LAYOUTS: Mapping[str, Layout] = {
+    "gta": Layout(_gta, _gta_closing, None, "as GTA5, by mmsegmentation and by DAFormer and its successors."),
+    "cityscapes": Layout(
+        _cityscapes,
+        _nothing,
+        None,
+        '`torchvision.datasets.Cityscapes(ROOT, split="train", mode="fine", target_type="semantic")`',
+    ),
+    "webdataset": Layout(
+        _webdataset,
+        _nothing,
+        lambda split, number: f"{split}-{number:06d}.tar",
+        '`webdataset.WebDataset("ROOT/train-{000000..N}.tar", shardshuffle=False).decode("pil")`',
+    ),
+    "imagefolder": Layout(
+        _imagefolder, _imagefolder_closing, None, '`datasets.load_dataset("imagefolder", data_dir=ROOT)`'
+    ),
+}
+
+
+def tar_bytes(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """A tar of files, piece by piece; the same files give the same bytes."""
+    for name, content in files:
+        entry = tarfile.TarInfo(name)
+        entry.size, entry.mode = len(content), 0o644
+        yield entry.tobuf(tarfile.PAX_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+def _with_palette(label: bytes) -> bytes:
+    image = Image.fromarray(decode_ids(label), "P")
+    palette = [0] * 768
+    for c in CITYSCAPES:
+        palette[3 * c.id : 3 * c.id + 3] = c.colour
+    image.putpalette(palette)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=2) + "\n").encode()

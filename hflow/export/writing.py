@@ -1,0 +1,273 @@
+"""A translated dataset in the layouts of other tools: resumable, whole or absent, with a card that tells of it."""
+
+import glob
+import io
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hflow.datasets.images import decode_ids, open_rgb
+from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
+from hflow.datasets.shards import check_key, read_rows
+from hflow.export.layouts import LAYOUTS, Frame, Layout, tar_bytes
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import code_fingerprint, exclusive, fingerprint, sha256_file, writable, write_json
+from hflow.foundation.labels import IGNORE
+from hflow.foundation.progress import progress
+
+__all__ = ["FORMATS", "export"]
+
+CODE = ("export/writing.py", "export/layouts.py")
+FORMATS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "png": (".png", "PNG", {}),
+    "jpeg": (".jpg", "JPEG", {"quality": 95, "subsampling": 0}),
+    "webp": (".webp", "WEBP", {"quality": 95}),
+}
+"""By name: the suffix, Pillow's name, and the quality that loses least; labels are PNG always."""
+
+DONE = ".finished"
+FACTS = ("key", "split", "source_path", "source_sha256", "style", "ssim", "consistency")
+
+
+def export(
+    dataset: Path,
+    out: Path,
+    *,
+    layout: str,
+    image_format: str = "png",
+    origins: Mapping[str, str] | None = None,
+    workers: int = 4,
+) -> dict[str, Any]:
+    """Write a translated dataset in another layout.
+
+    Args:
+        dataset: a folder of shards and manifest.parquet that translate wrote.
+        out: a folder that is missing, or that the same export has written.
+        layout: a key of LAYOUTS.
+        image_format: a key of FORMATS; png keeps the bytes, the others lose a little.
+        origins: for the card, what it was made from: a name and its licence each.
+        workers: threads that encode.
+
+    Returns:
+        How many frames there are, and where.
+
+    Raises:
+        HflowError: the dataset is not whole, two frames would get one name, or `out` holds something else.
+    """
+    rows, classes = read_manifest(dataset / MANIFEST)
+    translated = [row for row in rows if row["status"] == "translated"]
+    if not translated or not all(row["shard"] for row in translated):
+        raise HflowError(
+            f"{dataset} has no shards of translated frames: export a folder that the stage translate wrote"
+        )
+    origins = origins or {}
+    mark = fingerprint(
+        [code_fingerprint(*CODE), sha256_file(dataset / MANIFEST), layout, image_format, sorted(origins.items())]
+    )
+    with exclusive(out), writable(out):
+        if out.exists():
+            return _there_already(out, mark)
+        staging = out.with_name(f".{out.name}.export-{mark[:16]}")
+        for stale in out.parent.glob(f".{glob.escape(out.name)}.export-*"):
+            if stale != staging:
+                shutil.rmtree(stale)
+        (staging / DONE).mkdir(parents=True, exist_ok=True)
+        notes = _write_frames(dataset, staging, translated, LAYOUTS[layout], image_format, workers)
+        frames = [frame for note in notes for frame in note["frames"]]
+        sums = {name: digest for note in notes for name, digest in note["files"].items()}
+        closing = LAYOUTS[layout].closing(frames)
+        closing["README.md"] = _card(rows, frames, classes, layout, image_format, origins, mark).encode()
+        closing[MANIFEST] = (dataset / MANIFEST).read_bytes()
+        said = {
+            "fingerprint": mark,
+            "layout": layout,
+            "format": image_format,
+            "frames": len(frames),
+            "files": len(sums),
+        }
+        closing[EXPORTED] = (json.dumps(said, indent=2) + "\n").encode()
+        for name, content in closing.items():
+            (staging / name).write_bytes(content)
+            sums[name] = sha256(content).hexdigest()
+        (staging / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
+        shutil.rmtree(staging / DONE)
+        os.sync()
+        staging.rename(out)
+    return {"frames": len(frames), "out": str(out)}
+
+
+def _there_already(out: Path, mark: str) -> dict[str, Any]:
+    try:
+        said = json.loads((out / EXPORTED).read_text(encoding="utf-8"))
+        if said["fingerprint"] == mark:
+            return {"frames": said["frames"], "out": str(out)}
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise HflowError(f"{out} holds something else already: name a folder that is not there yet")
+
+
+def _write_frames(
+    dataset: Path, staging: Path, rows: Sequence[dict[str, Any]], layout: Layout, image_format: str, workers: int
+) -> list[dict[str, Any]]:
+    """Every shard's frames as files; gives for each shard its `files` with hashes and its `frames`."""
+    by_shard: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_shard.setdefault((row["split"], row["shard"]), {})[row["key"]] = row
+    numbers: Counter[str] = Counter()
+    notes, names = [], dict[str, str]()
+    with ThreadPoolExecutor(workers) as pool, progress("export", len(rows), unit="frames") as advance:
+        for (split, shard), wanted in sorted(by_shard.items()):
+            check_key(f"{split}/{shard}")
+            marker = staging / DONE / f"{split}-{shard}.json"
+            note = _finished(staging, marker)
+            if note is None:
+                frames = _frames(dataset / split / shard, split, wanted, image_format, pool)
+                note = _write_shard(staging, layout, frames, split, numbers[split])
+                write_json(marker, note)
+            numbers[split] += 1
+            for frame in note["frames"]:
+                for name in frame["files"]:
+                    if name in names:
+                        raise HflowError(f"{names[name]!r} and {frame['facts']['key']!r} would both become {name}")
+                    names[name] = frame["facts"]["key"]
+            notes.append(note)
+            advance(len(wanted))
+    return notes
+
+
+def _finished(staging: Path, marker: Path) -> dict[str, Any] | None:
+    """What an interrupted export noted of a shard, where its files are still as they were written."""
+    try:
+        note: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
+        if all(sha256_file(staging / name) == digest for name, digest in note["files"].items()):
+            return note
+    except (OSError, ValueError, KeyError):
+        pass
+    return None
+
+
+def _frames(
+    path: Path, split: str, wanted: Mapping[str, dict[str, Any]], image_format: str, pool: ThreadPoolExecutor
+) -> Iterator[tuple[Frame, dict[str, int]]]:
+    """The frames of a shard with the pixels of each train id, checked against the manifest."""
+    missing = set(wanted)
+
+    def frame(row: dict[str, Any]) -> tuple[Frame, dict[str, int]]:
+        said = wanted.get(row["key"])
+        check_key(row["key"])
+        for name in ("image", "label", "label_train_ids"):
+            digest = row[name] and sha256(row[name]["bytes"]).hexdigest()
+            if said is None or digest != said[f"{name}_sha256"]:
+                raise HflowError(f"{path}: {row['key']} is not as the manifest says: see `hflow verify`")
+        missing.discard(row["key"])
+        train_ids = row["label_train_ids"] and row["label_train_ids"]["bytes"]
+        suffix, _, _ = FORMATS[image_format]
+        image = _encoded(row["image"]["bytes"], image_format)
+        facts = {name: said[name] for name in FACTS} if said else {}
+        label = row["label"] and row["label"]["bytes"]
+        return Frame(row["key"], split, image, suffix, label, train_ids, facts), _pixels(train_ids)
+
+    rows = read_rows(path)
+    while group := [row for _, row in zip(range(64), rows, strict=False)]:
+        yield from pool.map(frame, group)
+    if missing:
+        raise HflowError(f"{path} has no frame {min(missing)!r}, though the manifest names it: see `hflow verify`")
+
+
+def _write_shard(
+    staging: Path, layout: Layout, frames: Iterator[tuple[Frame, dict[str, int]]], split: str, number: int
+) -> dict[str, Any]:
+    written: dict[str, str] = {}
+    told: list[dict[str, Any]] = []
+
+    def files() -> Iterator[tuple[str, bytes]]:
+        for frame, pixels in frames:
+            made = layout.files(frame)
+            told.append({"files": list(made), "pixels": pixels, "facts": frame.facts})
+            yield from made.items()
+
+    if layout.archive:
+        name, digest = layout.archive(split, number), sha256()
+        with (staging / name).open("wb") as archive:
+            for piece in tar_bytes(files()):
+                digest.update(piece)
+                archive.write(piece)
+        written[name] = digest.hexdigest()
+    else:
+        for name, content in files():
+            place = staging / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
+            written[name] = sha256(content).hexdigest()
+    return {"files": written, "frames": told}
+
+
+def _encoded(png: bytes, image_format: str) -> bytes:
+    if image_format == "png":
+        return png
+    _, name, options = FORMATS[image_format]
+    buffer = io.BytesIO()
+    open_rgb(png).save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def _pixels(train_ids: bytes | None) -> dict[str, int]:
+    if train_ids is None:
+        return {}
+    counts = np.bincount(decode_ids(train_ids).ravel(), minlength=256)[:IGNORE]
+    return {str(i): int(counts[i]) for i in np.flatnonzero(counts)}
+
+
+def _card(
+    rows: Sequence[dict[str, Any]],
+    frames: Sequence[dict[str, Any]],
+    classes: Sequence[str] | None,
+    layout: str,
+    image_format: str,
+    origins: Mapping[str, str],
+    mark: str,
+) -> str:
+    """README.md: counts, provenance and licences, with the header that the Hugging Face hub reads."""
+    first = next(row for row in rows if row["status"] == "translated")
+    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
+    pixels: Counter[str] = Counter()
+    for frame in frames:
+        pixels.update(frame["pixels"])
+    whole = max(1, pixels.total())
+
+    def count(split: str, status: str) -> int:
+        return sum(row["split"] == split and row["status"] == status for row in rows)
+
+    lines = ["---", "license: other", "task_categories: [image-segmentation]", "tags: [synthetic, sim2real]", "---"]
+    lines += ["", "# Translated frames", ""]
+    lines += ["Frames of a simulator in the style of photographs, translated by hflow. The labels are the simulator's."]
+    lines += ["", "| split | given | translated | rejected |", "| --- | --- | --- | --- |"]
+    for split in sorted({row["split"] for row in rows}):
+        done, not_done = count(split, "translated"), count(split, "rejected")
+        lines.append(f"| {split} | {done + not_done} | {done} | {not_done} |")
+    lines += ["", f"Mean SSIM to the source: {np.mean(similarity):.4f}. Layout: {layout}; images: {image_format}."]
+    lines += [f"To load: {LAYOUTS[layout].load}"]
+    if classes and pixels:
+        lines += ["", "| train id | class | share of labelled pixels |", "| --- | --- | --- |"]
+        lines += [f"| {i} | {name} | {pixels[str(i)] / whole:.4f} |" for i, name in enumerate(classes)]
+    reasons = Counter(row["reason"] for row in rows if row["status"] == "rejected")
+    if reasons:
+        lines += ["", "## Rejected", "", *(f"- {number}: {reason}" for reason, number in reasons.most_common(20))]
+    lines += ["", "## Provenance", ""]
+    lines += [f"- model: {first['model']}, weights and styles {first['model_sha256']}, seed {first['seed']}"]
+    lines += [f"- parameters: {first['params_fingerprint']}", f"- code: {first['code_fingerprint']}"]
+    lines += [
+        f"- this export: {mark}",
+        "- a row for every frame given: manifest.parquet; hashes of all files: SHA256SUMS",
+    ]
+    lines += ["", "## Licences of what it was made from", ""]
+    lines += [f"- {name}: {licence}" for name, licence in origins.items()] or ["- not stated"]
+    return "\n".join(lines) + "\n"

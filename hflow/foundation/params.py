@@ -1,0 +1,325 @@
+"""params.yaml as typed, checked sections: unknown keys and impossible values are refused by name."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import TRAIN_CLASSES
+
+__all__ = [
+    "BASELINES",
+    "TRAINING_SETS",
+    "VARIANTS",
+    "BaselinesParams",
+    "DataParams",
+    "DomainParams",
+    "EncoderParams",
+    "EvaluateParams",
+    "LossParams",
+    "ModelParams",
+    "Params",
+    "PrepareParams",
+    "ReleaseParams",
+    "SegmentParams",
+    "TownParams",
+    "TrackingParams",
+    "TrainParams",
+    "TranslateParams",
+    "load_params",
+    "preset_names",
+    "preset_text",
+]
+
+VARIANTS: Mapping[str, tuple[int, ...]] = {
+    "hf": (10, 4),
+    "hf+": (4, 5, 2),
+    "hf++": (10, 4, 4),
+    "hf-dagger": (10, 4, 4, 4),
+}
+"""Expansion rates of the paper's variants (section 4.1)."""
+
+StyleLayer = Literal["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
+BASELINES = ("histogram", "reinhard", "fda")
+TRAINING_SETS = ("source", "translated", "target", "translated+target", *BASELINES)
+
+Size = tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TownParams(_Section):
+    """The miniature datasets that a fresh clone runs on; read by data/dvc.yaml."""
+
+    seed: Seed = 0
+    source: Count = 240
+    target_train: Count = 120
+    target_val: Count = 60
+    size: Size = (128, 64)
+
+
+class DomainParams(_Section):
+    """A raw dataset: its root, its layout, the names of its splits where the layout has splits, and its licence."""
+
+    root: Path
+    layout: Literal["gta", "cityscapes", "folder"]
+    train: str = "train"
+    val: str = "val"
+    licence: str | None = None
+
+
+class DataParams(_Section):
+    """Where the frames and the target images are, and the classes to train on."""
+
+    source: DomainParams
+    target: DomainParams
+    classes: tuple[str, ...] = TRAIN_CLASSES
+
+    @field_validator("classes")
+    @classmethod
+    def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if not 2 <= len(set(classes)) == len(classes) <= 255:
+            raise ValueError("name from 2 to 255 classes, each once")
+        return classes
+
+
+class PrepareParams(_Section):
+    """What is stored and translated."""
+
+    size: Size | Literal["native"]
+    fit: Literal["crop", "stretch"] = "crop"
+    max_rejected: Share = 0.01
+    shard_size: Count = 256
+    workers: Count = 2
+
+
+class ModelParams(_Section):
+    """The network: a variant of the paper or a list of expansion rates."""
+
+    variant: Literal["hf", "hf+", "hf++", "hf-dagger"] | tuple[Annotated[int, Field(ge=2, le=64)], ...] = "hf"
+
+    @property
+    def expansions(self) -> tuple[int, ...]:
+        return VARIANTS[self.variant] if isinstance(self.variant, str) else self.variant
+
+    @field_validator("variant")
+    @classmethod
+    def _not_empty(cls, variant: Any) -> Any:
+        if not variant:
+            raise ValueError("give at least one expansion rate")
+        return variant
+
+
+class EncoderParams(_Section):
+    """The frozen network in whose features the loss is measured."""
+
+    name: Literal["vgg16", "vgg19"] = "vgg16"
+    weights: Path | None = None
+
+
+class LossParams(_Section):
+    """Equations 4 to 7 of the paper."""
+
+    lambda_style: Annotated[float, Field(ge=0)] = 0.1
+    k: Annotated[float, Field(gt=0, le=1)] = 0.8
+    std_weight: Annotated[float, Field(ge=0)] = 1.0
+    bands: Annotated[int, Field(ge=1, le=8)] = 1
+    style_layers: tuple[StyleLayer, ...] = ("relu1_1", "relu2_1", "relu3_1")
+
+    @field_validator("style_layers")
+    @classmethod
+    def _some(cls, layers: tuple[str, ...]) -> tuple[str, ...]:
+        if not layers or len(set(layers)) != len(layers):
+            raise ValueError(f"name each of some layers once, out of {', '.join(get_args(StyleLayer))}")
+        return layers
+
+
+class TrainParams(_Section):
+    """How the network is trained. `batch_size` counts all processes together."""
+
+    steps: Count
+    warm_up: Annotated[int, Field(ge=0)] = 300
+    batch_size: Count = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    size: Size | None = None
+    crop: Size | None = None
+    flip: bool = True
+    seed: Seed = 0
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    devices: Count = 1
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    workers: Annotated[int, Field(ge=0)] = 0
+    log_every: Count = 10
+    checkpoint_every: Count = 100
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "TrainParams":
+        if self.batch_size % self.devices:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of devices ({self.devices})")
+        if self.size and self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
+            raise ValueError(f"crop {self.crop} is larger than size {self.size}")
+        return self
+
+
+class TranslateParams(_Section):
+    """How the frames are translated, and where. `devices` is the number of processes of this machine, a device each."""
+
+    model: str = "models/hflow"
+    batch_size: Count = 4
+    seed: Seed = 0
+    nearest: Count | None = None
+    device: str = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    workers: Count = 2
+    engine: Literal["local", "dask"] = "local"
+    devices: Count | Literal["all"] = "all"
+    threads: Count | None = None
+    scheduler: str | None = None
+    judge: Path | None = None
+    min_consistency: Share = 0.0
+    max_rejected: Share = 0.01
+
+    @model_validator(mode="after")
+    def _agree(self) -> "TranslateParams":
+        if self.min_consistency and self.judge is None:
+            raise ValueError(f"min_consistency ({self.min_consistency}) needs a judge: name its folder in judge")
+        if self.scheduler and self.engine != "dask":
+            raise ValueError("a scheduler is for the engine dask: set engine to dask, or scheduler to null")
+        return self
+
+
+class BaselinesParams(_Section):
+    """The recoloured frames that translation is held against, where `segment.train_on` names them."""
+
+    fda_beta: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    workers: Count = 2
+
+
+class SegmentParams(_Section):
+    """The downstream task: a DeepLabV3 trained on each named set in turn."""
+
+    train_on: tuple[str, ...] = ("source", "translated")
+    weights: Literal["none", "imagenet"] = "none"
+    steps: Count = 200
+    batch_size: Annotated[int, Field(ge=2)] = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    seeds: tuple[Seed, ...] = (0,)
+    device: str = "auto"
+
+    @field_validator("train_on")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in TRAINING_SETS:
+                raise ValueError(f"{name!r} is not one of {', '.join(TRAINING_SETS)}")
+        if len(set(names)) != len(names):
+            raise ValueError("a training set is named twice")
+        return names
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds or len(set(seeds)) != len(seeds):
+            raise ValueError("give at least one seed, each once")
+        return seeds
+
+
+class EvaluateParams(_Section):
+    """What the evaluation and the report show."""
+
+    examples: Annotated[int, Field(ge=1, le=50)] = 8
+
+
+class ReleaseParams(_Section):
+    """The gate that a model passes to become the champion; scores are mIoU on the target's validation set."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "hflow"
+    margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    tolerance: Share = 0.02
+    min_ssim: Annotated[float, Field(ge=-1, le=1)] = 0.5
+
+
+class TrackingParams(_Section):
+    """MLflow: the experiment, and the store where MLFLOW_TRACKING_URI names none."""
+
+    experiment: str = "hflow"
+    uri: str = "sqlite:///mlflow.db"
+
+
+class Params(_Section):
+    """The whole of params.yaml."""
+
+    town: TownParams = TownParams()
+    data: DataParams
+    prepare: PrepareParams
+    model: ModelParams = ModelParams()
+    encoder: EncoderParams = EncoderParams()
+    loss: LossParams = LossParams()
+    train: TrainParams
+    translate: TranslateParams = TranslateParams()
+    baselines: BaselinesParams = BaselinesParams()
+    segment: SegmentParams = SegmentParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    release: ReleaseParams = ReleaseParams()
+    tracking: TrackingParams = TrackingParams()
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a params.yaml.
+
+    Raises:
+        HflowError: the file is missing, is no YAML, has an unknown key or an impossible value; each fault is named.
+    """
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HflowError(
+            f"{path} is missing: run from the project's folder, or write one by `hflow init PRESET`"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise HflowError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise HflowError(f"{path} must hold sections (data:, prepare:, ...), not {type(values).__name__}")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        faults = "; ".join(dict.fromkeys(_fault(e["loc"], e["msg"], e["type"], e["input"]) for e in error.errors()))
+        raise HflowError(f"{path}: {faults}") from None
+
+
+def preset_names() -> list[str]:
+    """The names of the presets that ship with hflow."""
+    return sorted(p.name.removesuffix(".yaml") for p in _presets().iterdir() if p.name.endswith(".yaml"))
+
+
+def preset_text(name: str) -> str:
+    """The params.yaml of a preset, as text.
+
+    Raises:
+        HflowError: there is no preset of this name.
+    """
+    if name not in preset_names():
+        raise HflowError(f"there is no preset {name!r}: choose one of {', '.join(preset_names())}")
+    return _presets().joinpath(f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def _presets() -> Any:
+    return resources.files("hflow").joinpath("presets")
+
+
+def _fault(location: tuple[int | str, ...], message: str, kind: str, given: Any) -> str:
+    key = ".".join(str(part) for part in location if not str(part).startswith(("tuple[", "literal[", "function-")))
+    if kind == "extra_forbidden":
+        return f"{key} is not a parameter: remove it or correct its name"
+    if kind == "missing":
+        return f"{key} is missing: add it"
+    return f"{key} is {given!r}: {message.removeprefix('Value error, ')}"

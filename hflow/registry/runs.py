@@ -1,0 +1,278 @@
+"""MLflow: a run for each training, its data and model, and a child run for each downstream training.
+
+A store that can't be reached stops nothing: what it would be told waits in .hflow/tracking and is handed in by the
+first run that reaches it again.
+"""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+
+from hflow.foundation.files import fingerprint, project_root, sha256_file
+from hflow.foundation.params import Params, TrackingParams
+from hflow.foundation.progress import say
+from hflow.registry.client import connect, experiment_id
+from hflow.registry.outbox import Entry, Letter, left_letters
+
+__all__ = ["MODEL", "TrainingRun", "dvc_hash", "git_commit", "hand_in", "log_scores", "run_that_made"]
+
+KEY = "hflow.key"
+"""The tag by which a training that was stopped finds its run again: a hash of what it was started with."""
+
+MODEL = "hflow.model"
+"""The tag that holds the fingerprint of the model that a run made or scored."""
+
+SECONDS_BETWEEN_TRIES = 20.0
+
+
+class TrainingRun:
+    """The MLflow run of a training: a logger that `training.train` can be given.
+
+    Args:
+        params: what the training is started with; all of it is logged.
+        data: the prepared datasets by name, each a path that DVC tracks.
+    """
+
+    def __init__(self, params: Params, data: Mapping[str, Path]):
+        hand_in(params.tracking)
+        inputs = {name: dvc_hash(path) for name, path in data.items()}
+        key = fingerprint(
+            [params.model_dump(mode="json", exclude={"segment", "evaluate", "tracking", "release"}), inputs]
+        )
+        self._letter = Letter(_outbox() / f"{key}.jsonl", _Teller(params.tracking))
+        self._next_try = 0.0
+        self._told = True
+        self._tell(
+            "start",
+            key=key,
+            commit=git_commit(),
+            params=_flat(params.model_dump(mode="json", exclude={"town", "tracking"})),
+            datasets=[[name, digest, data[name].as_posix()] for name, digest in inputs.items()],
+        )
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        self._tell("metrics", values=dict(values), step=step)
+
+    def image(self, key: str, path: Path, step: int) -> None:
+        self._tell("image", key=key, path=str(path.resolve()), step=step)
+
+    def finish(self, model: Path, model_fingerprint: str, plots: Path) -> None:
+        """Log the model and the pictures, and end the run."""
+        self._end("finish", model=str(model.resolve()), fingerprint=model_fingerprint, plots=str(plots.resolve()))
+
+    def fail(self) -> None:
+        """End the run as failed; the same training started again goes on in it."""
+        self._end("fail")
+
+    def _end(self, what: str, **values: Any) -> None:
+        self._next_try = 0.0
+        self._tell(what, **values)
+        self._letter.close()
+
+    def _tell(self, what: str, **values: Any) -> None:
+        self._letter.add({"what": what, "time": int(time.time() * 1000), **values})
+        if time.monotonic() < self._next_try:
+            return
+        try:
+            told = self._letter.deliver()
+        except Exception as error:  # whatever the store or the network throws, the training goes on
+            self._next_try = time.monotonic() + SECONDS_BETWEEN_TRIES
+            if self._told:
+                say(f"{_away(error)}: training goes on, and what it logs waits in {self._letter.path}")
+            self._told = False
+            return
+        if not self._told:
+            say(f"MLflow is back: {told} entries were handed in")
+        self._told = True
+
+
+def log_scores(params: Params, model: Path, scores: Mapping[str, Path], figures: Sequence[Path] = ()) -> None:
+    """Log the downstream scores as child runs of the run that made the model, one a training set.
+
+    A child run that says the same already is left alone.
+
+    Args:
+        model: the folder of the model, whose config.json holds its fingerprint.
+        scores: the files metrics/segment/NAME.json, by name.
+        figures: files and folders that the run that made the model gets as artifacts, in "evaluate"; the first is a
+            file, and where it has changed before MLflow could be told, the figures are another run's and left out.
+    """
+    hand_in(params.tracking)
+    made_as = json.loads((model / "config.json").read_text(encoding="utf-8"))["fingerprint"]
+    said = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in scores.items()}
+    letter = Letter(_outbox() / f"scores-{fingerprint([made_as, said])}.jsonl", _Teller(params.tracking))
+    now = int(time.time() * 1000)
+    letter.add({"what": "scores", "time": now, "model": made_as, "scores": said})
+    if figures:
+        paths = [str(path) for path in figures]
+        letter.add({"what": "figures", "model": made_as, "paths": paths, "sha256": sha256_file(figures[0])})
+    try:
+        letter.deliver()
+    except Exception as error:  # as for a training: the scores are in metrics/ all the same
+        say(f"{_away(error)}: the scores wait in {letter.path}")
+    letter.close()
+
+
+def hand_in(params: TrackingParams) -> int:
+    """Tell MLflow what earlier runs could not; gives how many entries that were."""
+    handed = 0
+    for path in left_letters(_outbox()):
+        letter = Letter(path, _Teller(params))
+        try:
+            told = letter.deliver()
+            handed += told
+            say(f"handed in to MLflow: {told} entries that waited in {path}")
+        except Exception as error:  # it waits on; the run that has found it has work of its own
+            say(f"{_away(error)}: what earlier runs logged waits on in {path}")
+            return handed
+        finally:
+            letter.close()
+    return handed
+
+
+class _Teller:
+    """Tells MLflow the entries of one letter. It connects with the first of them."""
+
+    def __init__(self, params: TrackingParams):
+        self._params = params
+        self._run_id = ""
+
+    def __call__(self, entry: Entry) -> None:
+        client = connect(self._params)
+        tell: Callable[[MlflowClient, Entry], None] = getattr(self, f"_{entry['what']}")
+        tell(client, entry)
+
+    def _start(self, client: MlflowClient, entry: Entry) -> None:
+        experiment, key = experiment_id(client, self._params), entry["key"]
+        unfinished = client.search_runs(
+            [experiment], f"tags.`{KEY}` = '{key}' and attributes.status != 'FINISHED'", max_results=1
+        )
+        if unfinished:
+            self._run_id = unfinished[0].info.run_id
+            client.update_run(self._run_id, status="RUNNING")
+            return
+        tags = {KEY: key, MLFLOW_RUN_NAME: "train", "mlflow.source.git.commit": entry["commit"]}
+        self._run_id = client.create_run(experiment, start_time=entry["time"], tags=tags).info.run_id
+        client.log_batch(self._run_id, params=[Param(name, str(value)) for name, value in entry["params"].items()])
+        datasets = [
+            DatasetInput(
+                Dataset(name, digest, "local", json.dumps({"uri": uri})), [InputTag("mlflow.data.context", "training")]
+            )
+            for name, digest, uri in entry["datasets"]
+        ]
+        client.log_inputs(self._run_id, datasets=datasets)
+
+    def _metrics(self, client: MlflowClient, entry: Entry) -> None:
+        batch = [Metric(key, value, entry["time"], entry["step"]) for key, value in entry["values"].items()]
+        client.log_batch(self._run_id, metrics=batch)
+
+    def _image(self, client: MlflowClient, entry: Entry) -> None:
+        from PIL import Image
+
+        # A later step, or another training, may have written over a picture that waited.
+        if Path(entry["path"]).is_file():
+            with Image.open(entry["path"]) as image:
+                client.log_image(self._run_id, image, key=entry["key"], step=entry["step"])
+
+    def _finish(self, client: MlflowClient, entry: Entry) -> None:
+        model = Path(entry["model"])
+        if _made_as(model) == entry["fingerprint"]:
+            client.log_artifacts(self._run_id, str(model), "model")
+            client.log_artifacts(self._run_id, entry["plots"], "plots")
+        client.set_tag(self._run_id, MODEL, entry["fingerprint"])
+        client.set_terminated(self._run_id, end_time=entry["time"])
+
+    def _fail(self, client: MlflowClient, entry: Entry) -> None:
+        client.set_terminated(self._run_id, "FAILED", end_time=entry["time"])
+
+    def _scores(self, client: MlflowClient, entry: Entry) -> None:
+        experiment = experiment_id(client, self._params)
+        parent = run_that_made(client, experiment, entry["model"])
+        for name, said in entry["scores"].items():
+            _log_child(client, experiment, parent, name, said, entry["time"])
+
+    def _figures(self, client: MlflowClient, entry: Entry) -> None:
+        paths = [Path(path) for path in entry["paths"]]
+        if not paths[0].is_file() or sha256_file(paths[0]) != entry["sha256"]:
+            return
+        run = run_that_made(client, experiment_id(client, self._params), entry["model"])
+        for path in paths:
+            log = client.log_artifacts if path.is_dir() else client.log_artifact
+            log(run, str(path), "evaluate")
+
+
+def _log_child(
+    client: MlflowClient, experiment: str, parent: str, name: str, said: Mapping[str, Any], now: int
+) -> None:
+    key = fingerprint(said)
+    same = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and tags.`{KEY}` = '{key}'"
+    if client.search_runs([experiment], same, max_results=1):
+        return
+    tags = {KEY: key, MLFLOW_PARENT_RUN_ID: parent, MLFLOW_RUN_NAME: f"segment {name}"}
+    run_id = client.create_run(experiment, start_time=now, tags=tags).info.run_id
+    metrics = [Metric(score, said[score], now, 0) for score in ("mIoU", "pxAcc", "clsAcc")]
+    metrics += [Metric(f"IoU/{c}", value, now, 0) for c, value in said["IoU"].items() if value is not None]
+    metrics += [Metric("mIoU by seed", seed["mIoU"], now, seed["seed"]) for seed in said["seeds"]]
+    protocol = [Param(key, str(value)) for key, value in _flat(said["protocol"]).items()]
+    client.log_batch(run_id, metrics=metrics, params=[Param("set", name), *protocol])
+    client.set_terminated(run_id, end_time=now)
+
+
+def run_that_made(client: MlflowClient, experiment: str, model_fingerprint: str) -> str:
+    """The id of the training's run; for a model that DVC restored, of a run that stands for a training elsewhere."""
+    found = client.search_runs([experiment], f"tags.`{MODEL}` = '{model_fingerprint}'", max_results=1)
+    if found:
+        return str(found[0].info.run_id)
+    tags = {MODEL: model_fingerprint, MLFLOW_RUN_NAME: "train (restored)"}
+    run_id = str(client.create_run(experiment, tags=tags).info.run_id)
+    client.set_terminated(run_id)
+    return run_id
+
+
+def dvc_hash(path: Path) -> str:
+    """The hash by which DVC knows a stage's input or output, `<md5>.dir` for a folder; "unknown" without one."""
+    for lock in (Path("dvc.lock"), Path("data/dvc.lock")):
+        if lock.is_file():
+            stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
+            for stage in stages.values():
+                for entry in (*stage.get("outs", []), *stage.get("deps", [])):
+                    if Path(entry["path"]) == path:
+                        return str(entry["md5"])
+    return "unknown"
+
+
+def git_commit() -> str:
+    """The commit that is checked out; "none" outside a repository."""
+    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else "none"
+
+
+def _outbox() -> Path:
+    return project_root() / ".hflow" / "tracking"
+
+
+def _away(error: Exception) -> str:
+    return f"MLflow can't be reached ({' '.join(str(error).split())[:200]})"
+
+
+def _made_as(model: Path) -> str | None:
+    """The fingerprint of the model that is in a folder now."""
+    try:
+        return str(json.loads((model / "config.json").read_text(encoding="utf-8"))["fingerprint"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

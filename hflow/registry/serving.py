@@ -1,0 +1,169 @@
+"""The registered model: frames in, frames out. MLflow loads this file as the model's code, without a pickle.
+
+A model is saved by `save_translator` and loaded by `mlflow.pyfunc.load_model`, on any machine that has the packages in
+its requirements.txt; this project's own source travels with it.
+"""
+
+import base64
+import binascii
+import threading
+from collections.abc import Mapping
+from hashlib import sha256
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mlflow.models import Model, ModelSignature, set_model
+from mlflow.pyfunc import PythonModel, save_model
+from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+
+from hflow.datasets.images import encode_png, open_rgb
+from hflow.datasets.tensors import to_pixels, to_tensor
+from hflow.foundation.devices import pick_device
+from hflow.foundation.errors import HflowError
+from hflow.model.store import load_model
+from hflow.translation.translator import Translator
+
+__all__ = ["RegisteredTranslator", "model_folder", "save_translator"]
+
+ARTIFACT = "hflow"
+"""The artifact of a registered model that is the folder of `hflow.model.store`."""
+
+PACKAGES = ("mlflow", "numpy", "pandas", "pillow", "rich", "safetensors", "torch")
+SMALLEST = 16
+
+
+class RegisteredTranslator(PythonModel):
+    """A translator as MLflow calls it.
+
+    `predict` takes one frame or many and gives as many, of the same size and kind:
+
+    - an array, uint8 (H, W, 3) or (B, H, W, 3), or of floats in [0, 1];
+    - encoded images, PNG or what else Pillow reads, as bytes or as base64 text, in an array of objects or in a
+      DataFrame of one column; each comes back as the bytes of a PNG;
+    - an array of objects of arrays (H, W, 3) that differ in size.
+
+    A frame's style is chosen by the hash of its content and of `params={"seed": ...}`, so that it does not depend on
+    what else is in the batch.
+    """
+
+    def load_context(self, context: Any) -> None:
+        config = context.model_config or {}
+        device = pick_device(str(config.get("device", "auto")))
+        self._translator = Translator(load_model(Path(context.artifacts[ARTIFACT])), device=device)
+        # One translator serves one thread at a time, a server may call from several.
+        self._lock = threading.Lock()
+
+    # MLflow hands a context to those methods only that name one.
+    def predict(  # type: ignore[override]
+        self, model_input: np.ndarray, params: dict[str, Any] | None = None
+    ) -> np.ndarray:
+        """See the class.
+
+        Raises:
+            HflowError: the input is no frame; what is wrong with it is said.
+        """
+        seed = int((params or {}).get("seed", 0))
+        given = np.asarray(model_input)
+        if given.dtype.kind in "US":
+            # NumPy pads texts and bytes to one length: as objects they are what they were.
+            given = given.astype(object)
+        if given.dtype == object and given.size and isinstance(given.flat[0], bytes | str | np.ndarray):
+            return _objects([self._translate(value, seed) for value in given.flat])
+        pixels = _pixels(given)
+        if pixels.ndim == 3:
+            return self._translate_pixels(pixels, seed)
+        return np.stack([self._translate_pixels(frame, seed) for frame in pixels])
+
+    def _translate(self, value: Any, seed: int) -> np.ndarray | bytes:
+        if isinstance(value, np.ndarray):
+            return self._translate_pixels(_pixels(value), seed)
+        content = _decoded(value) if isinstance(value, str) else value
+        try:
+            pixels = np.asarray(open_rgb(content))  # (H, W, 3)
+        except HflowError as error:
+            raise HflowError(f"the image {error}") from None
+        return encode_png(self._translate_pixels(pixels, seed))
+
+    def _translate_pixels(self, pixels: np.ndarray, seed: int) -> np.ndarray:
+        """A frame (H, W, 3), uint8 or floats in [0, 1], to the same."""
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < SMALLEST:
+            raise HflowError(f"a frame is (H, W, 3), H and W at least {SMALLEST}, not {pixels.shape}")
+        whole = pixels.dtype == np.uint8
+        frame = to_tensor(pixels) if whole else torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
+        mark = sha256(f"{seed}:".encode() + to_pixels(frame).tobytes()).digest()
+        style = int.from_bytes(mark[:8]) % len(self._translator.styles.keys)
+        with self._lock:
+            output = self._translator(frame[None], [style])[0].float().cpu()  # (3, H, W)
+        return to_pixels(output) if whole else output.permute(1, 2, 0).contiguous().numpy()  # (H, W, 3)
+
+
+def save_translator(model: Path, out: Path, *, pictures: Mapping[str, Path] | None = None) -> None:
+    """Save a model folder as an MLflow model that needs nothing else of this project.
+
+    Args:
+        model: a folder of `hflow.model.store`.
+        out: the folder to write.
+        pictures: files to lay beside the model, by name.
+    """
+    model = model.resolve()
+    trained = load_model(model)
+    frames = TensorSpec(np.dtype("O"), (-1,))
+    example = np.linspace(0, 255, 32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
+    save_model(
+        out,
+        python_model=str(Path(__file__).resolve()),
+        artifacts={ARTIFACT: str(model)},
+        code_paths=[str(Path(__file__).resolve().parents[1])],
+        # An object tensor is MLflow's one signature that takes arrays of any size as well as encoded images.
+        signature=ModelSignature(Schema([frames]), Schema([frames]), ParamSchema([ParamSpec("seed", "integer", 0)])),
+        input_example=example,
+        pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in PACKAGES],
+        metadata={"model_sha256": trained.sha256},
+        model_config={"device": "auto"},
+    )
+    for name, picture in (pictures or {}).items():
+        (out / name).write_bytes(picture.read_bytes())
+
+
+def model_folder(saved: Path) -> Path:
+    """The folder of `hflow.model.store` inside a saved MLflow model.
+
+    Raises:
+        HflowError: the MLflow model is not one of `save_translator`.
+    """
+    config = Model.load(saved).flavors.get("python_function", {})
+    try:
+        return Path(saved) / config["artifacts"][ARTIFACT]["path"]
+    except KeyError:
+        raise HflowError(f"{saved} is an MLflow model, but none that `hflow release` made") from None
+
+
+def _pixels(given: np.ndarray) -> np.ndarray:
+    """Frames as uint8 or as floats in [0, 1]; whole numbers as JSON has them become uint8."""
+    if given.dtype == object:
+        given = np.array(given.tolist())
+    if given.dtype.kind in "iu" and given.size and given.min() >= 0 and given.max() <= 255:
+        return given.astype(np.uint8)
+    if given.dtype.kind == "f" and given.size and given.min() >= 0 and given.max() <= 1:
+        return given
+    raise HflowError("frames are arrays of whole numbers from 0 to 255 or of floats from 0 to 1, or encoded images")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except binascii.Error:
+        raise HflowError("an encoded image comes as bytes, or as base64 text") from None
+
+
+def _objects(values: list[Any]) -> np.ndarray:
+    result = np.empty(len(values), dtype=object)
+    for place, value in enumerate(values):
+        result[place] = value
+    return result
+
+
+set_model(RegisteredTranslator())

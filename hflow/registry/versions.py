@@ -1,0 +1,232 @@
+"""The models registered with MLflow: versions, the aliases challenger and champion, and models by their URI."""
+
+import contextlib
+import json
+import os
+import re
+import socket
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import publish
+from hflow.foundation.params import TrackingParams
+from hflow.foundation.progress import say
+from hflow.registry.client import connect, experiment_id, tracking_uri
+from hflow.registry.runs import run_that_made
+from hflow.registry.serving import model_folder, save_translator
+
+__all__ = ["Registry", "Version", "fetch_model"]
+
+CHAMPION, CHALLENGER = "champion", "challenger"
+FIGURES = "hflow.figures"
+SAME = "hflow.same"
+"""The tag by which a release that is asked for again finds its version: a hash of the model and of its figures."""
+BEFORE = "hflow.champion_before"
+ROLLED_BACK = "hflow.rolled_back"
+
+LEASE = 60.0
+"""Seconds after which a lock that has not changed hands counts as left by a dead process."""
+
+URI = re.compile(r"models:/+(?P<name>[^@/]+)(@(?P<alias>[^@/]+)|/(?P<version>[0-9]+))")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of a registered model, with its tags."""
+
+    number: str
+    tags: Mapping[str, str]
+
+    @property
+    def figures(self) -> str | None:
+        """The figures it was judged by, as JSON."""
+        return self.tags.get(FIGURES)
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether it was champion, and the alias was taken back from it."""
+        return ROLLED_BACK in self.tags
+
+
+class Registry:
+    """One registered model, made with its first version.
+
+    Args:
+        params: where MLflow is.
+        name: of the model.
+
+    Raises:
+        HflowError: MLflow can't be reached.
+    """
+
+    def __init__(self, params: TrackingParams, name: str):
+        self.name = name
+        self._params = params
+        self._client = _connected(params)
+
+    def champion(self) -> Version | None:
+        """The version that has the alias, if one has."""
+        return self._version_of(CHAMPION)
+
+    def challenger(self) -> Version | None:
+        """The version registered last."""
+        return self._version_of(CHALLENGER)
+
+    def register(
+        self, model: Path, figures: str, *, same: str, tags: Mapping[str, str], text: str, pictures: Mapping[str, Path]
+    ) -> Version:
+        """A new version, as challenger; the version that was registered as the same before, where there is one.
+
+        Args:
+            model: the model's folder; its run gets the MLflow model.
+            figures: what it is judged by, as JSON.
+            same: a hash of the model and of its figures.
+            tags: lineage: data, commit, parameters.
+            text: the version's description, Markdown.
+            pictures: files that are laid beside the model, by name.
+        """
+        with contextlib.suppress(MlflowException):
+            self._client.create_registered_model(self.name)
+        for found in self._client.search_model_versions(f"name='{self.name}'"):
+            if found.tags.get(SAME) == same:
+                return Version(str(found.version), found.tags)
+        made_as = json.loads((model / "config.json").read_text(encoding="utf-8"))["fingerprint"]
+        run_id = run_that_made(self._client, experiment_id(self._client, self._params), made_as)
+        place = f"translator-{same[:8]}"
+        with tempfile.TemporaryDirectory() as folder:
+            saved = Path(folder) / "translator"
+            save_translator(model, saved, pictures=pictures)
+            self._client.log_artifacts(run_id, str(saved), place)
+        source = f"{self._client.get_run(run_id).info.artifact_uri}/{place}"
+        all_tags = {**tags, FIGURES: figures, SAME: same}
+        made = self._client.create_model_version(self.name, source, run_id, tags=all_tags, description=text)
+        self._client.set_registered_model_alias(self.name, CHALLENGER, made.version)
+        return Version(str(made.version), all_tags)
+
+    def promote(self, version: Version, *, over: Version | None) -> None:
+        """Make a version the champion.
+
+        Args:
+            version: the new champion.
+            over: the champion that it was judged against; None where there was none.
+
+        Raises:
+            HflowError: another version became champion meanwhile.
+        """
+        with self._alone():
+            now = self.champion()
+            if (now and now.number) != (over and over.number):
+                raise HflowError(
+                    f"version {now.number if now else 'none'} of {self.name} became champion while this release was "
+                    f"under way: version {version.number} stays challenger; release it again to have it judged anew"
+                )
+            self._tag(version, BEFORE, over.number if over else "")
+            self._client.set_registered_model_alias(self.name, CHAMPION, version.number)
+
+    def rollback(self) -> tuple[Version, Version]:
+        """Give the alias back to the champion before; gives the version that had it and the one that has it now.
+
+        Raises:
+            HflowError: there is no champion, or none was before it.
+        """
+        with self._alone():
+            champion = self.champion()
+            if champion is None:
+                raise HflowError(f"{self.name} has no champion: there is nothing to roll back")
+            number = champion.tags.get(BEFORE)
+            if not number:
+                raise HflowError(f"version {champion.number} is the first champion of {self.name}: none was before it")
+            before = self._version(number)
+            self._tag(champion, ROLLED_BACK, "true")
+            self._client.set_registered_model_alias(self.name, CHAMPION, before.number)
+        return champion, before
+
+    def _version_of(self, alias: str) -> Version | None:
+        try:
+            found = self._client.get_model_version_by_alias(self.name, alias)
+        except MlflowException:
+            return None
+        return Version(str(found.version), found.tags)
+
+    def _version(self, number: str) -> Version:
+        found = self._client.get_model_version(self.name, number)
+        return Version(str(found.version), found.tags)
+
+    def _tag(self, version: Version, key: str, value: str) -> None:
+        self._client.set_model_version_tag(self.name, version.number, key, value)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the model's lock, on whatever machine: a name that the registry lets only one create."""
+        lock = f"{self.name}.lock"
+        holder = f"{socket.gethostname()}:{os.getpid()}"
+        since, held = time.monotonic(), None
+        while True:
+            try:
+                self._client.create_registered_model(
+                    lock, tags={"holder": holder}, description="A release is under way"
+                )
+                break
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise
+            with contextlib.suppress(MlflowException):
+                taken = self._client.get_registered_model(lock).creation_timestamp
+                if taken != held:
+                    since, held = time.monotonic(), taken
+                elif time.monotonic() - since > LEASE:
+                    say(f"the lock {lock} was left by a process that is no more: it is taken over")
+                    self._client.delete_registered_model(lock)
+            time.sleep(0.2)
+        try:
+            yield
+        finally:
+            self._client.delete_registered_model(lock)
+
+
+def fetch_model(uri: str, params: TrackingParams, *, cache: Path) -> Path:
+    """The folder of a registered model, downloaded once a version.
+
+    Args:
+        uri: models:/NAME@ALIAS or models:/NAME/VERSION.
+        params: where MLflow is.
+        cache: the folder that gets NAME/VERSION.
+
+    Raises:
+        HflowError: the URI has another form, there is no such model, or MLflow can't be reached.
+    """
+    match = URI.fullmatch(uri)
+    if not match:
+        raise HflowError(f"{uri} is no model: write models:/NAME@champion or models:/NAME/VERSION")
+    name, alias, number = match["name"], match["alias"], match["version"]
+    client = _connected(params)
+    try:
+        found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
+    except MlflowException as error:
+        raise HflowError(f"{uri} is not registered with {tracking_uri(params)}: {error.message}") from None
+    folder = cache / name / str(found.version)
+    if not folder.is_dir():
+        where = tracking_uri(params)
+        with tempfile.TemporaryDirectory() as place:
+            saved = Path(download_artifacts(found.source, dst_path=place, tracking_uri=where, registry_uri=where))
+            publish({path.name: path.read_bytes() for path in model_folder(saved).iterdir()}, folder)
+        say(f"{uri} is version {found.version}: fetched")
+    return folder
+
+
+def _connected(params: TrackingParams) -> MlflowClient:
+    try:
+        return connect(params)
+    except OSError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise HflowError(
+            f"MLflow at {tracking_uri(params)} can't be reached ({reason}): start it, or try later"
+        ) from None

@@ -1,0 +1,237 @@
+"""Datasets side by side, in the columns of the paper's Table 1: whoever made them, measured in the same way."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
+
+from hflow.datasets.image_sets import Frame, ImageSet, fitted, match_keys, open_images
+from hflow.datasets.tensors import to_tensor
+from hflow.foundation.errors import HflowError
+from hflow.foundation.progress import progress
+from hflow.metrics.fidelity import psnr, ssim
+from hflow.metrics.lpips import MIN_SIDE, ShiftTolerantVGG
+from hflow.metrics.realism import FeatureSpace, FeatureSummary, Kid, fid, kid
+from hflow.metrics.semantics import ClassChanges, class_changes, seen_before_and_after
+from hflow.model import HierarchyFlow
+from hflow.model.store import TrainedModel
+from hflow.segmentation.judge import Judge
+
+__all__ = ["PAPER_SIZE", "DatasetFigures", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
+
+BATCH = 8
+LEAST = 4
+PAPER_SIZE = (512, 256)
+"""(width, height) at which the paper counts operations."""
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How close images are to the frames they were made of, means over the pairs.
+
+    Attributes:
+        ssim: at most 1, higher is closer.
+        psnr: decibels, higher is closer; infinite where a pair is equal.
+        lpips: ST-LPIPS, at least 0, lower is closer.
+        pairs: how many images have a frame of their key.
+        resized: how many of them had another size and were brought to the frame's.
+    """
+
+    ssim: float
+    psnr: float
+    lpips: float
+    pairs: int
+    resized: int
+
+
+@dataclass(frozen=True)
+class NetworkCost:
+    """Parameters of a network, and the multiply-accumulates (in 10^9) of one frame, its style image encoded with it."""
+
+    parameters: int
+    gmac: float
+
+
+@dataclass(frozen=True)
+class DatasetFigures:
+    """A row of the table.
+
+    Attributes:
+        images: how many the set has.
+        fidelity: None where no key is a source frame's.
+        space: the feature space of fid and kid.
+        fid, kid: against the target; lower is more alike.
+        segments: what a segmenter trained on the set scores on the target (pxAcc, clsAcc, mIoU, seeds); None where it
+            was not asked for, or the set has no labels.
+        semantics: what the judge sees changed; None without a judge or without pairs.
+        network: of the model that made the set, where that is the model given.
+    """
+
+    name: str
+    path: str
+    images: int
+    fidelity: Fidelity | None
+    space: str
+    fid: float
+    kid: Kid
+    segments: Mapping[str, Any] | None
+    semantics: ClassChanges | None
+    network: NetworkCost | None
+
+
+def score_datasets(
+    datasets: Mapping[str, Path],
+    *,
+    source: Path,
+    target: Path,
+    split: str,
+    space: FeatureSpace,
+    vgg: ShiftTolerantVGG,
+    judge: Judge | None = None,
+    model: TrainedModel | None = None,
+    score: Callable[[str, ImageSet, ImageSet], Mapping[str, Any] | None] | None = None,
+) -> list[DatasetFigures]:
+    """The figures of each dataset, in the order given.
+
+    Args:
+        datasets: name to path, as `open_images` takes them.
+        source: the frames that the datasets were made of, matched by key.
+        target: the images that they should look like.
+        split: which split of shards is meant, where a folder has several.
+        space: where FID and KID are measured.
+        vgg: for ST-LPIPS.
+        judge: a frozen segmenter for the check of what changed.
+        model: whose parameters and operations are shown beside the datasets that it made.
+        score: trains the downstream segmenter on a set, given its name, the set and the source, and gives its scores.
+
+    Raises:
+        HflowError: a path has no images, or there are too few.
+    """
+    sets = {name: open_images(path, split) for name, path in datasets.items()}
+    frames = open_images(source, split)
+    wanted_images = open_images(target, split)
+    for images in (wanted_images, *sets.values()):
+        if len(images) < LEAST:
+            raise HflowError(
+                f"{images.path} has {len(images)} images: comparing takes {LEAST}, and means little below 100"
+            )
+    wanted = _summary(wanted_images, space, "target")
+    rows = []
+    for name, images in sets.items():
+        seen = _look(name, images, frames, space=space, vgg=vgg, judge=judge)
+        rows.append(
+            DatasetFigures(
+                name=name,
+                path=str(images.path),
+                images=len(images),
+                fidelity=seen.fidelity,
+                space=space.name,
+                fid=fid(seen.summary, wanted),
+                kid=kid(seen.summary, wanted),
+                segments=score(name, images, frames) if score else None,
+                semantics=class_changes(seen.confusion, judge.classes) if judge and seen.confusion.any() else None,
+                network=network_cost(model.network.expansions) if model and _made_by(images.path, model) else None,
+            )
+        )
+    return rows
+
+
+def network_cost(expansions: Sequence[int], size: tuple[int, int] = PAPER_SIZE) -> NetworkCost:
+    """What a Hierarchy Flow of these expansion rates costs for a frame of this (width, height), nothing computed."""
+    with torch.device("meta"):
+        network = HierarchyFlow(expansions)
+        frame = torch.empty(1, 3, size[1], size[0])
+        with FlopCounterMode(display=False) as counter:
+            network(frame, frame)
+    return NetworkCost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() / 2e9)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one pass over a set gave."""
+
+    summary: FeatureSummary
+    fidelity: Fidelity | None
+    confusion: Tensor
+
+
+def _look(
+    name: str, images: ImageSet, source: ImageSet, *, space: FeatureSpace, vgg: ShiftTolerantVGG, judge: Judge | None
+) -> _Seen:
+    device = vgg.mean.device
+    numbers = {key: number for number, key in enumerate(source.keys)}
+    partners = match_keys(images.keys, source.keys)
+    summary = FeatureSummary(space.dimensions, seed=0)
+    classes = len(judge.classes) if judge else 1
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    values: list[list[float]] = []
+    resized = 0
+    with progress(name, len(images), unit="images") as advance:
+        for frame in images:
+            _check_size(frame)
+            pixels = frame.pixels
+            if frame.key in partners:
+                original = source.load(numbers[partners[frame.key]])
+                resized += pixels.shape != original.pixels.shape
+                pixels = fitted(frame, original)
+                image, reference = (to_tensor(p)[None].to(device) for p in (pixels, original.pixels))  # (1, 3, H, W)
+                values.append([metric(image, reference).item() for metric in (ssim, psnr, vgg.distance)])
+                if judge:
+                    label = None if original.label is None else torch.from_numpy(original.label.astype(np.int64))[None]
+                    seen = judge.predict(reference), judge.predict(image)
+                    confusion += seen_before_and_after(*seen, label, classes)
+            summary.add(space.features(_bytes(pixels)))
+            advance()
+    means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
+    fidelity = Fidelity(means[0], means[1], means[2], len(values), resized) if values else None
+    return _Seen(summary, fidelity, confusion)
+
+
+def _summary(images: ImageSet, space: FeatureSpace, title: str) -> FeatureSummary:
+    summary = FeatureSummary(space.dimensions, seed=0)
+    with progress(title, len(images), unit="images") as advance:
+        for batch in _batches(images):
+            summary.add(space.features(batch))
+            advance(len(batch))
+    return summary
+
+
+def _batches(images: ImageSet) -> Iterator[Tensor]:
+    """Neighbours of one size, up to `BATCH` together, uint8 (B, 3, H, W)."""
+    batch: list[Tensor] = []
+    for frame in images:
+        _check_size(frame)
+        pixels = _bytes(frame.pixels)  # (1, 3, H, W)
+        if batch and (len(batch) == BATCH or batch[0].shape != pixels.shape):
+            yield torch.cat(batch)
+            batch = []
+        batch.append(pixels)
+    if batch:
+        yield torch.cat(batch)
+
+
+def _check_size(frame: Frame) -> None:
+    height, width = frame.pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise HflowError(f"{frame.key} is {width}x{height}: to be compared an image must be {MIN_SIDE}x{MIN_SIDE}")
+
+
+def _bytes(pixels: np.ndarray) -> Tensor:
+    """uint8 (1, 3, H, W) of pixels (H, W, 3)."""
+    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
+
+
+def _made_by(path: Path, model: TrainedModel) -> bool:
+    """Whether the manifest in the folder names this model."""
+    manifest = path / "manifest.parquet"
+    if not manifest.is_file():
+        return False
+    names = set(pq.read_table(manifest, columns=["model_sha256"])["model_sha256"].to_pylist())
+    return names == {model.sha256}

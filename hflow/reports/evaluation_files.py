@@ -1,0 +1,100 @@
+"""The figures of a run as files for machines: JSON, tables that DVC draws, and a picture of before and after."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from hflow.foundation.contact_sheet import contact_sheet
+from hflow.foundation.files import csv_bytes, publish, write_json
+from hflow.metrics.summary import Gain, Similarity
+from hflow.reports.evaluation_results import Evaluation, Example
+
+__all__ = ["before_after", "write_figures"]
+
+
+def write_figures(evaluation: Evaluation, *, metrics: Path, plots: Path) -> None:
+    """Write the figures; the same evaluation gives the same bytes.
+
+    Args:
+        metrics: the JSON file to write: counts, SSIM, scores, gain, model.
+        plots: the folder that gets before-after.png, ssim.csv and, where there are scores, classes.csv.
+    """
+    publish(_plots(evaluation), plots)
+    write_json(metrics, _figures(evaluation))
+
+
+def before_after(examples: Sequence[Example]) -> Image.Image:
+    """Frames, at least one, beside their translations and, where all are known, the images whose style they took."""
+    rows = [[e.source, e.translated, *([] if e.style is None else [e.style])] for e in examples]
+    titles = ["source", "translated", "style"]
+    columns = len(titles) if all(len(row) == len(titles) for row in rows) else len(titles) - 1
+    return contact_sheet([row[:columns] for row in rows], titles[:columns])
+
+
+def _figures(evaluation: Evaluation) -> dict[str, Any]:
+    """What metrics/evaluate.json holds."""
+    model = evaluation.model
+    return {
+        "given": evaluation.given,
+        "translated": evaluation.translated,
+        "rejected": evaluation.rejected,
+        "ssim": {split: _rounded(values) for split, values in evaluation.similarity.items()},
+        "consistency": evaluation.consistency and _rounded(evaluation.consistency),
+        "scores": {
+            name: {
+                "mIoU": round(score.miou, 6),
+                "pxAcc": round(score.pixel_accuracy, 6),
+                "clsAcc": round(score.class_accuracy, 6),
+                "seeds": len(score.miou_by_seed),
+            }
+            for name, score in evaluation.scores.items()
+        },
+        "gain": evaluation.gain and _gain(evaluation.gain),
+        "gain_by_set": {name: _gain(gain) for name, gain in evaluation.gains.items()},
+        "gain_by_class": {name: round(gain, 6) for name, gain in evaluation.class_gain.items()},
+        "data": dict(evaluation.versions),
+        "model": {
+            "parameters": model.parameters,
+            "expansions": list(model.expansions),
+            "sha256": model.sha256,
+            "steps": model.config.get("train", {}).get("steps"),
+            "encoder": model.config.get("encoder", {}).get("name"),
+        },
+    }
+
+
+def _gain(gain: Gain) -> dict[str, Any]:
+    return {
+        "mIoU": round(gain.miou, 6),
+        "seeds": gain.seeds,
+        "interval": gain.interval and [round(bound, 6) for bound in gain.interval],
+    }
+
+
+def _rounded(values: Similarity) -> dict[str, float]:
+    return {
+        "mean": round(values.mean, 6),
+        "min": round(values.minimum, 6),
+        "p05": round(values.p05, 6),
+        "median": round(values.median, 6),
+    }
+
+
+def _plots(evaluation: Evaluation) -> dict[str, Path | bytes]:
+    buffer = io.BytesIO()
+    before_after(evaluation.examples).save(buffer, "PNG")
+    counts = evaluation.histogram
+    bins = [{"ssim": i / len(counts), "frames": count} for i, count in enumerate(counts)]
+    files: dict[str, Path | bytes] = {"before-after.png": buffer.getvalue(), "ssim.csv": csv_bytes(bins)}
+    classes = [
+        # The third names a bar: DVC's templates group by one column.
+        {"class": name, "train_on": score.train_on, "bar": f"{name}, {score.train_on}", "IoU": round(value, 6)}
+        for score in evaluation.scores.values()
+        for name, value in score.iou.items()
+        if value is not None
+    ]
+    # DVC can't draw a table without rows.
+    return files | ({"classes.csv": csv_bytes(classes)} if classes else {})

@@ -1,0 +1,278 @@
+"""The report: one HTML file that shows and explains what a run made; it opens from disk and needs no network."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hflow.foundation.params import DataParams, DomainParams
+from hflow.foundation.timings import Timing
+from hflow.metrics.summary import Gain
+from hflow.reports.charts import bars, panel, strip
+from hflow.reports.evaluation_results import Evaluation, Example
+from hflow.reports.html_page import (
+    PICTURES,
+    Colour,
+    class_colours,
+    count,
+    duration,
+    jpeg,
+    legend,
+    number,
+    pictures,
+    signed,
+    write_page,
+)
+
+__all__ = ["verdict", "write_report"]
+
+SHEET_WIDTH, STYLE_WIDTH = 1200, 160
+WIDE = 640
+REJECTIONS = 100
+
+SETS = {
+    "source": "the frames as the simulator gave them",
+    "translated": "the translated frames",
+    "histogram": "the frames with each colour channel's histogram matched to a target image's",
+    "reinhard": "the frames with the mean and spread of a target image's colours (Reinhard et al. 2001, in CIELAB)",
+    "fda": "the frames with the lowest frequencies of a target image (Fourier domain adaptation, Yang and Soatto 2020)",
+    "target": "the target's own training images",
+    "translated+target": "the translated frames and the target's training images",
+}
+WITH_TARGET = ("target", "translated+target")
+"""Training sets that hold the target's own labels, which a user of translation lacks."""
+
+CURVES = {
+    "loss": "what training makes small: content + λ · style",
+    "content": "how far the translation's content is from its source",
+    "style": "how far its look is from the style image",
+}
+
+
+def write_report(
+    evaluation: Evaluation, path: Path, *, data: DataParams, timings: Mapping[str, Timing] | None = None
+) -> None:
+    """Write the report, atomically; the same arguments give the same bytes.
+
+    Args:
+        evaluation: all figures and pictures.
+        path: the HTML file to write, less than 10 MB.
+        data: names the source and the target.
+        timings: how long stages took, by their names; those that ran elsewhere are not in it.
+    """
+    write_page("report.html.j2", _page(evaluation, data, timings or {}), path)
+
+
+def verdict(evaluation: Evaluation) -> str:
+    """What a run came to, in one sentence with its numbers."""
+    scores, gain = evaluation.scores, evaluation.gain
+    if gain:
+        return (
+            f"Training on the translated frames scores mIoU {number(scores['translated'].miou)} on the target's "
+            f"validation images against {number(scores['source'].miou)} for the raw frames: "
+            f"{signed(gain.miou)}, {_confidence(gain)}{_against_baselines(evaluation)}."
+        )
+    frames = f"{count(evaluation.translated)} of {count(evaluation.given)} frames were translated"
+    similar = f"with a mean SSIM of {number(evaluation.similarity['all'].mean)} to their source"
+    if scores:
+        best = max(scores.values(), key=lambda score: score.miou)
+        trained = f"training on {SETS.get(best.train_on, best.train_on)} scores mIoU {number(best.miou)}"
+        return f"{frames}, {similar}; {trained}."
+    return f"{frames}, {similar}; no segmenter was trained on them."
+
+
+def _against_baselines(evaluation: Evaluation) -> str:
+    simple = [s for s in evaluation.scores.values() if s.train_on not in ("source", "translated", *WITH_TARGET)]
+    if not simple:
+        return ""
+    best = max(simple, key=lambda score: score.miou)
+    return f"; the best of the simpler methods, {best.train_on}, scores {number(best.miou)}"
+
+
+def _confidence(gain: Gain) -> str:
+    if gain.interval is None:
+        return "one seed, which gives no interval, so chance is not ruled out"
+    low, high = gain.interval
+    sure = "" if low * high > 0 else ", so chance is not ruled out"
+    return f"{gain.seeds} seeds, paired 95% interval {signed(low)} to {signed(high)}{sure}"
+
+
+def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing]) -> dict[str, Any]:
+    """Everything the template shows."""
+    galleries = [
+        *(evaluation.examples, evaluation.drawn, evaluation.least_similar, evaluation.most_similar),
+        *(evaluation.least_consistent, evaluation.most_consistent),
+    ]
+    names = evaluation.stats["classes"]
+    colours = class_colours(names)
+    budget = PICTURES // sum(len(gallery) for gallery in galleries)
+    shown = [[_frame(example, colours, budget) for example in gallery] for gallery in galleries]
+    sheet = evaluation.training_sheet
+    return {
+        "title": f"{data.source.root.name} in the look of {data.target.root.name}",
+        "verdict": verdict(evaluation),
+        "evaluation": evaluation,
+        "examples": shown[0],
+        "wide": evaluation.sizes[1][0] >= WIDE,
+        "drawn": shown[1],
+        "by_ssim": shown[2:4],
+        "by_consistency": shown[4:],
+        "legend": legend([example.label for gallery in galleries for example in gallery], names, colours),
+        "scores": _score_rows(evaluation),
+        "classes": _class_rows(evaluation),
+        "panels": [panel(evaluation.curves, name, text) for name, text in CURVES.items()] if evaluation.curves else [],
+        "sheet": None if sheet is None else jpeg(sheet, SHEET_WIDTH),
+        "histogram": bars(evaluation.histogram, 0, 1),
+        "timings": [_timing_row(stage, timing) for stage, timing in timings.items()],
+        "time": duration(sum(timing.seconds for timing in timings.values())),
+        "rejections": evaluation.rejections[:REJECTIONS],
+        "facts": _facts(evaluation, data),
+        "protocol": _protocol(evaluation),
+        "about_scores": _about_scores(evaluation),
+    }
+
+
+def _frame(example: Example, colours: Sequence[Colour], budget: int) -> dict[str, Any]:
+    """What a slider needs."""
+    height, width = example.source.shape[:2]
+    made = pictures({"before": example.source, "after": example.translated}, example.label, colours, budget)
+    return {
+        "key": example.key,
+        "width": width,
+        "height": height,
+        "style_key": example.style_key,
+        "style": None if example.style is None else jpeg(example.style, STYLE_WIDTH),
+        "ssim": example.ssim,
+        "consistency": example.consistency,
+        **made,
+    }
+
+
+def _score_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    seeds = {name: list(score.miou_by_seed.values()) for name, score in evaluation.scores.items()}
+    ends = _ends(evaluation)
+    return [
+        {
+            "name": name,
+            "text": SETS.get(name, ""),
+            "score": score,
+            "gain": evaluation.gains.get(name),
+            "said": ", ".join(number(value) for value in seeds[name]),
+            "strip": strip(seeds[name], score.miou, *ends),
+        }
+        for name, score in evaluation.scores.items()
+    ]
+
+
+def _about_scores(evaluation: Evaluation) -> str:
+    """How the table of scores is read, of one seed or of several."""
+    seeds = max((len(score.miou_by_seed) for score in evaluation.scores.values()), default=0)
+    if seeds < 2:
+        return "All are of one seed: another might rank them otherwise."
+    low, high = _ends(evaluation)
+    over = (
+        " Over source: what a set gains over the raw frames, seed by seed, and where the mean gain lies with a "
+        "confidence of 95%; an interval on both sides of 0 may be chance."
+    )
+    return (
+        f"Each is the mean over {seeds} seeds.{over if evaluation.gains else ''} A dot is a seed, the line their mean, "
+        f"from the lowest of all, {number(low)}, to the highest, {number(high)}."
+    )
+
+
+def _ends(evaluation: Evaluation) -> tuple[float, float]:
+    """The lowest and the highest mIoU of all seeds and training sets; 0 and 1 without any."""
+    values = [value for score in evaluation.scores.values() for value in score.miou_by_seed.values()]
+    return min(values, default=0.0), max(values, default=1.0)
+
+
+def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
+    """A row a class that occurs: its IoU after each training set, the best without the target's labels, the gain."""
+    rows = []
+    for name in evaluation.stats["classes"]:
+        values = {of: score.iou.get(name) for of, score in evaluation.scores.items()}
+        fair = [value for of, value in values.items() if value is not None and of not in WITH_TARGET]
+        if any(value is not None for value in values.values()):
+            best = max(fair) if len(fair) > 1 and fair.count(max(fair)) == 1 else None
+            rows.append(
+                {
+                    "name": name,
+                    "values": [(value, value == best and of not in WITH_TARGET) for of, value in values.items()],
+                    "gain": evaluation.class_gain.get(name),
+                }
+            )
+    return rows
+
+
+def _timing_row(stage: str, timing: Timing) -> dict[str, str]:
+    return {
+        "stage": stage,
+        "frames": count(timing.frames),
+        "time": duration(timing.seconds),
+        "rate": f"{timing.rate:,.0f}" if timing.rate >= 100 else f"{timing.rate:.3g}",
+        "device": timing.device,
+    }
+
+
+def _facts(evaluation: Evaluation, data: DataParams) -> list[tuple[str, list[tuple[str, str]]]]:
+    """What was used, in groups of names and values."""
+    model, stats = evaluation.model, evaluation.stats
+    smallest, largest = (f"{width}×{height}" for width, height in evaluation.sizes)
+    frames = [
+        ("source", _domain(data.source)),
+        ("target", _domain(data.target)),
+        *((f"{name}, version", version[:12]) for name, version in evaluation.versions.items()),
+        ("frame size", smallest if smallest == largest else f"{smallest} to {largest}"),
+        ("classes", str(len(stats["classes"]))),
+    ]
+    for split, counts in stats.items():
+        if isinstance(counts, Mapping):
+            labels = "" if counts["labelled"] else ", without labels"
+            frames.append((split, f"{count(counts['prepared'])} of {count(counts['given'])}{labels}"))
+    network = [
+        ("expansion rates", ", ".join(map(str, model.expansions))),
+        ("parameters", count(model.parameters)),
+        ("style images", count(model.styles)),
+        ("hash", model.sha256[:12]),
+    ]
+    config = model.config
+    told: dict[str, Any] = {
+        "encoder": config.get("encoder", {}).get("name"),
+        "λ, style weight": config.get("loss", {}).get("lambda_style"),
+        "k, aligned channels": config.get("loss", {}).get("k"),
+        "weight of the stds": config.get("loss", {}).get("std_weight"),
+        "bands": config.get("loss", {}).get("bands"),
+        "style layers": config.get("loss", {}).get("style_layers"),
+        "size": config.get("size"),
+        **{name.replace("_", " "): value for name, value in config.get("train", {}).items()},
+    }
+    training = [(name, _told(value, name)) for name, value in told.items() if value is not None]
+    translation = [(name, ", ".join(values)) for name, values in evaluation.translated_with.items() if values]
+    groups = [("Data", frames), ("Model", network), ("Training", training), ("Translation", translation)]
+    return [(title, lines) for title, lines in groups if lines]
+
+
+def _protocol(evaluation: Evaluation) -> str:
+    """How the scores were made, in one line."""
+    said = next((score.protocol for score in evaluation.scores.values()), {})
+    texts = {
+        "steps": "{:,} steps",
+        "batch_size": "batches of {}",
+        "learning_rate": "learning rate {:g}",
+        "weights": "backbone weights: {}",
+        "validation_frames": "scored on {:,} frames",
+    }
+    return ", ".join(text.format(said[name]) for name, text in texts.items() if name in said)
+
+
+def _domain(domain: DomainParams) -> str:
+    # An absolute path is of this machine alone.
+    root = domain.root.name if domain.root.is_absolute() else domain.root.as_posix()
+    return f"{root} ({domain.layout})"
+
+
+def _told(value: Any, name: str) -> str:
+    if isinstance(value, list):
+        return ("×" if name in ("size", "crop") else ", ").join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return count(value) if isinstance(value, int) else str(value)

@@ -1,0 +1,81 @@
+"""A frozen judge: a small segmenter, trained once, that says what a frame shows before and after its translation.
+
+    >>> load_judge(Path("models/judge")).predict(torch.rand(2, 3, 64, 96))  # doctest: +SKIP
+
+A judge is a folder of judge.safetensors and judge.json; judge_training.py makes one. No pickle.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
+
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import publish, sha256_file
+from hflow.segmentation.networks import MEAN, NETWORKS, STD, segmentation_network
+
+__all__ = ["Judge", "load_judge", "save_judge"]
+
+WEIGHTS, CONFIG = "judge.safetensors", "judge.json"
+
+
+@dataclass(frozen=True)
+class Judge:
+    """A segmenter that learns no more.
+
+    Attributes:
+        network: torchvision's segmentation network of this name, in evaluation mode.
+        name: one of `NETWORKS`.
+        classes: the class names; a name's place is its train id.
+        sha256: of its weights as a file; empty before it was saved.
+    """
+
+    network: nn.Module
+    name: str
+    classes: tuple[str, ...]
+    sha256: str = ""
+
+    @torch.inference_mode()
+    def predict(self, images: Tensor) -> Tensor:
+        """Train ids, int64 (B, H, W), of images, (B, 3, H, W) in [0, 1], on the device that the network is on."""
+        device = next(self.network.parameters()).device
+        mean, std = (torch.tensor(v, device=device).view(3, 1, 1) for v in (MEAN, STD))
+        logits: Tensor = self.network((images.to(device) - mean) / std)["out"]  # (B, K, H, W)
+        return logits.argmax(dim=1)
+
+
+def save_judge(judge: Judge, folder: Path) -> Judge:
+    """Write a judge's folder as one step; gives the judge with the hash of its weights."""
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in judge.network.state_dict().items()}
+    config = {"network": judge.name, "classes": list(judge.classes)}
+    publish({WEIGHTS: save(weights), CONFIG: (json.dumps(config, indent=2) + "\n").encode()}, folder)
+    return Judge(judge.network, judge.name, judge.classes, sha256_file(folder / WEIGHTS))
+
+
+def load_judge(folder: Path, *, device: torch.device | str = "cpu") -> Judge:
+    """Read a judge's folder.
+
+    `judge.json` names the network (one of torchvision's: lraspp_mobilenet_v3_large, deeplabv3_mobilenet_v3_large,
+    deeplabv3_resnet50) and the classes; judge.safetensors holds its state_dict, without an auxiliary head. So a
+    segmenter that was trained elsewhere can be the judge too.
+
+    Raises:
+        HflowError: the folder is missing, or is not a whole judge.
+    """
+    for name in (WEIGHTS, CONFIG):
+        if not (folder / name).is_file():
+            raise HflowError(f"{folder / name} is missing: {folder} is not a judge; `hflow judge` makes one")
+    try:
+        said = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        name, classes = said["network"], tuple(str(c) for c in said["classes"])
+        if name not in NETWORKS:
+            raise HflowError(f"{folder / CONFIG} names the network {name!r}: it must be one of {', '.join(NETWORKS)}")
+        network = segmentation_network(name, len(classes))
+        network.load_state_dict(load_file(folder / WEIGHTS))
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
+        raise HflowError(f"{folder} is not a whole judge ({' '.join(str(error).split())[:200]})") from None
+    return Judge(network.to(device).eval().requires_grad_(False), name, classes, sha256_file(folder / WEIGHTS))

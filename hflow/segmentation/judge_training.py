@@ -1,0 +1,59 @@
+"""Training a judge: a small segmenter that knows both domains.
+
+>>> judge = train_judge([shard], ["road", "sky"], steps=300)  # doctest: +SKIP
+>>> save_judge(judge, Path("models/judge"))                   # doctest: +SKIP
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from hflow.foundation.errors import HflowError
+from hflow.segmentation.judge import Judge
+from hflow.segmentation.networks import segmentation_network
+from hflow.segmentation.training import LabelledFrames, train_segmenter
+
+__all__ = ["train_judge"]
+
+NETWORK = "lraspp_mobilenet_v3_large"
+
+
+def train_judge(
+    shards: Sequence[Path],
+    classes: Sequence[str],
+    *,
+    steps: int,
+    batch_size: int = 8,
+    learning_rate: float = 2e-3,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Judge:
+    """Train a judge, an LR-ASPP with MobileNetV3 from scratch, on the labelled frames of some shards.
+
+    Args:
+        shards: with the columns key, image and label_train_ids, of both domains where both have labels, so that the
+            judge is at home before and after the translation; rows without a label are passed over.
+        classes: the class names; a name's place is its train id.
+        steps: of AdamW with a learning rate that falls to zero, on frames mirrored, scaled and cropped at random.
+        seed: of the weights and of the frames' order; on one CPU the same seed and data give the same judge.
+
+    Raises:
+        HflowError: no frame has a label, no pixel has a class, or the loss is no longer finite.
+    """
+    frames = LabelledFrames(shards, classes)
+    if not len(frames):
+        raise HflowError("a judge needs labelled frames, and no frame of these shards has a label")
+    torch.manual_seed(seed)
+    network = segmentation_network(NETWORK, len(classes)).to(device)
+    train_segmenter(
+        network,
+        frames,
+        steps=steps,
+        batch_size=batch_size,
+        learning_rate=learning_rate,
+        seed=seed,
+        title="judge",
+        advice=f"lower its learning rate ({learning_rate}) or take another seed ({seed})",
+    )
+    return Judge(network.eval(), NETWORK, tuple(classes))

@@ -1,0 +1,299 @@
+"""The stage segment: a DeepLabV3 trained on a dataset, scored on the target's validation set.
+
+The score answers whether a translated dataset is worth training on: everything but the training set stays the same.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import Dataset
+
+from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.loading import load_batches
+from hflow.datasets.shards import ShardSet, read_table
+from hflow.datasets.tensors import to_tensor
+from hflow.datasets.training_sets import TrainingSet
+from hflow.foundation.devices import machine_marks, pick_device
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import WorkFolder, code_fingerprint, fingerprint, sha256_file, write_json
+from hflow.foundation.labels import IGNORE
+from hflow.foundation.params import SegmentParams
+from hflow.foundation.progress import progress
+from hflow.metrics.segments import confusion_matrix, segment_scores
+from hflow.segmentation.networks import MEAN, STD, segmentation_network
+
+__all__ = ["Crops", "LabelledFrames", "segment", "train_segmenter"]
+
+NETWORK = "deeplabv3_mobilenet_v3_large"
+CODE = (
+    "segmentation/training.py",
+    "segmentation/networks.py",
+    "metrics/segments.py",
+    "datasets/images.py",
+    "datasets/loading.py",
+    "datasets/shards.py",
+    "datasets/tensors.py",
+)
+SCALES = (0.75, 1.5)
+CURVE_POINTS = 20
+MAX_LOADERS = 8
+
+
+def segment(
+    params: SegmentParams,
+    *,
+    training_set: TrainingSet,
+    validation: Sequence[Path],
+    classes: Sequence[str],
+    out: Path,
+    work: Path,
+) -> dict[str, Any]:
+    """Train on a set once a seed, score each network on the validation set, and write the scores.
+
+    Args:
+        params: the section segment of params.yaml.
+        training_set: shards with the columns key, image and label_train_ids; rows without a label are passed over.
+        validation: shards of the target's validation set, with the same columns.
+        classes: the class names; a name's place is its train id.
+        out: the JSON file to write.
+        work: where finished seeds are kept, so that a run that was stopped goes on with the next one.
+
+    Returns:
+        What is written: mIoU, pxAcc, clsAcc and IoU by class, fractions in [0, 1] of whole validation frames, each
+        the mean over the seeds; the same for each seed with its learning curve; and the protocol. A class's IoU is
+        None where it occurs neither in the truth nor in a prediction. On one CPU the same data, parameters and number
+        of threads give the same bytes; a GPU adds up in no fixed order, so there scores vary a little.
+
+    Raises:
+        HflowError: a set has no frames with labels, a parameter is at fault, or the loss is no longer finite.
+    """
+    if not training_set.files:
+        raise HflowError(f"the training set {training_set.name} has no shards: run the stage that makes it again")
+    training, held_out = LabelledFrames(training_set.files, classes), LabelledFrames(validation, classes)
+    if not len(training):
+        raise HflowError(
+            f"the training set {training_set.name} has no labels: give it labels, or take it out of segment.train_on"
+        )
+    if not len(held_out):
+        raise HflowError(
+            "the target has no labelled validation set (data.target.val): give one, or set segment.train_on to []"
+        )
+    device = pick_device(params.device)
+    validation_hashes = [sha256_file(path) for path in validation]
+    depends_on = {
+        "code": code_fingerprint(*CODE),
+        "params": params.model_dump(mode="json", exclude={"train_on", "seeds", "device"}),
+        "training": list(training_set.shards.values()),
+        "validation": validation_hashes,
+        "classes": list(classes),
+        "machine": [*machine_marks(device), torchvision.__version__],
+    }
+    folder = WorkFolder(work)
+    runs = []
+    for seed in params.seeds:
+        mark = fingerprint({**depends_on, "seed": seed})
+
+        def make(path: Path, seed: int = seed) -> dict[str, Any]:
+            torch.manual_seed(seed)
+            network = segmentation_network(NETWORK, len(classes), imagenet=params.weights == "imagenet").to(device)
+            curve = train_segmenter(
+                network,
+                training,
+                steps=params.steps,
+                batch_size=params.batch_size,
+                learning_rate=params.learning_rate,
+                seed=seed,
+                title=f"segment {training_set.name}, seed {seed}",
+                advice=f"lower segment.learning_rate ({params.learning_rate})",
+            )
+            scores = _score(network, held_out, device, f"score {training_set.name}, seed {seed}")
+            path.write_text(json.dumps({"seed": seed, **scores, "curve": curve}), encoding="utf-8")
+            return {}
+
+        finished = folder.obtain(mark, make)
+        runs.append(json.loads(finished.path.read_text(encoding="utf-8")))
+    result = {
+        "train_on": training_set.name,
+        **{key: _mean([run[key] for run in runs]) for key in ("mIoU", "pxAcc", "clsAcc")},
+        "IoU": {name: _mean([run["IoU"][name] for run in runs]) for name in classes},
+        "seeds": runs,
+        "protocol": {
+            "steps": params.steps,
+            "batch_size": params.batch_size,
+            "learning_rate": params.learning_rate,
+            "weights": params.weights,
+            "size": list(training.size),
+            "training_frames": len(training),
+            "validation_frames": len(held_out),
+            "validation_sha256": fingerprint(validation_hashes),
+            "classes": list(classes),
+        },
+    }
+    write_json(out, result)
+    return result
+
+
+class LabelledFrames(Sequence[tuple[np.ndarray, np.ndarray]]):
+    """The frames of shards that have labels: image, uint8 (H, W, 3), and train ids, uint8 (H, W)."""
+
+    def __init__(self, files: Sequence[Path], classes: Sequence[str]):
+        self._rows = ShardSet(files, ["key", "image", "label_train_ids"])
+        has_label = [v for path in files for v in read_table(path, ["label_train_ids"])[0].is_valid().to_pylist()]
+        self._labelled = [index for index, valid in enumerate(has_label) if valid]
+        self.classes = classes
+
+    def __len__(self) -> int:
+        return len(self._labelled)
+
+    def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        row = self._rows[self._labelled[index]]
+        image, label = decode_rgb(row["image"]["bytes"]), decode_ids(row["label_train_ids"]["bytes"])
+        highest = int(label[label != IGNORE].max(initial=0))
+        if highest >= len(self.classes):
+            raise HflowError(
+                f"the label of {row['key']} has the train id {highest}, but data.classes names {len(self.classes)} "
+                "classes: run `hflow prepare` again"
+            )
+        return image, label
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) of the first frame, which training crops all frames to."""
+        height, width, _ = self[0][0].shape
+        return width, height
+
+
+class Crops(Dataset[tuple[Tensor, Tensor]]):
+    """Sample `i` of a seed's sequence: a frame mirrored, scaled and cropped at random, a function of seed and i alone.
+
+    An item is an image, float32 (3, H, W), normalised, and train ids, int64 (H, W); what a frame made smaller leaves
+    free is grey and ignored.
+    """
+
+    def __init__(self, frames: LabelledFrames, *, seed: int, length: int):
+        self.frames, self.size, self.seed, self.length = frames, frames.size, seed, length
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        random = np.random.default_rng([self.seed, index])
+        pixels, ids = self.frames[int(random.integers(len(self.frames)))]
+        if random.integers(2):
+            pixels, ids = pixels[:, ::-1], ids[:, ::-1]
+        scale = math.exp(random.uniform(*np.log(SCALES)))
+        height, width = (max(1, round(side * scale)) for side in ids.shape)
+        left, top = _offset(self.size[0] - width, random), _offset(self.size[1] - height, random)
+        image = Image.new("RGB", self.size, tuple(round(255 * value) for value in MEAN))
+        image.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR), (left, top))
+        label = Image.new("L", self.size, IGNORE)
+        label.paste(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST), (left, top))
+        return _normalised(np.asarray(image)), _ids(np.asarray(label))
+
+
+def train_segmenter(
+    network: nn.Module,
+    frames: LabelledFrames,
+    *,
+    steps: int,
+    batch_size: int,
+    learning_rate: float,
+    seed: int,
+    title: str,
+    advice: str,
+) -> list[list[float]]:
+    """Train a segmentation network where it is, and give its learning curve: [step, mean loss since the last point].
+
+    Args:
+        steps: of AdamW with a learning rate that falls to zero, on `Crops` of the frames.
+        seed: of the crops.
+        title: what the progress and an error call it.
+        advice: what to do when the loss is no longer finite.
+
+    Raises:
+        HflowError: the loss is no longer finite, or no pixel has a class.
+    """
+    network.train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=learning_rate, fused=True)
+    decay = torch.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=steps, power=0.9)
+    every = math.ceil(steps / CURVE_POINTS)
+    device = next(network.parameters()).device
+    crops = Crops(frames, seed=seed, length=steps * batch_size)
+    curve: list[list[float]] = []
+    losses: list[float] = []
+    learned_from = 0
+    with progress(title, steps, unit="steps") as advance:
+        for step, (images, labels) in enumerate(_batches(crops, batch_size, device), start=1):
+            logits = network(images)["out"]  # (B, K, H, W)
+            labelled = int((labels != IGNORE).sum())
+            # A batch without a labelled pixel has a loss of 0, where a mean would have none.
+            loss = F.cross_entropy(logits, labels, ignore_index=IGNORE, reduction="sum") / max(1, labelled)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            decay.step()
+            learned_from += labelled
+            losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise HflowError(f"{title}: the loss is {losses[-1]} at step {step}: {advice}")
+            if step % every == 0 or step == steps:
+                curve.append([step, sum(losses) / len(losses)])
+                losses = []
+            advance(1, f"loss {loss.item():.3g}")
+    if not learned_from:
+        raise HflowError(f"{title}: the labels hold none of the classes in data.classes: correct one of them")
+    return curve
+
+
+@torch.no_grad()
+def _score(network: nn.Module, frames: LabelledFrames, device: torch.device, title: str) -> dict[str, Any]:
+    """Scores of whole frames, one by one since they may differ in size, from one confusion matrix."""
+    network.eval()
+    classes = frames.classes
+    confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
+    with progress(title, len(frames), unit="frames") as advance:
+        for pixels, ids in frames:
+            logits = network(_normalised(pixels)[None].to(device))["out"]  # (1, K, H, W)
+            confusion += confusion_matrix(logits[0].argmax(0).cpu(), _ids(ids), len(classes))
+            advance()
+    return segment_scores(confusion, classes)
+
+
+def _batches(crops: Crops, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    """Every batch of a training, images (B, 3, H, W) and train ids (B, H, W), on the device."""
+    on_gpu = device.type == "cuda"
+    loaders = min(MAX_LOADERS, os.cpu_count() or 1) if on_gpu else 0
+    for images, labels in load_batches(crops, batch_size, workers=loaders, pin_memory=on_gpu):
+        images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
+        yield images, labels.to(device, non_blocking=True)
+
+
+def _normalised(pixels: np.ndarray) -> Tensor:
+    """uint8 (H, W, 3) to float32 (3, H, W), normalised as ImageNet networks take it."""
+    return (to_tensor(pixels) - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
+
+
+def _ids(label: np.ndarray) -> Tensor:
+    return torch.from_numpy(label.astype(np.int64))
+
+
+def _offset(room: int, random: np.random.Generator) -> int:
+    """Where a side begins: within the room it leaves, or as far outside as it is too long."""
+    return int(random.integers(min(0, room), max(0, room) + 1))
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

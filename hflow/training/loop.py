@@ -1,0 +1,347 @@
+"""The stage train: Hierarchy Flow on unpaired images, resumed exactly where it was stopped."""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from lightning.fabric import Fabric
+from torch import Tensor, nn
+from torch.utils.data import Subset
+
+from hflow.datasets.loading import load_batches
+from hflow.datasets.pairs import Pairs, whole_image
+from hflow.datasets.shards import ShardSet
+from hflow.datasets.tensors import to_pixels, to_tensor
+from hflow.foundation.contact_sheet import contact_sheet
+from hflow.foundation.devices import fast_bfloat16, machine_marks
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import atomic_path, code_fingerprint, csv_bytes, fingerprint, publish, sha256_file
+from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
+from hflow.foundation.progress import progress, say
+from hflow.model import HierarchyFlow
+from hflow.model.store import StyleBank, model_files
+from hflow.model.training_pass import TrainingPass
+from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
+from hflow.training.losses import CONTENT_LAYER, Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
+from hflow.training.warm_up import learn_styles
+from hflow.translation.style_choice import layout
+
+__all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
+
+CODE = (
+    *("model", "training/losses.py", "training/loop.py", "training/warm_up.py"),
+    *("datasets/images.py", "datasets/loading.py", "datasets/pairs.py", "datasets/shards.py", "datasets/tensors.py"),
+)
+FIRST_IMAGES = 32
+SHEET_ROWS = 4
+
+
+class TrainingLogger(Protocol):
+    """Who wants to hear how training goes."""
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def image(self, key: str, path: Path, step: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What training made: the model's folder, its fingerprint, the losses at the end, and how long this run took."""
+
+    folder: Path
+    fingerprint: str
+    losses: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Job:
+    """All that one process of a training needs to know."""
+
+    model: ModelParams
+    encoder: EncoderParams
+    loss: LossParams
+    params: TrainParams
+    source: Sequence[Path]
+    target: Sequence[Path]
+    work: Path
+
+
+def train(
+    model: ModelParams,
+    encoder: EncoderParams,
+    loss: LossParams,
+    params: TrainParams,
+    *,
+    source: Sequence[Path],
+    target: Sequence[Path],
+    out: Path,
+    plots: Path,
+    work: Path,
+    logger: TrainingLogger | None = None,
+) -> TrainingResult:
+    """Train a network and publish it with its style bank and learning curves.
+
+    Args:
+        model, encoder, loss, params: the sections of params.yaml.
+        source, target: shards of prepared frames and of prepared target images.
+        out: the model folder to write.
+        plots: the folder that gets curves.csv and contact-sheet.png.
+        work: where checkpoints are kept, in a folder named by the training's fingerprint.
+        logger: is told the losses and shown the contact sheets, from the first process.
+
+    Raises:
+        HflowError: the shards or a parameter are at fault, or the loss is no longer finite.
+    """
+    for name, files in (("source", source), ("target", target)):
+        if not files:
+            raise HflowError(f"there are no prepared shards of the {name}: run `hflow prepare` first")
+    start = time.monotonic()
+    fabric = training_fabric(params)
+    job = _Job(model, encoder, loss, params, source, target, work)
+    mark = _fingerprint(job, fabric)
+    job = replace(job, work=work / mark)
+    # Processes beside this one are spawned, and a logger need not survive that: they get none.
+    if params.devices == 1:
+        _train(fabric, job, logger)
+    else:
+        fabric.launch(partial(_train, job=job, logger=None))
+    done, network, scales = _finished(job)
+    if logger and params.devices > 1:
+        for row in done.history:
+            logger.metrics(_without_step(row), int(row["step"]))
+        logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
+    config = {
+        "fingerprint": mark,
+        "size": params.size,
+        "encoder": {"name": encoder.name, "scales": scales},
+        "loss": loss.model_dump(mode="json"),
+        "train": params.model_dump(
+            mode="json", include={"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed"}
+        ),
+    }
+    styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
+    publish(dict(model_files(network, styles, config)), out)
+    publish({"curves.csv": csv_bytes(done.history), "contact-sheet.png": job.work / "contact-sheet.png"}, plots)
+    return TrainingResult(out, mark, _without_step(done.history[-1]), time.monotonic() - start)
+
+
+@torch.no_grad()
+def encode_styles(network: HierarchyFlow, rows: Sequence[dict[str, Any]], size: tuple[int, int] | None) -> StyleBank:
+    """The style codes of every row's image, resized as in training, and its layout."""
+    device = next(network.parameters()).device
+    codes, keys, layouts = [], [], []
+    with progress("style bank", len(rows), unit="images") as advance:
+        for row in rows:
+            whole = whole_image(row, None)  # (H, W, 3)
+            image = to_tensor(whole if size is None else whole_image(row, size))[None].to(device)  # (1, 3, H, W)
+            codes.append(network.encode_style(image).cpu())
+            layouts.append(torch.from_numpy(layout(whole)))
+            keys.append(row["key"])
+            advance()
+    return StyleBank(torch.cat(codes), keys, torch.stack(layouts))
+
+
+def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
+    """Train to the last step and leave the final checkpoint in the work folder."""
+    params = job.params
+    target = ShardSet(job.target, ["key", "image"])
+    torch.manual_seed(params.seed)
+    network = HierarchyFlow(job.model.expansions).to(fabric.device)
+
+    def image(number: int) -> Tensor:
+        return to_tensor(whole_image(target[number], params.size))[None].to(fabric.device)  # (1, 3, H, W)
+
+    first = range(min(FIRST_IMAGES, len(target)))
+    saved = load_newest(job.work)
+    if not saved:
+        network.start_from(map(image, first))
+        # Its losses are too small for float16 without the scaling of training's own steps.
+        autocast = nullcontext if params.precision == "16-mixed" else fabric.autocast
+        learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed, autocast=autocast)
+    optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
+    encoder = load_encoder(job.encoder.name, job.encoder.weights).to(fabric.device)
+    encoder.scales = measure_scales(encoder, map(image, first))
+    done = Progress()
+    if saved:
+        done, states = saved
+        network.load_state_dict(states["network"])
+        optimizer.load_state_dict(states["optimizer"])
+    module, optimizer = set_up(fabric, network, optimizer, encoder)
+    pairs = Pairs(
+        ShardSet(job.source, ["key", "image"]),
+        target,
+        seed=params.seed,
+        size=params.size,
+        crop=params.crop,
+        flip=params.flip,
+        length=params.steps * params.batch_size,
+    )
+    if fabric.is_global_zero:
+        parameters = sum(p.numel() for p in network.parameters())
+        say(f"Hierarchy Flow {job.model.expansions}, {parameters:,} parameters, on {fabric.device}")
+        say(f"its newest pictures, at every checkpoint: {job.work / 'contact-sheet.png'}")
+        if done.step:
+            say(f"going on from step {done.step}")
+    showing = progress("train", params.steps, done=done.step, unit="steps")
+    with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
+        for content, style in _batches(fabric, pairs, params, done.step):
+            _set_learning_rate(optimizer, params, done.step)
+            losses = training_losses(module, encoder, content, style, job.loss)
+            values = _floats(fabric, losses)
+            if not all(math.isfinite(value) for value in values.values()):
+                raise HflowError(_diverged(done.step, values, job.work))
+            optimizer.zero_grad(set_to_none=True)
+            fabric.backward(losses["loss"])
+            optimizer.step()
+            done.step += 1
+            _note(done, values, params, logger)
+            advance(1, f"loss {values['loss']:.4g}")
+            if done.step % params.checkpoint_every == 0 or done.step == params.steps:
+                if fabric.is_global_zero:
+                    weights = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
+                    save_checkpoint(job.work, done, {**weights, "scales": encoder.scales.tolist()})
+                    _write_contact_sheet(job, network, fabric.device)
+                    if logger:
+                        logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
+                fabric.barrier()
+
+
+def set_up(
+    fabric: Fabric, network: HierarchyFlow, optimizer: torch.optim.Optimizer, encoder: Encoder
+) -> tuple[nn.Module, Any]:
+    """The network, to be called with content and style, and its optimizer, as training steps use them.
+
+    The encoder's convolutions take the precision of the fabric from here on.
+    """
+    if fabric._precision.precision == "bf16-mixed":
+        encoder.stages.to(torch.bfloat16)
+    return fabric.setup(TrainingPass(network), optimizer)
+
+
+def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
+    """What the training left in the work folder: its progress, the network, the encoder's scales."""
+    saved = load_newest(job.work)
+    assert saved is not None
+    done, content = saved
+    assert done.step == job.params.steps
+    network = HierarchyFlow(job.model.expansions)
+    network.load_state_dict(content["network"])
+    return done, network.eval(), content["scales"]
+
+
+def training_losses(
+    module: nn.Module, encoder: Encoder, content: Tensor, style: Tensor, loss: LossParams
+) -> dict[str, Tensor]:
+    """Equation 4 and its two terms, for a batch of content and style, each (B, 3, H, W): "loss", "content", "style"."""
+    output = encoder(module(content, style), {CONTENT_LAYER, *loss.style_layers})
+    with torch.no_grad():
+        wanted_content, wanted_style = encoder(content, (CONTENT_LAYER,)), encoder(style, loss.style_layers)
+    of_content = content_loss(output, wanted_content)
+    of_style = aligned_style_loss(
+        output, wanted_style, k=loss.k, layers=loss.style_layers, std_weight=loss.std_weight, bands=loss.bands
+    )
+    return {"loss": of_content + loss.lambda_style * of_style, "content": of_content, "style": of_style}
+
+
+def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """The losses as numbers, the mean over all processes."""
+    means = fabric.all_reduce(torch.stack([value.detach().float() for value in losses.values()]), reduce_op="mean")
+    assert isinstance(means, Tensor)
+    return dict(zip(losses, means.tolist(), strict=True))
+
+
+def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """From `step` on, this process's part of every batch; all processes together see pairs step * B to step * B + B."""
+    share = params.batch_size // fabric.world_size
+    mine = [
+        s * params.batch_size + fabric.global_rank * share + i for s in range(step, params.steps) for i in range(share)
+    ]
+    on_gpu = fabric.device.type == "cuda"
+    loader = load_batches(Subset(pairs, mine), share, workers=params.workers, pin_memory=on_gpu, collate=_collate)
+    for content, style in loader:
+        yield fabric.to_device((content, style))
+
+
+def _collate(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    content, style = zip(*pairs, strict=True)
+    for images in (content, style):
+        if len({image.shape for image in images}) > 1:
+            raise HflowError("the images of a batch differ in size: set train.size or train.crop, or batch_size to 1")
+    return torch.stack(content), torch.stack(style)  # (B, 3, H, W)
+
+
+def _set_learning_rate(optimizer: Any, params: TrainParams, step: int) -> None:
+    """Cosine from learning_rate at step 0 to 0 at the end."""
+    for group in optimizer.param_groups:
+        group["lr"] = params.learning_rate * (1 + math.cos(math.pi * step / params.steps)) / 2
+
+
+def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logger: TrainingLogger | None) -> None:
+    for key, value in values.items():
+        done.sums[key] = done.sums.get(key, 0.0) + value
+    done.sums["count"] = done.sums.get("count", 0.0) + 1
+    if done.step % params.log_every == 0 or done.step == params.steps:
+        means = {key: done.sums[key] / done.sums["count"] for key in values}
+        done.history.append({"step": done.step, **means})
+        done.sums = {}
+        if logger:
+            logger.metrics(means, done.step)
+
+
+def _diverged(step: int, values: Mapping[str, float], work: Path) -> str:
+    saved = checkpoint_files(work)
+    good = f"the last good checkpoint is {saved[-1]}" if saved else "there is no checkpoint before it"
+    shown = ", ".join(f"{key} {value}" for key, value in values.items())
+    return f"the loss is not finite at step {step} ({shown}); {good}: lower train.learning_rate or loss.lambda_style"
+
+
+@torch.no_grad()
+def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device) -> None:
+    contents, styles = ShardSet(job.source, ["key", "image"]), ShardSet(job.target, ["key", "image"])
+    rows = []
+    for i in range(SHEET_ROWS):
+        content = whole_image(contents[i * len(contents) // SHEET_ROWS], job.params.size)
+        style = whole_image(styles[i * len(styles) // SHEET_ROWS], job.params.size)
+        output = network(to_tensor(content)[None].to(device), to_tensor(style)[None].to(device))
+        rows.append([content, style, to_pixels(output[0])])
+    with atomic_path(job.work / "contact-sheet.png") as path:
+        contact_sheet(rows, ["content", "style", "translated"]).save(path, "PNG")
+
+
+def training_fabric(params: TrainParams) -> Fabric:
+    """The device and the precision of a training; `auto` is bfloat16 where the device multiplies it faster."""
+    accelerator = params.accelerator
+    precision = params.precision
+    if precision == "auto":
+        device = "cuda" if accelerator == "auto" and torch.cuda.is_available() else accelerator.replace("auto", "cpu")
+        precision = "bf16-mixed" if fast_bfloat16(torch.device(device)) else "32-true"
+    strategy = "auto" if params.devices == 1 else "ddp_spawn"
+    return Fabric(accelerator=accelerator, devices=params.devices, strategy=strategy, precision=precision)
+
+
+def _fingerprint(job: _Job, fabric: Fabric) -> str:
+    """Of everything the weights depend on; how often something is logged and how many workers load are not of it."""
+    weights = job.encoder.weights
+    return fingerprint(
+        {
+            "code": code_fingerprint(*CODE),
+            "model": job.model.expansions,
+            "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
+            "loss": job.loss.model_dump(mode="json"),
+            "train": job.params.model_dump(mode="json", exclude={"workers", "log_every", "checkpoint_every"}),
+            "source": [sha256_file(path) for path in job.source],
+            "target": [sha256_file(path) for path in job.target],
+            "machine": [*machine_marks(fabric.device), fabric._precision.precision],
+        }
+    )
+
+
+def _without_step(row: Mapping[str, float]) -> dict[str, float]:
+    return {key: value for key, value in row.items() if key != "step"}

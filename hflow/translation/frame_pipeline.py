@@ -1,0 +1,251 @@
+"""Frames through the network in their order: decoding, the network and encoding side by side, bounded queues between.
+
+Batches are neighbours of one shape, so what a frame comes out as depends on the frames given and on nothing else: not
+on the number of threads that decode, not on how fast they are.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hflow.foundation.errors import HflowError
+from hflow.metrics.fidelity import ssim
+from hflow.metrics.segments import confusion_matrix, segment_scores
+from hflow.segmentation.judge import Judge
+from hflow.translation.style_choice import StyleChoice
+from hflow.translation.translator import Translator
+
+__all__ = ["FramePipeline"]
+
+Row = dict[str, Any]
+
+SMALLEST = 16
+"""The least width and height of a frame: the network reflects 10 pixels, SSIM's window has 11."""
+
+
+@dataclass
+class _Frame:
+    row: Row
+    pixels: np.ndarray | None  # (H, W, 3), uint8
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What the network made of `size` frames at once, still on the device."""
+
+    size: int
+    levels: Tensor  # (B, H, W, 3), uint8
+    finite: Tensor  # (B,), bool
+    similarity: Tensor  # (B,)
+    seen: tuple[Tensor, Tensor] | None  # what the judge sees before and after, (B, H, W), uint8
+
+
+@dataclass(frozen=True)
+class _Result:
+    """One frame of `_Outputs`, on the CPU."""
+
+    pixels: np.ndarray  # (H, W, 3), uint8
+    finite: bool
+    similarity: float
+    seen: tuple[Tensor, Tensor] | None  # (H, W) each
+    size: int
+    halved: bool
+
+
+class FramePipeline:
+    """Takes rows with a frame each to rows with a translated frame each.
+
+    Args:
+        translator: the network with its styles.
+        choice: of a style for each frame.
+        batch_size: frames at once; halved where the device's memory does not hold them.
+        workers: threads that decode and encode.
+        judge: looks at each frame before and after; None leaves consistency out.
+        min_consistency: a frame whose consistency is less is rejected.
+    """
+
+    def __init__(
+        self,
+        translator: Translator,
+        *,
+        choice: StyleChoice,
+        batch_size: int,
+        workers: int,
+        judge: Judge | None = None,
+        min_consistency: float = 0.0,
+    ):
+        self.translator, self.choice, self.judge = translator, choice, judge
+        self.batch_size, self.workers, self.min_consistency = batch_size, workers, min_consistency
+        self._ahead = 2 * batch_size + workers
+
+    def run(
+        self, rows: Iterable[Row], decode: Callable[[Row], np.ndarray], encode: Callable[[Row, np.ndarray], None]
+    ) -> Iterator[tuple[Row, str]]:
+        """Yield every row, in order, with the reason it is rejected for, "" where it is translated.
+
+        A row that went through the network has gained style, ssim, consistency and batch (None where it was not
+        halved).
+
+        Args:
+            rows: each with a key, by which, and by its pixels, its style is chosen.
+            decode: gives a row's pixels, uint8 (H, W, 3); what it raises as HflowError rejects the row.
+            encode: puts the translated pixels, of the same shape, into the row; so does what it raises. Both are
+                called in threads.
+        """
+        waiting: deque[tuple[_Frame, Future[None] | None]] = deque()
+        with ThreadPoolExecutor(self.workers) as pool:
+            try:
+                for frames, outputs in self._computed(self._batches(self._decoded(pool, rows, decode))):
+                    results = _single(outputs)
+                    for frame in frames:
+                        if frame.reason:
+                            waiting.append((frame, None))
+                        else:
+                            waiting.append((frame, pool.submit(self._finish, frame, next(results), encode)))
+                    while len(waiting) > self._ahead:
+                        yield _outcome(*waiting.popleft())
+                while waiting:
+                    yield _outcome(*waiting.popleft())
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+
+    def _decoded(
+        self, pool: ThreadPoolExecutor, rows: Iterable[Row], decode: Callable[[Row], np.ndarray]
+    ) -> Iterator[_Frame]:
+        """Frames in order, some of them decoded before they are asked for."""
+        waiting: deque[tuple[Row, Future[np.ndarray]]] = deque()
+        for row in rows:
+            waiting.append((row, pool.submit(_checked, row, decode)))
+            if len(waiting) > self._ahead:
+                yield _frame(*waiting.popleft())
+        while waiting:
+            yield _frame(*waiting.popleft())
+
+    def _batches(self, frames: Iterable[_Frame]) -> Iterator[list[_Frame]]:
+        """Neighbours of one shape, up to the batch size; what is rejected stays at its place and counts for nothing."""
+        batch: list[_Frame] = []
+        shape: tuple[int, ...] | None = None
+        count = 0
+        for frame in frames:
+            if frame.pixels is not None:
+                if count == self.batch_size or shape not in (None, frame.pixels.shape):
+                    yield batch
+                    batch, count = [], 0
+                shape, count = frame.pixels.shape, count + 1
+            batch.append(frame)
+        if batch:
+            yield batch
+
+    def _computed(self, batches: Iterable[list[_Frame]]) -> Iterator[tuple[list[_Frame], list[_Outputs]]]:
+        """One batch behind, so that a GPU has the next one to do while this one is fetched."""
+        before: tuple[list[_Frame], list[_Outputs]] | None = None
+        for batch in batches:
+            given = [(frame.row, frame.pixels) for frame in batch if frame.pixels is not None]
+            styles = [self.choice(row["key"], pixels) for row, pixels in given]
+            for (row, _), style in zip(given, styles, strict=True):
+                row["style"] = self.translator.styles.keys[style]
+            outputs = self._compute([pixels for _, pixels in given], styles) if given else []
+            if before is not None:
+                yield before
+            before = batch, outputs
+        if before is not None:
+            yield before
+
+    def _compute(self, pixels: Sequence[np.ndarray], styles: Sequence[int]) -> list[_Outputs]:
+        """Translate a batch; where the device's memory does not hold it, each half by itself."""
+        try:
+            return [self._network(pixels, styles)]
+        except RuntimeError as error:
+            if not _out_of_memory(error):
+                raise
+        # Outside the handler, since the error holds on to the tensors that did not fit.
+        if self.translator.device.type == "cuda":
+            torch.cuda.empty_cache()
+        if len(pixels) == 1:
+            height, width = pixels[0].shape[:2]
+            empty = torch.zeros(1)
+            return [_Outputs(0, torch.zeros(1, height, width, 3, dtype=torch.uint8), empty > 0, empty, None)]
+        half = len(pixels) // 2
+        return self._compute(pixels[:half], styles[:half]) + self._compute(pixels[half:], styles[half:])
+
+    @torch.inference_mode()
+    def _network(self, pixels: Sequence[np.ndarray], styles: Sequence[int]) -> _Outputs:
+        device = self.translator.device
+        given = torch.from_numpy(np.stack(pixels))  # (B, H, W, 3)
+        if device.type == "cuda":
+            given = given.pin_memory().to(device, non_blocking=True)
+        frames = given.permute(0, 3, 1, 2).contiguous().float().div(255)  # (B, 3, H, W)
+        outputs = self.translator(frames, styles).float()  # (B, 3, H, W)
+        levels = outputs.mul(255).round().clamp(0, 255).to(torch.uint8)
+        shown = levels.float().div(255)
+        # SSIM takes differences of squares, for which TensorFloat-32 is too coarse.
+        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+            similarity = ssim(shown, frames)
+        seen = None
+        if self.judge:
+            seen = self.judge.predict(frames).to(torch.uint8), self.judge.predict(shown).to(torch.uint8)
+        finite = outputs.isfinite().flatten(1).all(1)  # (B,)
+        return _Outputs(len(pixels), levels.permute(0, 2, 3, 1), finite, similarity, seen)
+
+    def _finish(self, frame: _Frame, result: _Result, encode: Callable[[Row, np.ndarray], None]) -> None:
+        height, width = result.pixels.shape[:2]
+        if not result.size:
+            raise HflowError(f"is {width}x{height}: the device has too little memory for it, even by itself")
+        if not result.finite:
+            raise HflowError("comes out of the network as values that are not numbers")
+        consistency = None
+        if self.judge and result.seen:
+            classes, (before, after) = self.judge.classes, result.seen
+            consistency = segment_scores(confusion_matrix(after, before, len(classes)), classes)["mIoU"]
+        batch = result.size if result.halved else None
+        frame.row |= {"ssim": result.similarity, "consistency": consistency, "batch": batch}
+        if consistency is not None and consistency < self.min_consistency:
+            raise HflowError(
+                f"the judge sees something else after translation: consistency {consistency:.3f}, under "
+                f"translate.min_consistency ({self.min_consistency})"
+            )
+        encode(frame.row, result.pixels)
+
+
+def _single(outputs: Sequence[_Outputs]) -> Iterator[_Result]:
+    for out in outputs:
+        levels, finite, similarity = out.levels.contiguous().cpu().numpy(), out.finite.tolist(), out.similarity.tolist()
+        before, after = (view.cpu() for view in out.seen) if out.seen else (None, None)
+        for i in range(len(levels)):
+            seen = None if before is None or after is None else (before[i], after[i])
+            yield _Result(levels[i], finite[i], similarity[i], seen, out.size, len(outputs) > 1)
+
+
+def _checked(row: Row, decode: Callable[[Row], np.ndarray]) -> np.ndarray:
+    pixels = decode(row)
+    height, width = pixels.shape[:2]
+    if min(height, width) < SMALLEST:
+        raise HflowError(f"is {width}x{height}; the least is {SMALLEST}x{SMALLEST}")
+    return pixels
+
+
+def _frame(row: Row, pixels: Future[np.ndarray]) -> _Frame:
+    try:
+        return _Frame(row, pixels.result())
+    except HflowError as error:
+        return _Frame(row, None, str(error))
+
+
+def _outcome(frame: _Frame, finished: Future[None] | None) -> tuple[Row, str]:
+    if finished is not None:
+        try:
+            finished.result()
+        except HflowError as error:
+            return frame.row, str(error)
+    return frame.row, frame.reason
+
+
+def _out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

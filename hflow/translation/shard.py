@@ -1,0 +1,229 @@
+"""One shard, translated: what it is translated with, and the worker that does it."""
+
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from hflow.datasets.images import decode_ids, decode_rgb, encode_png
+from hflow.datasets.shards import PREPARED_SCHEMA, check_key, image_value, read_rows, shard_schema, write_shard
+from hflow.foundation.devices import machine_marks, torch_threads
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import Finished, WorkFolder, code_fingerprint, sha256_file
+from hflow.foundation.params import TranslateParams
+from hflow.model.store import load_model
+from hflow.segmentation.judge import load_judge
+from hflow.translation.frame_pipeline import FramePipeline
+from hflow.translation.style_choice import StyleChoice
+from hflow.translation.translator import Backend, Precision, Translator, choose_backend
+
+__all__ = [
+    "CODE",
+    "TRANSLATED_SCHEMA",
+    "Recipe",
+    "ShardTask",
+    "ShardWorker",
+    "WorkerMarks",
+    "decode_row",
+    "encode_row",
+    "translate_here",
+    "worker_marks",
+]
+
+CODE = (
+    "model",
+    "translation/translator.py",
+    "foundation/devices.py",
+    "translation/frame_pipeline.py",
+    "translation/shard.py",
+    "translation/style_choice.py",
+    "segmentation/judge.py",
+    "segmentation/networks.py",
+    "datasets/images.py",
+    "datasets/shards.py",
+    "metrics/fidelity.py",
+    "metrics/segments.py",
+)
+
+TRANSLATED_SCHEMA = shard_schema(
+    {
+        **{f.name: "image" if pa.types.is_struct(f.type) else f.type for f in PREPARED_SCHEMA},
+        "style": pa.string(),
+        "image_sha256": pa.string(),
+        "label_sha256": pa.string(),
+        "label_train_ids_sha256": pa.string(),
+        "ssim": pa.float32(),
+        "consistency": pa.float32(),
+        "batch": pa.int32(),
+    }
+)
+"""A prepared shard's columns, the style's key, hashes of the encoded image and labels, the SSIM to the source, the
+judge's consistency (null without a judge), and the batch the frame was in if it had to be halved (else null)."""
+
+Advance = Callable[[int], None]
+
+
+@dataclass(frozen=True)
+class ShardTask:
+    """A shard to translate: its split, its file with hash and number of rows, and the fingerprint of the result."""
+
+    split: str
+    path: Path
+    sha256: str
+    rows: int
+    fingerprint: str
+
+
+class WorkerMarks(NamedTuple):
+    """What of a worker can change a float: library, device and threads, and what a Translator there takes."""
+
+    machine: tuple[Any, ...]
+    precision: Precision
+    backend: Backend
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What every shard of a run is translated with; small, so that it can go to another machine.
+
+    Attributes:
+        model: a model's folder, which every worker can read.
+        model_sha256: of its weights and styles.
+        params: the section of params.yaml.
+        marks: what `worker_marks` says of the worker the run was planned for; all must say the same.
+        threads: of torch in each worker.
+        work: the folder for finished shards, which every worker can write.
+    """
+
+    model: Path
+    model_sha256: str
+    params: TranslateParams
+    marks: WorkerMarks
+    threads: int
+    work: Path
+
+
+def worker_marks(device: torch.device, threads: int | None, precision: Precision) -> WorkerMarks:
+    """The marks of a worker on a device: the one place where fingerprints get them from."""
+    with torch_threads(threads):
+        return WorkerMarks(tuple(machine_marks(device)), *choose_backend(device, precision))
+
+
+class ShardWorker:
+    """Translates one shard after the other on one device."""
+
+    def __init__(self, recipe: Recipe, device: torch.device):
+        self.recipe, self.device = recipe, device
+        marks = worker_marks(device, recipe.threads, recipe.params.precision)
+        if marks != recipe.marks:
+            raise HflowError(
+                f"this worker would give other bytes than the run was planned for: it has {list(marks)}, the plan "
+                f"{list(recipe.marks)} (library, device, threads; precision; backend): give all workers the same"
+            )
+
+    def translate(self, task: ShardTask, advance: Advance) -> Finished:
+        """The translated shard: the one that is finished already, or a new one.
+
+        The note of what is given back holds `rows`, and as `rejected` a mapping of manifest columns a rejected frame.
+
+        Raises:
+            HflowError: the shard is damaged, or is not the one that the run was planned for.
+            OSError: reading or writing failed.
+        """
+        work = WorkFolder(self.recipe.work)
+        found = work.find(task.fingerprint)
+        if found:
+            advance(task.rows)
+            return found
+        with torch_threads(self.recipe.threads):
+            return work.obtain(task.fingerprint, lambda place: self._write(task, place, advance))
+
+    def _write(self, task: ShardTask, place: Path, advance: Advance) -> Mapping[str, Any]:
+        rejected: list[dict[str, Any]] = []
+
+        def passed() -> Iterator[dict[str, Any]]:
+            for row, reason in self._pipeline.run(read_rows(task.path), decode_row, encode_row):
+                advance(1)
+                if reason:
+                    rejected.append(_without_images(row) | {"reason": reason})
+                else:
+                    yield row
+
+        rows = write_shard(place, passed(), TRANSLATED_SCHEMA)
+        if sha256_file(task.path) != task.sha256:
+            raise HflowError(f"{task.path} was changed while it was read: let it be, and run the same command again")
+        if rows + len(rejected) != task.rows:
+            raise HflowError(f"{task.path} says it has {task.rows} rows and has {rows + len(rejected)}: make it again")
+        return {"rows": rows, "rejected": rejected}
+
+    @functools.cached_property
+    def _pipeline(self) -> FramePipeline:
+        params = self.recipe.params
+        model = load_model(self.recipe.model)
+        styles = model.styles
+        layouts = None if styles.layouts is None else styles.layouts.numpy()
+        return FramePipeline(
+            Translator(model, device=self.device, precision=self.recipe.marks.precision),
+            choice=StyleChoice(params.seed, len(styles.keys), params.nearest, layouts),
+            batch_size=params.batch_size,
+            workers=params.workers,
+            judge=None if params.judge is None else load_judge(params.judge, device=self.device),
+            min_consistency=params.min_consistency,
+        )
+
+
+def translate_here(recipe: Recipe, task: ShardTask, device: str) -> Finished:
+    """Translate a shard in the process this is called in, which keeps the loaded model for the next."""
+    return _worker(recipe, device).translate(task, lambda _: None)
+
+
+def code_marks() -> str:
+    """The hash of the code that makes a translated shard."""
+    return code_fingerprint(*CODE)
+
+
+@functools.lru_cache(maxsize=1)
+def _worker(recipe: Recipe, device: str) -> ShardWorker:
+    return ShardWorker(recipe, torch.device(device))
+
+
+def decode_row(row: dict[str, Any]) -> np.ndarray:
+    """The frame's pixels, (H, W, 3), once the row is seen to be whole.
+
+    Raises:
+        HflowError: something is missing, can't be decoded or is of another size.
+    """
+    check_key(row["key"])
+    if row["image"] is None or row["image"]["bytes"] is None:
+        raise HflowError("has no image")
+    pixels = decode_rgb(row["image"]["bytes"])  # (H, W, 3)
+    height, width = pixels.shape[:2]
+    if (width, height) != (row["width"], row["height"]):
+        raise HflowError(f"is {width}x{height}, its row says {row['width']}x{row['height']}")
+    for name in ("label", "label_train_ids"):
+        if row[name] is None:
+            continue
+        try:
+            ids = decode_ids(row[name]["bytes"])  # (H, W)
+        except HflowError as error:
+            raise HflowError(f"{name} {error}") from None
+        if ids.shape != (height, width):
+            raise HflowError(f"{name} is {ids.shape[1]}x{ids.shape[0]}, the image {width}x{height}")
+    return pixels
+
+
+def encode_row(row: dict[str, Any], pixels: np.ndarray) -> None:
+    """Put the translated pixels, (H, W, 3), into the row as PNG, and the hashes of all it holds."""
+    row["image"] = image_value(encode_png(pixels), f"{row['key']}.png")
+    for name in ("image", "label", "label_train_ids"):
+        row[f"{name}_sha256"] = row[name] and sha256(row[name]["bytes"]).hexdigest()
+
+
+def _without_images(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if not isinstance(value, dict)}

@@ -1,0 +1,124 @@
+"""A trained network with its style bank, ready to be called: frames in, frames out."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from hflow.foundation.devices import fast_bfloat16, machine_marks
+from hflow.foundation.progress import say
+from hflow.model import HierarchyFlow
+from hflow.model.batch_transfer import WholeTransfer
+from hflow.model.store import StyleBank, TrainedModel
+from hflow.model.strip_transfer import FoldedTransfer
+
+__all__ = ["Backend", "Precision", "Translator", "choose_backend"]
+
+Precision = Literal["auto", "fp32", "bf16"]
+Backend = Literal["auto", "plain", "strips", "whole", "compiled"]
+
+
+class Translator:
+    """A network with a style bank: frames in, frames out. One object serves one thread at a time.
+
+    Args:
+        model: a network, or a trained model, which brings its own styles.
+        styles: a bank, or images, (S, 3, H, W) in [0, 1], whose codes are computed once here.
+        device: where to translate.
+        precision: of the Affine-Nets' convolutions, "fp32" or "bf16"; statistics are float32 in both. "auto" is bf16
+            where the device multiplies it faster.
+        backend: "plain" is the network as it reads, in fp32 alone; "strips" is for CPUs; "whole" folds sums and
+            statistics on whole batches, "compiled" is the same by `torch.compile`, which needs a compiler on the
+            machine. "auto" is strips on a CPU, else compiled, or whole where that fails, with a line that says why.
+
+    Attributes:
+        precision, backend: what was chosen.
+
+        >>> translate = Translator(HierarchyFlow((4,)), styles=torch.rand(2, 3, 64, 64))
+        >>> translate(torch.rand(5, 3, 32, 48)).shape
+        torch.Size([5, 3, 32, 48])
+    """
+
+    def __init__(
+        self,
+        model: HierarchyFlow | TrainedModel,
+        styles: StyleBank | Tensor | None = None,
+        *,
+        device: torch.device | str = "cpu",
+        precision: Precision = "auto",
+        backend: Backend = "auto",
+    ):
+        self.device = torch.device(device)
+        network = model.network if isinstance(model, TrainedModel) else model
+        self.network = network.to(self.device).eval()
+        self.precision, self.backend = choose_backend(self.device, precision, backend)
+        self._transfer = self._built()
+        if styles is None and isinstance(model, TrainedModel):
+            styles = model.styles
+        if styles is None:
+            raise ValueError("a network without a style bank needs styles")
+        if isinstance(styles, Tensor):
+            with torch.inference_mode():
+                codes = torch.cat([self.network.encode_style(image[None].to(self.device)) for image in styles])
+            styles = StyleBank(codes, [str(number) for number in range(len(codes))])
+        self.styles = styles
+        self._codes = styles.codes.to(self.device)  # (S, 8)
+
+    @property
+    def marks(self) -> list[Any]:
+        """For fingerprints: all besides weights and frames that can change the last bit of a float."""
+        return [*machine_marks(self.device), self.precision, self.backend]
+
+    @torch.inference_mode()
+    def __call__(self, frames: Tensor, choice: Sequence[int] | None = None) -> Tensor:
+        """Translate frames, (B, 3, H, W) in [0, 1], to the same shape and range.
+
+        Args:
+            choice: the number in the style bank for each frame; None takes the styles in turn.
+        """
+        choice = [i % len(self._codes) for i in range(len(frames))] if choice is None else choice
+        return self._transfer(frames.to(self.device), self._codes[list(choice)])
+
+    def _built(self) -> Callable[[Tensor, Tensor], Tensor]:
+        """(B, 3, H, W) and codes, (B, 8), to (B, 3, H, W), by the backend chosen."""
+        dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32
+        if self.backend == "plain":
+            return self.network.transfer
+        if self.backend == "strips":
+            return FoldedTransfer(self.network, dtype=dtype)
+        whole = WholeTransfer(self.network, dtype)
+        return torch.compile(whole) if self.backend == "compiled" else whole
+
+
+def choose_backend(
+    device: torch.device, precision: Precision = "auto", backend: Backend = "auto"
+) -> tuple[Precision, Backend]:
+    """What a Translator with these arguments takes: a precision and a backend, neither of them "auto".
+
+    Raises:
+        ValueError: the backend does not have this precision or is not for this device.
+    """
+    if backend == "auto":
+        backend = "strips" if device.type == "cpu" else "compiled"
+    if backend == "compiled":
+        fault = _compiler_fault(device)
+        if fault is not None:
+            say(f"torch.compile fails here, so translation runs uncompiled: {fault}")
+            backend = "whole"
+    if backend == "strips" and device.type != "cpu":
+        raise ValueError(f"the backend strips is for CPUs, not for {device}")
+    if precision == "auto":
+        precision = "bf16" if backend != "plain" and fast_bfloat16(device) else "fp32"
+    if backend == "plain" and precision == "bf16":
+        raise ValueError("the backend plain is in fp32 alone")
+    return precision, backend
+
+
+def _compiler_fault(device: torch.device) -> str | None:
+    """Why `torch.compile` doesn't work for this device, found out by a small trial; None where it does."""
+    try:
+        torch.compile(torch.sin)(torch.zeros(8, device=device))
+    except (RuntimeError, ImportError, OSError) as error:
+        return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return None

@@ -1,0 +1,164 @@
+"""The command: a fault is one line that says what to do, never a traceback."""
+
+import io
+import json
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from safetensors.torch import save_file
+from torchvision.models.segmentation import lraspp_mobilenet_v3_large
+
+from hflow.commands.cli import main
+from tests.pictures import write_cityscapes, write_gta
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def _hflow(folder: Path, *arguments: str) -> Done:
+    """Run the command in this process, which has imported already what it needs."""
+    out, err, words, handler = io.StringIO(), io.StringIO(), sys.argv, signal.getsignal(signal.SIGTERM)
+    sys.argv = ["hflow", *arguments]
+    try:
+        with chdir(folder), redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
+            main()
+    finally:
+        sys.argv = words
+        signal.signal(signal.SIGTERM, handler)
+    return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def _process(folder: Path, *arguments: str) -> Done:
+    """Run the command as a user does."""
+    command = [sys.executable, "-m", "hflow", *arguments]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    write_gta(tmp_path / "data/town/gta5", 4)
+    write_cityscapes(tmp_path / "data/town/cityscapes", [("train", 4)])
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    return tmp_path
+
+
+def _fault(done: Done) -> str:
+    lines = done.stderr.strip().splitlines()
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert lines[-1].startswith("hflow: ")
+    return lines[-1]
+
+
+def test_help_names_every_stage(tmp_path: Path) -> None:
+    done = _process(tmp_path, "--help")
+    assert done.returncode == 0
+    assert all(stage in done.stdout for stage in ("init", "prepare", "train", "translate", "segment", "evaluate"))
+
+
+def test_a_stage_runs_as_a_plain_command(project: Path) -> None:
+    done = _hflow(project, "prepare")
+    assert done.returncode == 0, done.stderr
+    assert list((project / "data/prepared/source/train").glob("shard-*.parquet"))
+
+
+def test_an_unknown_parameter_is_named(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("lambda_style", "lamda_style"))
+    assert "loss.lamda_style" in _fault(_hflow(project, "prepare"))
+
+
+def test_a_missing_root_is_named(project: Path) -> None:
+    shutil.rmtree(project / "data/town/gta5")
+    assert "data/town/gta5 is missing" in _fault(_process(project, "prepare"))
+
+
+def test_check_finds_a_wrong_layout_before_anything_runs(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("layout: gta}", "layout: cityscapes}"))
+    assert "looks like the layout 'gta'" in _fault(_hflow(project, "check"))
+
+
+def test_check_lets_the_town_be_drawn_later(project: Path) -> None:
+    shutil.rmtree(project / "data/town")
+    assert _hflow(project, "check").returncode == 0
+
+
+def test_check_looks_at_any_folder_and_names_its_faults(project: Path) -> None:
+    done = _hflow(project, "check", "data/town/gta5", "--layout", "gta")
+    assert done.returncode == 0, done.stderr
+    assert "train: 4 images (the official dataset has 24,966), 4 with label" in done.stdout
+    (project / "data/town/gta5/labels/00002.png").unlink()
+    done = _hflow(project, "check", "data/town/gta5", "--layout", "gta")
+    assert "fault: images/00002.png has no label" in done.stdout
+    assert "1 samples" in _fault(done)
+
+
+def test_training_before_preparing_says_what_to_run(project: Path) -> None:
+    assert "hflow prepare" in _fault(_hflow(project, "train"))
+
+
+def test_translating_with_a_model_that_is_not_there_names_it(project: Path) -> None:
+    fault = _fault(_hflow(project, "translate", "data/town/gta5/images", "out", "--model", "models/none"))
+    assert "models/none" in fault
+    assert not (project / "out").exists()
+
+
+def test_datasets_are_compared_in_one_table(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("size: [128, 64]           # what", "size: [48, 24]           # what"))
+    assert _hflow(project, "prepare").returncode == 0
+    raw = ("raw=data/prepared/source", "theirs=data/town/gta5")
+    done = _hflow(project, "evaluate", *raw, "--features", "vgg16", "--no-segment", "--out", "table.json")
+    assert done.returncode == 0, done.stderr
+    assert "raw" in done.stdout
+    assert "paper: Hierarchy Flow" in done.stdout
+    said = json.loads((project / "table.json").read_text())
+    assert [row["pairs"] for row in said["datasets"]] == [4, 4]
+    assert all(row["SSIM"] > 0.99 for row in said["datasets"])
+
+
+def test_a_judge_of_other_classes_is_refused(project: Path) -> None:
+    folder = project / "models/judge"
+    folder.mkdir(parents=True)
+    network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
+    save_file(network.state_dict(), folder / "judge.safetensors")
+    config = {"network": "lraspp_mobilenet_v3_large", "classes": ["road", "sky"]}
+    (folder / "judge.json").write_text(json.dumps(config))
+    done = _hflow(project, "evaluate", "raw=data/town/gta5", "--features", "vgg16")
+    assert "the classes of models/judge" in _fault(done)
+
+
+def test_a_dataset_without_a_name_says_how_to_name_it(project: Path) -> None:
+    assert "NAME=PATH" in _fault(_hflow(project, "evaluate", "data/translated"))
+
+
+def test_an_unknown_preset_lists_those_there_are(tmp_path: Path) -> None:
+    assert "carla2camvid, gta2cityscapes, town" in _fault(_hflow(tmp_path, "init", "mars"))
+
+
+def test_init_writes_a_params_yaml_that_runs(project: Path) -> None:
+    done = _hflow(project, "init", "gta2cityscapes", "--source", "data/town/gta5", "--target", "data/town/cityscapes")
+    assert done.returncode == 0, done.stderr
+    assert "params.yaml.bak" in done.stdout
+    assert _hflow(project, "check").returncode == 0
+    assert _hflow(project, "prepare").returncode == 0
+
+
+def test_a_picture_of_another_kind_is_refused(project: Path) -> None:
+    assert "neither a .png nor a .jpg" in _fault(_hflow(project, "picture", "out.gif"))

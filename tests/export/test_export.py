@@ -1,0 +1,300 @@
+"""`hflow export`: each layout as its own loader reads it, whole or absent, resumed where it was stopped."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torchvision
+import webdataset
+from datasets import load_dataset
+from PIL import Image
+
+from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.layouts.opening import open_raw
+from hflow.datasets.shards import read_rows, shard_files, write_shard
+from hflow.datasets.verification import verify
+from hflow.export.layouts import LAYOUTS
+from hflow.export.writing import FORMATS, export
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import TranslateParams
+from hflow.model.store import load_model
+from hflow.translation.plan import translate_dataset
+from hflow.translation.shard import TRANSLATED_SCHEMA
+from tests.conftest import Project
+
+
+@pytest.fixture(scope="module")
+def dataset(project: Project, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("dataset")
+    translate_dataset(
+        load_model(model_folder),
+        TranslateParams(device="cpu"),
+        prepared=project.prepared,
+        out=folder / "translated",
+        sets=project.sets,
+        work=folder / "work",
+    )
+    return folder / "translated"
+
+
+@pytest.fixture(scope="module")
+def rows(dataset: Path) -> dict[str, dict[str, Any]]:
+    return {row["key"]: row for path in shard_files(dataset / "train") for row in read_rows(path)}
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def _ids(row: dict[str, Any], column: str = "label") -> np.ndarray:
+    return decode_ids(row[column]["bytes"])
+
+
+def test_gta_keeps_names_and_bytes_and_is_read_again_by_hflow(
+    dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    export(dataset, tmp_path / "out", layout="gta")
+    raw = open_raw(tmp_path / "out", "gta")
+    samples = [s for s in raw.splits["train"] if not s.key.endswith("_labelTrainIds")]
+    assert [s.key for s in samples] == sorted(rows)
+    for sample in samples:
+        row = rows[sample.key]
+        assert sample.image is not None
+        assert sample.label is not None
+        assert sample.image.read_bytes() == row["image"]["bytes"]
+        assert np.array_equal(raw.read_label(sample.label), _ids(row)), "as colours"
+        with Image.open(sample.label) as label:
+            assert np.array_equal(np.asarray(label), _ids(row)), "as ids"
+        train_ids = sample.label.with_name(f"{sample.key}_labelTrainIds.png")
+        assert train_ids.read_bytes() == row["label_train_ids"]["bytes"]
+
+
+def test_the_class_statistics_are_as_rare_class_sampling_reads_them(
+    dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(dataset, out, layout="gta")
+    stats = json.loads((out / "sample_class_stats.json").read_text())
+    overall: dict[int, int] = {}
+    for entry in stats:  # as DAFormer's get_rcs_class_probs does
+        entry.pop("file")
+        for c, n in entry.items():
+            overall[int(c)] = overall.get(int(c), 0) + n
+    truth = np.bincount(np.concatenate([_ids(r, "label_train_ids").ravel() for r in rows.values()]), minlength=256)
+    assert overall == {i: truth[i] for i in range(255) if truth[i]}
+    with_class = json.loads((out / "samples_with_class.json").read_text())
+    assert with_class.keys() == {str(c) for c in overall}
+    for c, samples in with_class.items():
+        for file, count in samples:
+            with Image.open(out / file) as label:
+                assert int((np.asarray(label) == int(c)).sum()) == count
+
+
+def _near(image: Image.Image, row: dict[str, Any], image_format: str) -> bool:
+    """Whether an image is the row's: every pixel as PNG, a few grey levels beside it otherwise."""
+    off = abs(np.asarray(image.convert("RGB")).astype(int) - decode_rgb(row["image"]["bytes"]))
+    return bool(off.max() == 0 if image_format == "png" else off.mean() < 6)
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_torchvision_loads_the_layout_cityscapes(
+    dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path, image_format: str
+) -> None:
+    export(dataset, tmp_path / "out", layout="cityscapes", image_format=image_format)
+    loaded = torchvision.datasets.Cityscapes(str(tmp_path / "out"), split="train", mode="fine", target_type="semantic")
+    assert len(loaded) == 12
+    for i, path in enumerate(loaded.images):
+        row = rows[Path(path).stem.removesuffix("_leftImg8bit")]
+        image, label = loaded[i]
+        assert _near(image, row, image_format)
+        assert np.array_equal(np.asarray(label), _ids(row))
+    assert len(list((tmp_path / "out").rglob("*_gtFine_labelTrainIds.png"))) == 12
+    if image_format == "png":
+        assert [s.image is not None for s in open_raw(tmp_path / "out", "cityscapes").splits["train"]] == [True] * 12
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_webdataset_loads_the_tars(
+    dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path, image_format: str
+) -> None:
+    export(dataset, tmp_path / "out", layout="webdataset", image_format=image_format)
+    tars = sorted(str(p) for p in (tmp_path / "out").glob("train-*.tar"))
+    assert len(tars) == len(shard_files(dataset / "train"))
+    loaded = list(webdataset.WebDataset(tars, shardshuffle=False).decode("pil"))
+    assert sorted(sample["__key__"] for sample in loaded) == sorted(rows)
+    for sample in loaded:
+        row = rows[sample["__key__"]]
+        assert _near(sample[FORMATS[image_format][0][1:]], row, image_format)
+        assert np.array_equal(np.asarray(sample["label.png"].convert("L")), _ids(row))
+        assert sample["json"]["source_path"] == row["source_path"]
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_datasets_loads_the_imagefolder(
+    dataset: Path,
+    rows: dict[str, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    image_format: str,
+) -> None:
+    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
+    export(dataset, tmp_path / "out", layout="imagefolder", image_format=image_format)
+    loaded = load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))["train"]
+    assert len(loaded) == 12
+    for sample in loaded:
+        row = rows[sample["key"]]
+        assert _near(sample["image"], row, image_format)
+        assert np.array_equal(np.asarray(sample["label"]), _ids(row))
+        assert np.array_equal(np.asarray(sample["label_train_ids"]), _ids(row, "label_train_ids"))
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+def test_gta_in_another_format_stays_near_and_leaves_labels_alone(
+    dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path, image_format: str
+) -> None:
+    export(dataset, tmp_path / "out", layout="gta", image_format=image_format)
+    for key, row in rows.items():
+        with Image.open(tmp_path / "out" / "images" / f"{key}{FORMATS[image_format][0]}") as image:
+            assert image.format == FORMATS[image_format][1]
+            assert _near(image, row, image_format)
+        with Image.open(tmp_path / "out" / "labels" / f"{key}.png") as label:
+            assert np.array_equal(np.asarray(label), _ids(row))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_killed_export_goes_on_and_ends_in_the_same_bytes(dataset: Path, tmp_path: Path, layout: str) -> None:
+    export(dataset, tmp_path / "whole", layout=layout)
+    child = os.fork()
+    if child == 0:
+        written = 0
+
+        def count(event: str, arguments: tuple[Any, ...]) -> None:
+            nonlocal written
+            if event != "open" or not str(arguments[0]).startswith(str(tmp_path)) or "w" not in str(arguments[1]):
+                return
+            written += 1
+            if written == (3 if layout == "webdataset" else 20):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(count)
+            export(dataset, tmp_path / "out", layout=layout)
+        except BaseException as error:
+            print(repr(error), file=sys.stderr, flush=True)
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    assert not (tmp_path / "out").exists()
+    (staging,) = tmp_path.glob(".out.export-*")
+    first = json.loads(min((staging / ".finished").iterdir()).read_text())["files"]
+    before = {name: (staging / name).stat().st_ino for name in first}
+    export(dataset, tmp_path / "out", layout=layout)
+    assert {name: (tmp_path / "out" / name).stat().st_ino for name in first} == before
+    assert _bytes(tmp_path / "out") == _bytes(tmp_path / "whole")
+    assert {p.name for p in tmp_path.iterdir()} == {"out", "whole"}
+
+
+def test_every_file_is_in_the_sums_and_the_card_tells_counts_provenance_and_licences(
+    dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    export(dataset, out, layout="cityscapes", origins={"frames, /data/gta5": "research only"})
+    done = subprocess.run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=out, check=False)
+    assert done.returncode == 0
+    named = {line.split("  ")[1] for line in (out / "SHA256SUMS").read_text().splitlines()}
+    assert named | {"SHA256SUMS"} == _bytes(out).keys()
+    card = (out / "README.md").read_text()
+    manifest = pq.read_table(dataset / "manifest.parquet").to_pylist()
+    labels = np.concatenate([_ids(row, "label_train_ids").ravel() for row in rows.values()])
+    for said in (
+        "| train | 12 | 12 | 0 |",
+        f"| 0 | road | {(labels == 0).sum() / (labels != 255).sum():.4f} |",
+        f"Mean SSIM to the source: {np.mean([row['ssim'] for row in manifest]):.4f}",
+        *(manifest[0][name] for name in ("model", "model_sha256", "params_fingerprint", "code_fingerprint")),
+        "frames, /data/gta5: research only",
+    ):
+        assert said in card
+    export(dataset, tmp_path / "silent", layout="cityscapes")
+    assert "- not stated" in (tmp_path / "silent/README.md").read_text()
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_verify_reads_an_export_again(dataset: Path, tmp_path: Path, layout: str) -> None:
+    out = tmp_path / "out"
+    export(dataset, out, layout=layout)
+    found = verify(out)
+    assert (found.given, found.translated, found.faults) == (12, 12, [])
+    first = min(p for p in out.rglob("*") if p.suffix in (".png", ".tar"))
+    content = bytearray(first.read_bytes())
+    content[len(content) // 2] ^= 1
+    first.write_bytes(content)
+    name = first.relative_to(out).as_posix()
+    assert [str(fault) for fault in verify(out).faults] == [f"{name}: has other bytes than SHA256SUMS says"]
+    first.unlink()
+    assert [str(fault) for fault in verify(out).faults] == [f"{name}: is missing"]
+    (out / "SHA256SUMS").unlink()
+    assert [str(fault) for fault in verify(out).faults] == ["SHA256SUMS: is missing"]
+
+
+def test_the_same_export_again_changes_nothing_and_another_is_refused(dataset: Path, tmp_path: Path) -> None:
+    export(dataset, tmp_path / "out", layout="gta")
+    times = {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")}
+    export(dataset, tmp_path / "out", layout="gta")
+    assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == times
+    with pytest.raises(HflowError, match="holds something else"):
+        export(dataset, tmp_path / "out", layout="cityscapes")
+
+
+def _forged(dataset: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A dataset of one shard whose two rows agree with its manifest."""
+    first = list(read_rows(max(shard_files(dataset / "train"), key=lambda p: pq.read_metadata(p).num_rows)))[:2]
+    change(first[0])
+    manifest = pq.read_table(dataset / "manifest.parquet")
+    said = {row["key"]: row for row in manifest.to_pylist()}
+    kept = [next(iter(said.values())) | {k: v for k, v in row.items() if k in manifest.schema.names} for row in first]
+    out = tmp_path / "forged"
+    (out / "train").mkdir(parents=True)
+    write_shard(out / "train" / "shard-0.parquet", first, TRANSLATED_SCHEMA)
+    rows = [row | {"shard": "shard-0.parquet", "status": "translated"} for row in kept]
+    pq.write_table(pa.Table.from_pylist(rows, schema=manifest.schema), out / "manifest.parquet")
+    return out
+
+
+def test_a_key_that_leads_outside_writes_nothing(dataset: Path, tmp_path: Path) -> None:
+    forged = _forged(dataset, tmp_path, lambda row: row.update(key="../../x"))
+    with pytest.raises(HflowError, match="plain relative path"):
+        export(forged, tmp_path / "a" / "b" / "out", layout="gta")
+    assert not list(tmp_path.rglob("x*"))
+
+
+def test_two_frames_of_one_name_are_refused(dataset: Path, tmp_path: Path) -> None:
+    forged = _forged(dataset, tmp_path, lambda row: row.update(key="a.b"))
+    rows = list(read_rows(forged / "train/shard-0.parquet"))
+    rows[1]["key"] = "a_b"
+    write_shard(forged / "train/shard-0.parquet", rows, TRANSLATED_SCHEMA)
+    table = pq.read_table(forged / "manifest.parquet").to_pylist()
+    table[1]["key"] = "a_b"
+    pq.write_table(
+        pa.Table.from_pylist(table, schema=pq.read_schema(forged / "manifest.parquet")), forged / "manifest.parquet"
+    )
+    with pytest.raises(HflowError, match=r"would both become a_b\.png"):
+        export(forged, tmp_path / "out", layout="webdataset")
+
+
+def test_a_dataset_that_is_not_as_its_manifest_says_is_not_exported(dataset: Path, tmp_path: Path) -> None:
+    forged = _forged(dataset, tmp_path, lambda _: None)
+    rows = list(read_rows(forged / "train/shard-0.parquet"))
+    rows[0]["label"] = rows[0]["label_train_ids"]
+    write_shard(forged / "train/shard-0.parquet", rows, TRANSLATED_SCHEMA)
+    with pytest.raises(HflowError, match="not as the manifest says"):
+        export(forged, tmp_path / "out", layout="gta")
+    assert not (tmp_path / "out").exists()

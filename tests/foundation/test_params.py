@@ -1,0 +1,98 @@
+"""params.yaml: presets are valid, and every fault is named."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hflow.commands.project import write_params
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import load_params, preset_names, preset_text
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_is_a_valid_params_yaml(name: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(preset_text(name))
+    load_params(tmp_path / "params.yaml")
+
+
+def test_the_default_is_the_town() -> None:
+    assert (ROOT / "params.yaml").read_text() == preset_text("town")
+
+
+def test_the_papers_setting_is_the_papers() -> None:
+    values = yaml.safe_load(preset_text("gta2cityscapes"))
+    assert values["prepare"]["size"] == [512, 256]
+    layers = ["relu1_1", "relu2_1", "relu3_1"]
+    assert values["loss"] == {"lambda_style": 0.1, "k": 0.8, "std_weight": 1.0, "bands": 1, "style_layers": layers}
+    assert values["encoder"]["name"] == "vgg19"
+    training = values["train"]
+    assert (training["steps"], training["batch_size"], training["crop"]) == (300_000, 1, [256, 256])
+    assert (training["learning_rate"], training["warm_up"]) == (1e-5, 0)
+
+
+FAULTS = {
+    "loss.lamda_style": ("lambda_style", "lamda_style"),
+    "loss.k": ("k: 0.8", "k: 1.5"),
+    "train.steps": ("steps: 200", "steps: 0"),
+    "prepare.fit": ("fit: crop", "fit: squash"),
+    "train.batch_size": ("batch_size: 2 ", "batch_size: two "),
+    "extras": ("tracking:", "extras: {}\ntracking:"),
+    "segment.train_on": ("[source, translated]", "[source, dreams]"),
+    "baselines.fda_beta": ("fda_beta: 0.05", "fda_beta: 0.6"),
+    "data.source.layout": ("layout: gta", "layout: gtav"),
+}
+
+
+@pytest.mark.parametrize("key", FAULTS)
+def test_a_fault_is_named_by_its_key_in_one_line(key: str, tmp_path: Path) -> None:
+    old, new = FAULTS[key]
+    text = preset_text("town")
+    assert old in text
+    (tmp_path / "params.yaml").write_text(text.replace(old, new, 1))
+    with pytest.raises(HflowError, match=key.replace(".", r"\.")) as caught:
+        load_params(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["", "- a", "a: [", "\x00"])
+def test_what_is_no_params_yaml_is_refused_in_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text(text)
+    with pytest.raises(HflowError) as caught:
+        load_params(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_params_yaml_is_named(tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match="hflow init"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_init_writes_the_roots_and_keeps_the_file_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("mine: 1\n")
+    roots = {name: tmp_path / f"my {name}" for name in ("source", "target")}
+    for root in roots.values():
+        root.mkdir()
+    kept = write_params(path, preset_text("carla2camvid"), **roots)
+    data = load_params(path).data
+    assert (data.source.root, data.target.root) == (roots["source"], roots["target"])
+    assert kept is not None
+    assert kept.read_text() == "mine: 1\n"
+
+
+def test_init_again_keeps_both_files_that_were_there(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("one\n")
+    write_params(path, preset_text("town"))
+    path.write_text("two\n")
+    write_params(path, preset_text("town"))
+    assert {p.read_text() for p in tmp_path.glob("params.yaml.bak*")} == {"one\n", "two\n"}
+
+
+def test_init_refuses_a_root_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match="--source"):
+        write_params(tmp_path / "params.yaml", preset_text("town"), source=tmp_path / "none")
+    assert not (tmp_path / "params.yaml").exists()

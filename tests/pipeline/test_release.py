@@ -1,0 +1,234 @@
+"""Releases against a real MLflow store: aliases, the gate, rollback, two at once, models by URI."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from mlflow import MlflowClient
+from PIL import Image
+
+from hflow.commands.compare import compare
+from hflow.datasets.images import encode_png
+from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import project_root, write_json
+from hflow.foundation.params import Params
+from hflow.model.store import load_model
+from hflow.pipeline import stages
+from hflow.pipeline.release import release, rollback
+from hflow.registry import versions as registry_module
+from hflow.registry.versions import Registry, fetch_model
+from hflow.translation.translator import Translator
+from tests.models import write_model
+from tests.pictures import random_picture
+
+PROTOCOL = {"steps": 3, "validation_sha256": "v", "classes": ["road", "sky"], "training_frames": 4}
+
+
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store without runs; making one takes seconds."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
+
+
+@pytest.fixture
+def params(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A project's folder, current, with a store of its own."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return Params.model_validate(
+        {
+            "data": {"source": {"root": "a", "layout": "gta"}, "target": {"root": "b", "layout": "gta"}},
+            "prepare": {"size": [32, 32]},
+            "train": {"steps": 1},
+            "release": {"name": "town", "margin": 0.01, "tolerance": 0.02},
+        }
+    )
+
+
+def _ran(seed: int, translated: float, *, source: float = 0.3, lost: int = 0) -> None:
+    """Leave what a run of the pipeline leaves, with these scores."""
+    model = load_model(write_model(stages.MODEL, seed))
+    for name, score in (("source", source), ("translated", translated)):
+        said = {"mIoU": score, "pxAcc": score, "clsAcc": score, "IoU": {}, "seeds": [{"seed": 0, "mIoU": score}]}
+        write_json(stages.SEGMENTATION / f"{name}.json", {**said, "protocol": PROTOCOL})
+    rows = [{"status": "translated", "ssim": 0.9, "model_sha256": model.sha256}] * 3
+    stages.TRANSLATED.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(rows), stages.TRANSLATED / "manifest.parquet")
+    write_json(stages.PREPARED / "stats.json", {"source/train": {"given": 3 + lost}})
+    stages.EVALUATE_PLOTS.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(stages.EVALUATE_PLOTS / "before-after.png")
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir(parents=True)
+    return path
+
+
+def _frame() -> dict[str, Any]:
+    """A prepared frame without a label."""
+    image = image_value(encode_png(random_picture(0)), "0.png")
+    none = image_value(None, "0.png")
+    sizes = {"width": 48, "height": 24}
+    return {"key": "0", "image": image, "label": none, "label_train_ids": none, **sizes, "source_path": "0.png"}
+
+
+def _champion(params: Params) -> str | None:
+    champion = Registry(params.tracking, "town").champion()
+    return champion and champion.number
+
+
+def test_the_first_model_that_passes_is_champion_with_its_lineage(params: Params) -> None:
+    _ran(0, 0.4)
+    assert release(params)["champion"]
+    client = MlflowClient(f"sqlite:///{project_root()}/mlflow.db")
+    version = client.get_model_version_by_alias("town", "champion")
+    assert version.version == client.get_model_version_by_alias("town", "challenger").version
+    assert version.tags["mIoU.translated"] == "0.4000"
+    assert version.tags["model_sha256"] == load_model(stages.MODEL).sha256
+    assert {"git.commit", "params", "data.source", "data.target", "data.prepared"} <= version.tags.keys()
+    assert client.get_run(version.run_id).data.tags["hflow.model"] == "made from seed 0"
+    assert any(
+        a.path.endswith("contact-sheet.png")
+        for a in client.list_artifacts(version.run_id, version.source.split("/")[-1])
+    )
+
+
+def test_a_worse_model_stays_challenger_and_the_refusal_says_by_how_much(params: Params) -> None:
+    _ran(0, 0.4)
+    release(params)
+    _ran(1, 0.37)
+    outcome = release(params)
+    assert not outcome["champion"]
+    assert "0.0100 short" in outcome["gate/champion"]
+    assert _champion(params) == "1"
+    challenger = Registry(params.tracking, "town").challenger()
+    assert challenger is not None
+    assert challenger.number == "2"
+
+
+def test_the_same_release_again_registers_nothing(params: Params) -> None:
+    _ran(0, 0.4)
+    release(params)
+    assert release(params)["outcome"] == "is the champion already"
+    assert len(MlflowClient(f"sqlite:///{project_root()}/mlflow.db").search_model_versions("name='town'")) == 1
+
+
+def test_a_lost_frame_closes_the_gate(params: Params) -> None:
+    _ran(0, 0.4, lost=1)
+    assert "1 lost" in release(params)["outcome"]
+    assert _champion(params) is None
+
+
+def test_rollback_gives_the_alias_back_and_the_version_does_not_return_by_itself(params: Params) -> None:
+    for seed, score in ((0, 0.4), (1, 0.41)):
+        _ran(seed, score)
+        release(params)
+    assert rollback(params) == {"model": "town", "was": "2", "champion": "1"}
+    assert "rolled back" in release(params)["outcome"]
+    assert _champion(params) == "1"
+    with pytest.raises(HflowError, match="first champion"):
+        rollback(params)
+
+
+def test_of_two_releases_at_once_one_wins(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both register and are judged against the same champion before either promotes."""
+    _ran(0, 0.4)
+    release(params)
+    barrier = threading.Barrier(2)
+    promote = Registry.promote
+
+    def together(self: Registry, *args: object, **options: object) -> None:
+        barrier.wait()
+        promote(self, *args, **options)
+
+    monkeypatch.setattr(Registry, "promote", together)
+    results: list[object] = []
+
+    def run() -> None:
+        try:
+            results.append(release(params)["champion"])
+        except HflowError as error:
+            results.append(str(error))
+
+    threads = []
+    for seed in (1, 2):
+        _ran(seed, 0.4 + seed / 100)
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        while len(Registry(params.tracking, "town")._client.search_model_versions("name='town'")) < seed + 1:
+            threads[-1].join(0.1)
+    for thread in threads:
+        thread.join()
+    assert results.count(True) == 1
+    assert "became champion while this release was under way" in next(str(r) for r in results if r is not True)
+
+
+def test_a_lock_left_by_a_dead_process_is_taken_over(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_module, "LEASE", 0.5)
+    MlflowClient(f"sqlite:///{project_root()}/mlflow.db").create_registered_model("town.lock")
+    _ran(0, 0.4)
+    assert release(params)["champion"]
+
+
+def test_a_model_is_fetched_by_its_uri_and_translates_as_the_folder_does(params: Params, tmp_path: Path) -> None:
+    _ran(0, 0.4)
+    release(params)
+    frames = torch.rand(1, 3, 32, 40)
+    expected = Translator(load_model(stages.MODEL))(frames)
+    for uri in ("models:/town@champion", "models:/town/1"):
+        folder = fetch_model(uri, params.tracking, cache=tmp_path / "cache")
+        assert torch.equal(Translator(load_model(folder))(frames), expected)
+
+
+@pytest.mark.parametrize("uri", ["models:/town@nobody", "models:/town/7", "models:/town"])
+def test_a_model_that_is_not_registered_is_named(params: Params, uri: str) -> None:
+    with pytest.raises(HflowError, match=uri):
+        stages.find_model(uri, params)
+
+
+def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params: Params) -> None:
+    champion = params.model_copy(
+        update={"translate": params.translate.model_copy(update={"model": "models:/town@champion"})}
+    )
+    for seed in (0, 1):
+        _ran(seed, 0.4)
+        release(params)
+        stages.fetch(champion)
+        assert load_model(Path("models:/town@champion")).sha256 == load_model(stages.MODEL).sha256
+    with pytest.raises(HflowError, match="nothing to release"):
+        release(champion)
+
+
+def test_two_registered_versions_are_compared(params: Params, tmp_path: Path) -> None:
+    write_shard(_folder(stages.PREPARED / "source/train") / "shard-0.parquet", [_frame()], PREPARED_SCHEMA)
+    for seed in (0, 1):
+        _ran(seed, 0.4)
+        release(params)
+    write_json(stages.PREPARED / "stats.json", {"classes": ["road"]})
+    compare("models:/town/1", "models:/town/2", out=tmp_path / "compare", device="cpu")
+    page = (tmp_path / "compare/index.html").read_text()
+    assert "<h1>models:/town/1 (A) and models:/town/2 (B)</h1>" in page
+    assert "1 of 1 frames differ" in page
+
+
+def test_a_released_model_is_loaded_by_mlflow(params: Params) -> None:
+    _ran(0, 0.4)
+    release(params)
+    uri = f"sqlite:///{project_root()}/mlflow.db"
+    source = MlflowClient(uri).get_model_version_by_alias("town", "champion").source
+    frame = np.full((20, 24, 3), 99, np.uint8)
+    assert mlflow.pyfunc.load_model(source).predict(frame).shape == frame.shape
+    assert json.loads((Path(source.removeprefix("file://")) / "artifacts/hflow/config.json").read_text())["expansions"]

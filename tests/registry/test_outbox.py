@@ -1,0 +1,84 @@
+"""What waits is told in order, once the other side is back, whatever process does it."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hflow.registry.outbox import Entry, Letter, left_letters
+
+
+class Listener:
+    """Hears entries, or is away."""
+
+    def __init__(self) -> None:
+        self.heard: list[int] = []
+        self.away = False
+
+    def __call__(self, entry: Entry) -> None:
+        if self.away:
+            raise ConnectionError
+        self.heard.append(entry["n"])
+
+
+def _add(letter: Letter, *numbers: int) -> None:
+    for n in numbers:
+        letter.add({"n": n})
+
+
+def test_entries_are_told_in_order_after_the_listener_is_back(tmp_path: Path) -> None:
+    listener = Listener()
+    letter = Letter(tmp_path / "a.jsonl", listener)
+    listener.away = True
+    _add(letter, 1, 2)
+    with pytest.raises(ConnectionError):
+        letter.deliver()
+    _add(letter, 3)
+    listener.away = False
+    assert letter.deliver() == 3
+    assert listener.heard == [1, 2, 3]
+
+
+def test_a_letter_that_was_told_leaves_no_file_and_another_does(tmp_path: Path) -> None:
+    told, waiting = Letter(tmp_path / "told.jsonl", Listener()), Letter(tmp_path / "waiting.jsonl", Listener())
+    _add(told, 1)
+    _add(waiting, 1)
+    told.deliver()
+    told.close()
+    waiting.close()
+    assert left_letters(tmp_path) == [tmp_path / "waiting.jsonl"]
+
+
+def test_another_process_tells_what_was_left_but_for_the_line_that_was_being_written(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"n": 1}\n{"n": 2}\n{"n"')
+    listener = Listener()
+    letter = Letter(tmp_path / "a.jsonl", listener)
+    _add(letter, 3)
+    letter.close()
+    again = Letter(tmp_path / "a.jsonl", listener)
+    assert again.deliver() == 3
+    assert listener.heard == [1, 2, 3]
+
+
+def test_the_order_of_letters_outlasts_a_try_that_failed(tmp_path: Path) -> None:
+    paths = [tmp_path / "z.jsonl", tmp_path / "a.jsonl"]
+    for time, path in enumerate(paths):
+        letter = Letter(path, Listener())
+        _add(letter, 1)
+        letter.close()
+        os.utime(path, (time, time))
+    listener = Listener()
+    listener.away = True
+    letter = Letter(paths[0], listener)
+    with pytest.raises(ConnectionError):
+        letter.deliver()
+    letter.close()
+    assert left_letters(tmp_path) == paths
+
+
+def test_a_letter_that_is_being_written_is_not_left(tmp_path: Path) -> None:
+    letter = Letter(tmp_path / "a.jsonl", Listener())
+    _add(letter, 1)
+    assert left_letters(tmp_path) == []
+    letter.close()
+    assert left_letters(tmp_path) == [tmp_path / "a.jsonl"]

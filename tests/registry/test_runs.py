@@ -1,0 +1,106 @@
+"""A tracking server that is away stops nothing, and hears everything later."""
+
+import time
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from PIL import Image
+
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import write_json
+from hflow.foundation.params import Params
+from hflow.registry.runs import TrainingRun, hand_in, log_scores
+from hflow.registry.versions import Registry
+from tests.models import write_model
+from tests.servers import free_port, served
+
+SCORES = {
+    "mIoU": 0.5,
+    "pxAcc": 0.6,
+    "clsAcc": 0.7,
+    "IoU": {"road": 0.5},
+    "seeds": [{"seed": 0, "mIoU": 0.5}],
+    "protocol": {"steps": 3},
+}
+
+
+def _train(params: Params, *, until: str = "end") -> None:
+    """What a training tells its logger."""
+    run = TrainingRun(params, {"prepared": Path("prepared")})
+    for step in (1, 2, 3):
+        run.metrics({"loss": 1 / step}, step)
+    run.image("contact-sheet", Path("plots/sheet.png"), 3)
+    if until == "end":
+        run.finish(write_model(Path("model")), "made from seed 0", Path("plots"))
+
+
+@pytest.fixture
+def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """A project's folder, current, whose tracking server is not up."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    (tmp_path / "plots").mkdir()
+    Image.new("RGB", (8, 8)).save("plots/sheet.png")
+    return Params.model_validate(
+        {
+            "data": {"source": {"root": "a", "layout": "gta"}, "target": {"root": "b", "layout": "gta"}},
+            "prepare": {"size": [32, 32]},
+            "train": {"steps": 3},
+            "tracking": {"experiment": "town", "uri": f"http://127.0.0.1:{free_port()}"},
+        }
+    )
+
+
+def test_training_goes_on_without_the_server_and_says_so_once(
+    params: Params, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = time.monotonic()
+    _train(params)
+    assert time.monotonic() - start < 10
+    said = capsys.readouterr().err
+    assert said.count("can't be reached") == 1
+    assert "waits in" in said
+    assert len(list(Path(".hflow/tracking").glob("*.jsonl"))) == 1
+
+
+@pytest.mark.end_to_end
+def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
+    _train(params)
+    write_json(Path("scores.json"), SCORES)
+    log_scores(params, Path("model"), {"translated": Path("scores.json")})
+    port = params.tracking.uri.rpartition(":")[2]
+    store = ["--backend-store-uri", f"sqlite:///{Path.cwd()}/server.db", "--artifacts-destination", "artifacts"]
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", *store]
+    with served(*command, url=f"{params.tracking.uri}/health", log=Path.cwd() / "log"):
+        assert hand_in(params.tracking) == 7
+        assert "handed in to MLflow" in capsys.readouterr().err
+        assert not list(Path(".hflow/tracking").glob("*.jsonl"))
+        client = MlflowClient(params.tracking.uri)
+        experiment = client.get_experiment_by_name("town")
+        assert experiment is not None
+        runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+        assert runs.keys() == {"train", "segment translated"}
+        training = runs["train"]
+        assert training.info.status == "FINISHED"
+        assert [m.step for m in client.get_metric_history(training.info.run_id, "loss")] == [1, 2, 3]
+        assert {"model", "plots", "images"} <= {a.path for a in client.list_artifacts(training.info.run_id)}
+        assert runs["segment translated"].data.tags["mlflow.parentRunId"] == training.info.run_id
+        _train(params, until="killed")
+        _train(params)
+        again = client.search_runs([experiment.experiment_id], "attributes.run_name = 'train'")
+        assert [run.info.status for run in again] == ["FINISHED", "FINISHED"]
+
+
+@pytest.mark.end_to_end
+def test_a_server_that_turns_the_client_away_is_named_with_its_reason(params: Params) -> None:
+    """MLflow answers /health to everyone, and 403 to the rest where the Host header is not among those allowed."""
+    port = params.tracking.uri.rpartition(":")[2]
+    store = ["--backend-store-uri", f"sqlite:///{Path.cwd()}/server.db", "--allowed-hosts", f"mlflow.example:{port}"]
+    command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", *store]
+    with (
+        served(*command, url=f"{params.tracking.uri}/health", log=Path.cwd() / "log"),
+        pytest.raises(HflowError, match="403: Invalid Host header"),
+    ):
+        Registry(params.tracking, "town")

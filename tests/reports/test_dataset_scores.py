@@ -1,0 +1,181 @@
+"""Datasets side by side: the frames themselves come out equal, others' folders are measured like shards."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+
+from hflow.datasets.image_sets import open_images
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import write_json
+from hflow.foundation.params import TranslateParams
+from hflow.metrics.features import load_feature_space
+from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg
+from hflow.model.store import load_model
+from hflow.reports.dataset_scores import DatasetFigures, network_cost, score_datasets
+from hflow.reports.score_table import PAPER, print_scores, write_scores
+from hflow.segmentation.judge import Judge
+from hflow.segmentation.judge_training import train_judge
+from hflow.translation.plan import translate_dataset
+from tests.conftest import Project
+
+SPACE = "vgg16-st-relu5_3"
+SCORES = {"pxAcc": 0.5, "clsAcc": 0.4, "mIoU": 0.3}
+
+
+@pytest.fixture(scope="module")
+def vgg() -> ShiftTolerantVGG:
+    return load_vgg()
+
+
+@pytest.fixture(scope="module")
+def judge(project: Project) -> Judge:
+    shards = open_images(project.prepared / "source").shards
+    return train_judge(shards, ["road", "sky", "car"], steps=30, batch_size=6)
+
+
+@pytest.fixture(scope="module")
+def folders(project: Project, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The frames as they are, translated, and as another tool's folder: darker, larger, one of unknown name."""
+    folder = tmp_path_factory.mktemp("datasets")
+    write_json(folder / "sets" / "target.json", {"name": "target", "shards": []})
+    translate_dataset(
+        load_model(model_folder),
+        TranslateParams(device="cpu"),
+        prepared=project.prepared,
+        out=folder / "translated",
+        sets=folder / "sets",
+        work=folder / "work",
+    )
+    (folder / "theirs").mkdir()
+    for frame in open_images(project.prepared / "source"):
+        darker = Image.fromarray((frame.pixels * 0.7).astype(np.uint8)).resize((64, 48))
+        darker.save(folder / "theirs" / f"{frame.key}.png")
+    Image.new("RGB", (64, 48)).save(folder / "theirs" / "more.png")
+    return {
+        "source": project.prepared / "source",
+        "translated": folder / "translated",
+        "theirs": folder / "theirs",
+    }
+
+
+@pytest.fixture(scope="module")
+def rows(
+    project: Project, folders: dict[str, Path], model_folder: Path, vgg: ShiftTolerantVGG, judge: Judge
+) -> list[DatasetFigures]:
+    return score_datasets(
+        folders,
+        source=project.prepared / "source",
+        target=project.prepared / "target" / "train",
+        split="train",
+        space=load_feature_space("vgg16", vgg=vgg),
+        vgg=vgg,
+        judge=judge,
+        model=load_model(model_folder),
+        score=lambda name, *_: SCORES if name == "theirs" else None,
+    )
+
+
+def test_the_frames_themselves_are_equal_to_themselves(rows: list[DatasetFigures]) -> None:
+    source = rows[0]
+    assert source.fidelity is not None
+    assert (source.fidelity.ssim, source.fidelity.psnr) == (pytest.approx(1), float("inf"))
+    assert source.fidelity.lpips == pytest.approx(0, abs=1e-6)
+    assert source.semantics is not None
+    assert source.semantics.kept == 1
+
+
+def test_others_images_are_matched_by_name_and_brought_to_size(rows: list[DatasetFigures]) -> None:
+    theirs = rows[2]
+    assert theirs.fidelity is not None
+    assert (theirs.images, theirs.fidelity.pairs, theirs.fidelity.resized) == (13, 12, 12)
+    assert 0 < theirs.fidelity.ssim < 1
+    assert theirs.segments == SCORES
+
+
+def test_the_networks_size_stands_beside_what_it_made_alone(rows: list[DatasetFigures]) -> None:
+    assert [row.network is not None for row in rows] == [False, True, False]
+
+
+def test_the_target_is_as_real_as_itself(project: Project, vgg: ShiftTolerantVGG) -> None:
+    target = project.prepared / "target" / "train"
+    found = score_datasets(
+        {"target": target},
+        source=project.prepared / "source",
+        target=target,
+        split="train",
+        space=load_feature_space("vgg16", vgg=vgg),
+        vgg=vgg,
+    )[0]
+    assert found.fid == pytest.approx(0, abs=1e-3)
+    assert found.fidelity is None
+    assert found.semantics is None
+
+
+def test_costs_are_those_counted_on_the_published_code() -> None:
+    """The paper prints (10)'s figures for (10, 4)."""
+    assert network_cost((10,)).gmac == pytest.approx(10.13, abs=0.005)
+    assert network_cost((10, 4)).gmac == pytest.approx(26.8, abs=0.05)
+    assert network_cost((10, 4)).parameters == 1_017_372
+
+
+def test_the_json_names_the_feature_space_and_keeps_the_papers_figures_apart(
+    rows: list[DatasetFigures], tmp_path: Path
+) -> None:
+    write_scores(tmp_path / "table.json", rows, {"split": "train"})
+    said: dict[str, Any] = json.loads((tmp_path / "table.json").read_text())
+    assert [row["name"] for row in said["datasets"]] == ["source", "translated", "theirs"]
+    for row, figures in zip(said["datasets"], rows, strict=True):
+        assert row[f"FID/{SPACE}"] == figures.fid
+        assert row[f"KID/{SPACE}"]["mean"] == figures.kid.mean
+    assert said["datasets"][0]["PSNR"] is None
+    assert len(said["paper"]["table1"]) == len(PAPER) == 7
+    assert said["protocol"] == {"split": "train"}
+
+
+def test_the_same_rows_give_the_same_bytes_and_every_dataset_a_line(rows: list[DatasetFigures], tmp_path: Path) -> None:
+    for name in ("a.md", "b.md"):
+        write_scores(tmp_path / name, rows, {"split": "train"})
+    text = (tmp_path / "a.md").read_text()
+    assert text == (tmp_path / "b.md").read_text()
+    lines = text.splitlines()
+    table = [line for line in lines if line.startswith("| ")]
+    assert {line.count(" | ") for line in table[: 2 + 3 + 7]} == {11}
+    assert all(any(line.startswith(f"| {name} |") for line in lines) for name in ("source", "translated", "theirs"))
+    assert sum(line.startswith("| paper: ") for line in lines) == 7
+    console = Console(record=True, width=180, quiet=True)
+    print_scores(rows, console)
+
+
+def test_another_suffix_is_refused(rows: list[DatasetFigures], tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match=r"\.json or \.md"):
+        write_scores(tmp_path / "table.csv", rows, {})
+
+
+def test_too_few_images_and_images_too_small_are_named(project: Project, vgg: ShiftTolerantVGG, tmp_path: Path) -> None:
+    _fails(project, vgg, tmp_path, images=3, match="has 3 images")
+    _fails(project, vgg, tmp_path, images=4, match="0 is 40x17")
+
+
+def _fails(project: Project, vgg: ShiftTolerantVGG, folder: Path, *, images: int, match: str) -> None:
+    for number in range(images):
+        Image.new("RGB", (40, 17)).save(folder / f"{number}.png")
+    with pytest.raises(HflowError, match=match):
+        score_datasets(
+            {"theirs": folder},
+            source=project.prepared / "source",
+            target=project.prepared / "target",
+            split="train",
+            space=load_feature_space("vgg16", vgg=vgg),
+            vgg=vgg,
+        )
+
+
+def test_the_least_size_is_one_that_the_network_takes(vgg: ShiftTolerantVGG) -> None:
+    images = torch.rand(1, 3, 18, 18)
+    assert vgg.distance(images, images).item() == 0

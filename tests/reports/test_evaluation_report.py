@@ -1,0 +1,152 @@
+"""The report is one file that needs nothing else and says what came out."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hflow.foundation.params import TRAINING_SETS
+from hflow.metrics.summary import Gain
+from hflow.reports.evaluation_report import SETS, verdict, write_report
+from hflow.reports.evaluation_results import Evaluation, Rejected
+from tests.evaluations import DATA, TIMINGS, an_evaluation, bare, example, score, written
+
+
+@pytest.fixture
+def evaluation() -> Evaluation:
+    return an_evaluation()
+
+
+def test_every_training_set_is_explained() -> None:
+    assert SETS.keys() == set(TRAINING_SETS)
+
+
+def test_the_verdict_is_one_sentence_with_its_numbers(evaluation: Evaluation) -> None:
+    assert verdict(evaluation) == (
+        "Training on the translated frames scores mIoU 0.410 on the target's validation images against 0.290 for the "
+        "raw frames: +0.120, 2 seeds, paired 95% interval +0.050 to +0.190."
+    )
+
+
+def test_the_verdict_says_so_where_it_may_be_chance(evaluation: Evaluation) -> None:
+    alone = verdict(replace(evaluation, gains={"translated": Gain(0.12, 1, None)}))
+    assert "+0.120, one seed, which gives no interval, so chance is not ruled out" in alone
+    wide = verdict(replace(evaluation, gains={"translated": Gain(-0.02, 2, (-0.09, 0.05))}))
+    assert "−0.020, 2 seeds, paired 95% interval −0.090 to +0.050, so chance is not ruled out" in wide
+
+
+def test_every_training_set_has_its_gain_over_the_raw_frames_and_the_interval(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    gains = {**evaluation.gains, "fda": Gain(0.01, 2, (-0.03, 0.05))}
+    page = written(
+        replace(evaluation, scores={**evaluation.scores, "fda": score("fda", 0.3, 2)}, gains=gains), tmp_path
+    )
+    shown = re.findall(r"<small>([^<]*) to&nbsp;([^<]*)</small>", page)
+    assert shown == [("+0.050", "+0.190"), ("−0.030", "+0.050")]
+    assert "the mean over 2 seeds" in page
+
+
+def test_scores_of_one_seed_say_that_another_might_rank_otherwise(evaluation: Evaluation, tmp_path: Path) -> None:
+    scores = {name: score(name, 0.3, 1) for name in ("source", "translated")}
+    page = written(replace(evaluation, scores=scores, gains={"translated": Gain(0.12, 1, None)}), tmp_path)
+    assert "All are of one seed" in page
+    assert "to&nbsp;" not in page
+
+
+def test_the_verdict_names_the_best_of_the_simpler_methods(evaluation: Evaluation) -> None:
+    others = {name: score(name, miou, 2) for name, miou in (("histogram", 0.38), ("fda", 0.43), ("target", 0.7))}
+    said = verdict(replace(evaluation, scores={**evaluation.scores, **others}))
+    assert said.endswith("; the best of the simpler methods, fda, scores 0.430.")
+
+
+def test_a_class_s_best_score_is_marked_unless_it_knew_the_target_s_labels(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    page = written(replace(evaluation, scores={**evaluation.scores, "target": score("target", 0.7, 2)}), tmp_path)
+    # Of road alone: sky is 1 in all sets.
+    assert re.findall(r'class="value bar best"[^>]*><span>([^<]*)', page) == ["0.410"]
+
+
+def test_frames_a_second_are_told_by_stage(evaluation: Evaluation, tmp_path: Path) -> None:
+    write_report(evaluation, tmp_path / "index.html", data=DATA, timings=TIMINGS)
+    row = r"<th[^>]*>{}</th><td[^>]*>{}</td><td[^>]*>{}</td><td[^>]*>{}</td>"
+    page = (tmp_path / "index.html").read_text()
+    assert re.search(row.format("translate", "1,204", "1 min 01 s", "19.6"), page)
+    assert re.search(row.format("segment source", "1,600", "2 h 03 min", "0.216"), page)
+    assert "Together 2 h 04 min." in page
+    write_report(evaluation, tmp_path / "index.html", data=DATA)
+    assert "Frames a second" not in (tmp_path / "index.html").read_text()
+
+
+def test_without_a_comparison_the_verdict_says_what_was_made(evaluation: Evaluation) -> None:
+    made = "1,204 of 1,205 frames were translated, with a mean SSIM of 0.410 to their source; "
+    assert verdict(replace(evaluation, scores={}, gains={})) == made + "no segmenter was trained on them."
+    alone = replace(evaluation, scores={"target": score("target", 0.5, 1)}, gains={})
+    assert verdict(alone) == made + "training on the target's own training images scores mIoU 0.500."
+
+
+def test_the_page_refers_to_nothing_outside_itself(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = written(evaluation, tmp_path)
+    assert not re.findall(r"https?://|@import|url\(|<link(?! rel=\"icon\" href=\"data:,\")|<script src", page)
+    assert all(source.startswith("data:image/") for source in re.findall(r'src="([^"]*)"', page))
+
+
+def test_names_of_frames_are_text_and_not_markup(evaluation: Evaluation, tmp_path: Path) -> None:
+    key = '"><script>alert(1)</script>'
+    page = written(replace(evaluation, examples=[example(0, key=key, style_key=key)]), tmp_path)
+    assert "<script>alert" not in page
+    assert "images/&lt;b&gt;.png" in page
+
+
+def test_the_same_evaluation_gives_the_same_bytes(evaluation: Evaluation, tmp_path: Path) -> None:
+    assert written(evaluation, tmp_path) == written(evaluation, tmp_path)
+
+
+def test_a_path_of_this_machine_alone_is_not_shown(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = written(evaluation, tmp_path)
+    assert "sims/town (folder)" in page
+    assert "real (cityscapes)" in page
+    assert "/store" not in page
+
+
+def test_many_large_frames_make_a_page_under_10_mb(evaluation: Evaluation, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (280, 560, 3), np.uint8)
+    label = noise[..., 0] % 19
+    frame = example(0, source=noise, translated=noise[::-1], label=label, style=noise)
+    many = replace(
+        evaluation, stats={**evaluation.stats, "classes": [f"class {i}" for i in range(19)]}, examples=[frame] * 50
+    )
+    written(many, tmp_path)
+    assert (tmp_path / "index.html").stat().st_size < 10_000_000
+
+
+def test_only_the_first_100_rejections_are_listed(evaluation: Evaluation, tmp_path: Path) -> None:
+    rejections = [Rejected("train", f"images/{i}.png", "label missing") for i in range(105)]
+    page = written(replace(evaluation, rejected=105, rejections=rejections), tmp_path)
+    assert page.count("label missing") == 100
+    assert "the first 100 of them" in page
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *('id="scores"', 'id="curves"', 'id="rejected"', 'id="labels"', 'id="consistency"'),
+        *("Least similar", "Drawn by lot", "in the style of"),
+    ],
+)
+def test_what_a_run_lacks_is_left_out(evaluation: Evaluation, tmp_path: Path, part: str) -> None:
+    assert part in written(evaluation, tmp_path)
+    page = written(bare(evaluation), tmp_path)
+    assert part not in page
+    assert 'type="range"' in page
+
+
+def test_a_failed_write_leaves_the_old_report(evaluation: Evaluation, tmp_path: Path) -> None:
+    written(evaluation, tmp_path)
+    with pytest.raises(KeyError):
+        written(replace(evaluation, stats={}), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
+    assert (tmp_path / "index.html").read_text().rstrip().endswith("</html>")

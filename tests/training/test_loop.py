@@ -1,0 +1,142 @@
+"""train: resumed exactly, deterministic, one code for one process or several, stopped by a loss that is not finite."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+import torch
+from PIL import Image
+
+from hflow.foundation.errors import HflowError
+from hflow.model.store import load_model
+from hflow.training.checkpoints import checkpoint_files
+from tests.conftest import Project
+
+ROOT = Path(__file__).parents[2]
+
+
+def _weights(out: Path) -> bytes:
+    return b"".join((out / "model" / name).read_bytes() for name in ("model.safetensors", "styles.safetensors"))
+
+
+def test_training_leaves_a_model_its_curves_and_a_contact_sheet(project: Project, tmp_path: Path) -> None:
+    result = project.train(tmp_path, log_every=2)
+    model = load_model(tmp_path / "model")
+    assert model.network.expansions == (2,)
+    assert len(model.styles.keys) == 6
+    rows = list(csv.DictReader((tmp_path / "plots" / "curves.csv").open()))
+    assert [int(row["step"]) for row in rows] == [2, 4]
+    assert float(rows[-1]["loss"]) == pytest.approx(
+        float(rows[-1]["content"]) + 0.1 * float(rows[-1]["style"]), rel=1e-5
+    )
+    assert result.losses["loss"] == float(rows[-1]["loss"])
+    assert Image.open(tmp_path / "plots" / "contact-sheet.png").width > 3 * 200
+
+
+class Onlooker:
+    """Opens each contact sheet of a training when it is told of it, and reads it at the end."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.opened: list[BinaryIO] = []
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def image(self, key: str, path: Path, step: int) -> None:
+        assert key == "contact-sheet"
+        self.steps.append(step)
+        self.opened.append(path.open("rb"))
+
+
+def test_the_newest_contact_sheet_can_be_looked_at_during_training_and_is_replaced_whole(
+    project: Project, tmp_path: Path
+) -> None:
+    onlooker = Onlooker()
+    project.train(tmp_path, steps=6, checkpoint_every=2, learning_rate=0.01, logger=onlooker)
+    assert onlooker.steps == [2, 4, 6]
+    # What was opened before the file was replaced is whole still, and is the picture of its own step.
+    pictures = {Image.open(file).convert("RGB").tobytes() for file in onlooker.opened}
+    assert len(pictures) == 3
+    for file in onlooker.opened:
+        file.close()
+
+
+def test_a_rerun_gives_the_same_bytes(project: Project, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        project.train(tmp_path / name)
+    assert _weights(tmp_path / "a") == _weights(tmp_path / "b")
+
+
+def test_the_number_of_loading_workers_changes_no_byte(project: Project, tmp_path: Path) -> None:
+    for workers in (0, 2):
+        project.train(tmp_path / str(workers), workers=workers)
+    assert _weights(tmp_path / "0") == _weights(tmp_path / "2")
+
+
+def test_a_training_killed_on_the_way_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
+    """N + M steps with a kill -9 between them are N + M steps at once."""
+    options = {"steps": 60, "checkpoint_every": 3, "log_every": 7}
+    project.train(tmp_path / "whole", **options)
+    code = (
+        "import json, sys; from pathlib import Path; from tests.conftest import Project; "
+        "Project(Path(sys.argv[1])).train(Path(sys.argv[2]), **json.loads(sys.argv[3]))"
+    )
+    command = [sys.executable, "-c", code, str(project.folder), str(tmp_path / "killed"), json.dumps(options)]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    limit = time.monotonic() + 120
+    while not list((tmp_path / "killed").glob("work/*/checkpoint-*.pt")):
+        assert time.monotonic() < limit
+        assert process.poll() is None
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    (work,) = (tmp_path / "killed" / "work").iterdir()
+    reached = int(checkpoint_files(work)[-1].stem.split("-")[1])
+    assert 0 < reached < 60
+    assert not (tmp_path / "killed" / "model").exists()
+    project.train(tmp_path / "killed", **options)
+    assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
+    curves = [(tmp_path / name / "plots" / "curves.csv").read_text() for name in ("whole", "killed")]
+    assert curves[0] == curves[1]
+
+
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(project: Project, tmp_path: Path) -> None:
+    options = {"steps": 6, "checkpoint_every": 2}
+    project.train(tmp_path / "a", **options)
+    expected = _weights(tmp_path / "a")
+    (work,) = (tmp_path / "a" / "work").iterdir()
+    newest = checkpoint_files(work)[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    project.train(tmp_path / "a", **options)
+    assert _weights(tmp_path / "a") == expected
+
+
+def test_two_processes_train_what_one_does(project: Project, tmp_path: Path) -> None:
+    """A batch is the same pairs however many processes share it; sums of floats may differ in the last bits."""
+    losses = [project.train(tmp_path / str(devices), devices=devices).losses for devices in (1, 2)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+    image = torch.rand(1, 3, 24, 32, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        one, two = (load_model(tmp_path / name / "model").network(image, image) for name in ("1", "2"))
+    assert (one - two).abs().max() < 1 / 255
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_checkpoint(
+    project: Project, tmp_path: Path
+) -> None:
+    with pytest.raises(HflowError, match=r"not finite at step \d+ .*checkpoint-\d+\.pt.*train\.learning_rate"):
+        project.train(tmp_path, steps=50, learning_rate=1e30, checkpoint_every=1)
+    assert not (tmp_path / "model").exists()
+
+
+def test_missing_shards_are_an_error_that_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match="hflow prepare"):
+        Project(tmp_path).train(tmp_path)

@@ -1,0 +1,259 @@
+"""`hflow translate FRAMES OUT`: any folder of images, each to its own name."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from hflow.datasets.verification import verify
+from hflow.foundation.errors import HflowError
+from hflow.model.store import TrainedModel
+from hflow.translation.folder import translate_folder
+from tests.pictures import random_picture, street_ids
+
+NAMES = {"a.png": (48, 24), "b/c.jpg": (33, 21), "b/d.webp": (40, 40)}
+
+
+@pytest.fixture
+def frames(tmp_path: Path) -> Path:
+    for i, (name, size) in enumerate(NAMES.items()):
+        path = tmp_path / "frames" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(random_picture(i, size)).save(path)
+    return tmp_path / "frames"
+
+
+def test_images_come_out_under_their_names_and_at_their_sizes(
+    frames: Path, model: TrainedModel, tmp_path: Path
+) -> None:
+    counts = translate_folder(frames, tmp_path / "out", model, name="models:/town@champion")
+    assert counts["translated"] == 3
+    found = {p.relative_to(tmp_path / "out").as_posix(): p for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert found.keys() == NAMES.keys() | {"manifest.parquet"}
+    for name, size in NAMES.items():
+        with Image.open(found[name]) as image:
+            assert image.size == size
+    rows = {row["source_path"]: row for row in pq.read_table(found["manifest.parquet"]).to_pylist()}
+    for name in NAMES:
+        assert rows[name]["model"] == "models:/town@champion"
+        assert rows[name]["image_sha256"] == sha256(found[name].read_bytes()).hexdigest()
+        assert rows[name]["source_sha256"] == sha256((frames / name).read_bytes()).hexdigest()
+
+
+def test_a_rerun_leaves_finished_images_alone_and_makes_missing_ones(
+    frames: Path, model: TrainedModel, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    translate_folder(frames, out, model)
+    manifest = (out / "manifest.parquet").read_bytes()
+    times = {name: (out / name).stat().st_mtime_ns for name in NAMES}
+    (out / "a.png").unlink()
+    translate_folder(frames, out, model)
+    assert (out / "b/c.jpg").stat().st_mtime_ns == times["b/c.jpg"]
+    assert (out / "a.png").is_file()
+    assert (out / "manifest.parquet").read_bytes() == manifest
+
+
+def test_a_faulty_image_is_named_and_the_others_are_translated(
+    frames: Path, model: TrainedModel, tmp_path: Path
+) -> None:
+    (frames / "bad.png").write_bytes(b"nothing")
+    with pytest.raises(HflowError, match=r"1 of 4 .*bad\.png.*--max-rejected"):
+        translate_folder(frames, tmp_path / "out", model)
+    assert (tmp_path / "out" / "a.png").is_file()
+    counts = translate_folder(frames, tmp_path / "out", model, max_rejected=0.5)
+    assert (counts["translated"], counts["rejected"]) == (3, 1)
+
+
+def test_a_folder_that_holds_something_else_is_not_written_to(
+    frames: Path, model: TrainedModel, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(HflowError, match="holds something else"):
+        translate_folder(frames, tmp_path / "out", model)
+    with pytest.raises(HflowError, match="lies in"):
+        translate_folder(frames, frames / "out", model)
+
+
+def test_a_dataset_of_shards_or_an_export_is_not_written_to(frames: Path, model: TrainedModel, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    for name in ("manifest.parquet", "SHA256SUMS"):
+        (tmp_path / "out" / name).write_text("of another command")
+    with pytest.raises(HflowError, match="holds something else"):
+        translate_folder(frames, tmp_path / "out", model)
+    assert (tmp_path / "out" / "manifest.parquet").read_text() == "of another command"
+
+
+def test_a_folder_without_images_is_an_error(model: TrainedModel, tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match="has no images"):
+        translate_folder(tmp_path / "none", tmp_path / "out", model)
+
+
+@pytest.fixture
+def labelled(tmp_path: Path) -> Path:
+    """Images with labels, one of them of colours, and one image without."""
+    root = tmp_path / "labelled"
+    for i, name in enumerate(("a", "town/b", "c")):
+        for part, pixels in (("images", random_picture(i)), ("labels", street_ids(i))):
+            place = root / part / f"{name}.png"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(pixels).convert("RGB" if part == "images" or name == "a" else "L").save(place)
+    (root / "labels" / "c.png").unlink()
+    return root
+
+
+def test_labels_are_carried_along_byte_for_byte(
+    labelled: Path, model: TrainedModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert translate_folder(labelled, out, model)["translated"] == 3
+    assert "1 of 3 images have no label labels/NAME.png; the first: images/c.png" in capsys.readouterr().err
+    for name in ("a", "town/b"):
+        assert (out / "labels" / f"{name}.png").read_bytes() == (labelled / "labels" / f"{name}.png").read_bytes()
+    assert sorted(p.name for p in (out / "labels").rglob("*.png")) == ["a.png", "b.png"]
+    assert verify(out).faults == []
+
+
+def test_a_label_of_another_size_is_rejected_by_name(labelled: Path, model: TrainedModel, tmp_path: Path) -> None:
+    Image.fromarray(street_ids(0, (20, 20))).save(labelled / "labels" / "a.png")
+    with pytest.raises(HflowError, match=r"images/a\.png: label is 20x20, the image 48x24"):
+        translate_folder(labelled, tmp_path / "out", model)
+
+
+def test_a_changed_label_is_carried_again(labelled: Path, model: TrainedModel, tmp_path: Path) -> None:
+    translate_folder(labelled, tmp_path / "out", model)
+    Image.fromarray(street_ids(5)).save(labelled / "labels" / "a.png")
+    translate_folder(labelled, tmp_path / "out", model)
+    assert (tmp_path / "out/labels/a.png").read_bytes() == (labelled / "labels/a.png").read_bytes()
+
+
+def test_verify_finds_a_swapped_label_and_a_flipped_bit(labelled: Path, model: TrainedModel, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    translate_folder(labelled, out, model)
+    image, label, other = out / "images/c.png", out / "labels/a.png", out / "labels/town/b.png"
+    content = bytearray(image.read_bytes())
+    content[len(content) // 2] ^= 1
+    image.write_bytes(content)
+    first, second = label.read_bytes(), other.read_bytes()
+    label.write_bytes(second)
+    other.write_bytes(first)
+    (out / "images/town/b.png").unlink()
+    said = "\n".join(map(str, verify(out).faults))
+    assert "images/c.png: image has other bytes than the manifest says" in said
+    assert "images/a.png: label has other bytes than the manifest says" in said
+    assert "images/town/b.png: is missing" in said
+
+
+def test_images_of_one_name_and_two_formats_are_both_translated(model: TrainedModel, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    for suffix in ("png", "bmp"):
+        Image.fromarray(random_picture(0)).save(tmp_path / "frames" / f"a.{suffix}")
+    translate_folder(tmp_path / "frames", tmp_path / "out", model)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "a.bmp", "manifest.parquet"}
+    assert verify(tmp_path / "out").faults == []
+
+
+def _grey16() -> Image.Image:
+    return Image.fromarray(random_picture(0)[..., 0].astype(np.uint16) * 256)
+
+
+def _see_through(alpha: int) -> Image.Image:
+    image = Image.fromarray(random_picture(0)).convert("RGBA")
+    image.putalpha(alpha)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("name", "picture"),
+    [
+        ("grey.png", lambda: Image.fromarray(random_picture(0)[..., 0])),
+        ("deep.png", _grey16),
+        ("deep.tif", _grey16),
+        ("palette.png", lambda: Image.fromarray(random_picture(0)).quantize(16)),
+        ("opaque.png", lambda: _see_through(255)),
+        ("odd.jpg", lambda: Image.fromarray(random_picture(0, (37, 17)))),
+        ("print.jpg", lambda: Image.fromarray(random_picture(0)).convert("CMYK")),
+    ],
+)
+def test_images_of_any_kind_come_out_in_colour_and_at_their_size(
+    model: TrainedModel, tmp_path: Path, name: str, picture: Callable[[], Image.Image]
+) -> None:
+    (tmp_path / "frames").mkdir()
+    picture().save(tmp_path / "frames" / name)
+    assert translate_folder(tmp_path / "frames", tmp_path / "out", model)["translated"] == 1
+    with Image.open(tmp_path / "out" / name) as image:
+        assert (image.size, image.mode) == (picture().size, "RGB")
+
+
+def test_a_turned_photograph_comes_out_upright(model: TrainedModel, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(random_picture(0, (48, 24))).save(tmp_path / "frames/a.jpg", exif=exif)
+    translate_folder(tmp_path / "frames", tmp_path / "out", model)
+    with Image.open(tmp_path / "out/a.jpg") as image:
+        assert image.size == (24, 48)
+        assert not image.getexif().get(0x0112)
+
+
+@pytest.mark.parametrize(
+    ("name", "save", "reason"),
+    [
+        ("a.png", lambda p: _see_through(9).save(p), "transparent"),
+        ("a.tif", lambda p: Image.fromarray(np.full((32, 32), 70000, np.int32)).save(p), "range is not known"),
+        ("a.tif", lambda p: Image.new("F", (32, 32)).save(p), "fractions"),
+        ("a.png", lambda p: Image.new("RGB", (9, 40)).save(p), "is 9x40; the least is 16x16"),
+        ("a.webp", lambda p: _moving(p), "holds 2 pictures"),
+        ("a.png", lambda p: p.write_bytes(b"PNG"), "not an image"),
+        ("a.png", lambda p: p.write_bytes(b""), "not an image"),
+    ],
+)
+def test_what_has_no_plain_meaning_is_refused_by_name(
+    model: TrainedModel, tmp_path: Path, name: str, save: Callable[[Path], Any], reason: str
+) -> None:
+    (tmp_path / "frames").mkdir()
+    save(tmp_path / "frames" / name)
+    with pytest.raises(HflowError, match=f"first: {name}: .*{reason}"):
+        translate_folder(tmp_path / "frames", tmp_path / "out", model)
+    (row,) = pq.read_table(tmp_path / "out/manifest.parquet").to_pylist()
+    assert (row["status"], reason in row["reason"]) == ("rejected", True)
+
+
+def _moving(path: Path) -> None:
+    first, second = (Image.fromarray(random_picture(i)) for i in range(2))
+    first.save(path, save_all=True, append_images=[second])
+
+
+def test_kill_9_and_the_same_command_again_leave_no_frame_out(
+    frames: Path, model: TrainedModel, tmp_path: Path
+) -> None:
+    translate_folder(frames, tmp_path / "whole", model)
+    child = os.fork()
+    if child == 0:
+        renames = 0
+
+        def count(event: str, _: tuple[Any, ...]) -> None:
+            nonlocal renames
+            renames += event == "os.rename"
+            if event == "os.rename" and renames == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        try:
+            sys.addaudithook(count)
+            translate_folder(frames, tmp_path / "out", model)
+        finally:
+            os._exit(0)
+    assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
+    translate_folder(frames, tmp_path / "out", model)
+    for name in (*NAMES, "manifest.parquet"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list((tmp_path / "out").rglob(".*"))
