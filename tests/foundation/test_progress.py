@@ -23,7 +23,7 @@ with progress("translate", 4, unit="frames") as advance:
 def test_a_log_gets_plain_lines_with_rate_time_left_and_note(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hflow.progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(hflow.foundation.progress, "SECONDS_BETWEEN_LINES", 0.0)
     with progress("train", 5, done=1, unit="steps") as advance:
         advance(2, "loss 0.5")
         advance(2)

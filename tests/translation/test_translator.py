@@ -6,7 +6,7 @@ import torch
 from hflow.foundation.devices import fast_bfloat16
 from hflow.model import HierarchyFlow
 from hflow.translation.translator import Translator
-from tests.model.test_folded import network
+from tests.model.test_strip_transfer import network
 
 CPU = torch.device("cpu")
 
