@@ -10,7 +10,8 @@ from hflow.foundation.params import DataParams
 from hflow.foundation.timings import Timing
 from hflow.metrics.summary import Gain, Similarity
 from hflow.reports.evaluation_report import write_report
-from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected, Score
+from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected
+from hflow.segmentation.scores import SegmenterScores
 
 __all__ = ["CLASSES", "DATA", "TIMINGS", "an_evaluation", "bare", "example", "score", "written"]
 
@@ -43,11 +44,11 @@ def example(number: int, **changes: Any) -> Example:
     return replace(example, **changes)
 
 
-def score(name: str, miou: float, seeds: int) -> Score:
+def score(name: str, miou: float, seeds: int) -> SegmenterScores:
     """The same mIoU for every seed."""
     iou = {"road": miou, "sky": 1.0, "made up": None}
     protocol = {"steps": 200, "batch_size": 8, "learning_rate": 0.002, "weights": "none", "validation_frames": 6}
-    return Score(name, miou, 0.7, 0.5, iou, dict.fromkeys(range(seeds), miou), protocol)
+    return SegmenterScores(name, miou, 0.7, 0.5, iou, dict.fromkeys(range(seeds), miou), protocol)
 
 
 def an_evaluation() -> Evaluation:

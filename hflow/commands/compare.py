@@ -1,12 +1,12 @@
 """hflow compare: what differs between two datasets or two models, as a page."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from hflow.commands.console import DEFAULT, Device, ParamsFile
+from hflow.foundation.json_files import read_json
 from hflow.foundation.params import load_params
 from hflow.pipeline import stages
 
@@ -36,7 +36,7 @@ def compare(
         places[a], places[b], names=(a, b), prepared=prepared, frames=frames, seed=seed, device=where, examples=examples
     )
     stats = prepared / "stats.json"
-    classes = json.loads(stats.read_text(encoding="utf-8"))["classes"] if stats.is_file() else []
+    classes = read_json(stats)["classes"] if stats.is_file() else []
     page = write_comparison(comparison, out, classes=classes)
     print(summary(comparison))
     print(f"page: {page}")

@@ -107,6 +107,7 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
     """What trains the downstream segmenter on a set and gives its scores; the stage segment's work is taken over."""
     from hflow.datasets.image_sets import labelled_set
     from hflow.datasets.shards import shard_files
+    from hflow.segmentation.scores import parse_scores
     from hflow.segmentation.training import segment
 
     validation = shard_files(stages.PREPARED / "target" / "val")
@@ -128,9 +129,9 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
             out=work / f"{name}.json",
             work=stages.work_folder("segment"),
         )
-        protocol["segmenter"] = {k: v for k, v in found["protocol"].items() if k not in ("training_frames", "size")}
-        by_seed = {run["seed"]: run["mIoU"] for run in found["seeds"]}
-        return {**{key: found[key] for key in ("pxAcc", "clsAcc", "mIoU", "IoU")}, "mIoU by seed": by_seed}
+        scores = parse_scores(found)
+        protocol["segmenter"] = scores.settings
+        return {**{key: found[key] for key in ("pxAcc", "clsAcc", "mIoU", "IoU")}, "mIoU by seed": scores.miou_by_seed}
 
     return score
 

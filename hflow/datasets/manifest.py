@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,19 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hflow.datasets.shards import read_table
 from hflow.foundation.errors import HflowError
 
-__all__ = ["EXPORTED", "MANIFEST", "MANIFEST_SCHEMA", "SUMS", "manifest_bytes", "read_manifest", "sums_bytes"]
+__all__ = [
+    "EXPORTED",
+    "MANIFEST",
+    "MANIFEST_SCHEMA",
+    "SUMS",
+    "Manifest",
+    "manifest_bytes",
+    "read_manifest",
+    "sums_bytes",
+]
 
 MANIFEST = "manifest.parquet"
 SUMS = "SHA256SUMS"
@@ -67,23 +78,71 @@ def manifest_bytes(rows: Iterable[Mapping[str, Any]], classes: Sequence[str] | N
     return buffer.getvalue()
 
 
-def read_manifest(path: Path) -> tuple[list[dict[str, Any]], list[str] | None]:
-    """The rows of a manifest and the names of the train ids, None where it has none.
+@dataclass(frozen=True)
+class Manifest:
+    """A manifest as it was read.
+
+    Attributes:
+        path: of its file.
+        rows: a row for every frame given, with all columns of MANIFEST_SCHEMA.
+        classes: the names of the train ids; None where it has none.
+    """
+
+    path: Path
+    rows: list[dict[str, Any]]
+    classes: list[str] | None
+
+    @property
+    def translated(self) -> list[dict[str, Any]]:
+        """The rows of the frames that were translated."""
+        return [row for row in self.rows if row["status"] == "translated"]
+
+    @property
+    def rejected(self) -> list[dict[str, Any]]:
+        """The rows of the frames that were rejected, here or by prepare."""
+        return [row for row in self.rows if row["status"] == "rejected"]
+
+    def made_by(self, model_sha256: str) -> bool:
+        """Whether it has translated frames, all of them by the model of this hash."""
+        return {row["model_sha256"] for row in self.translated} == {model_sha256}
+
+    def check_made_by(self, model_sha256: str, model: Path) -> None:
+        """See that this model, and no other, has translated the frames.
+
+        Args:
+            model_sha256: the hash of its weights and styles.
+            model: its folder, for the error to name.
+
+        Raises:
+            HflowError: it has not.
+        """
+        if not self.made_by(model_sha256):
+            raise HflowError(f"{self.path.parent} was not made by the model in {model}: run `hflow translate` again")
+
+
+def read_manifest(path: Path, *, fill: bool = False) -> Manifest:
+    """Read a manifest, its checksums too.
+
+    Args:
+        path: of the file.
+        fill: take a column that is missing, as in a manifest of an earlier version, for one of None.
 
     Raises:
-        HflowError: it is missing or damaged, or has other columns.
+        HflowError: it is missing or damaged, or lacks columns; with `fill`, it lacks the key or the status.
     """
-    try:
-        table = pq.read_table(path, page_checksum_verification=True)
-    except FileNotFoundError:
-        raise HflowError(f"{path} is missing: {path.parent} is not a dataset that hflow translated") from None
-    except (pa.ArrowException, OSError) as error:
-        raise HflowError(f"{path} is damaged ({' '.join(str(error).split())[:200]}): translate again") from None
-    missing = [name for name in MANIFEST_SCHEMA.names if name not in table.schema.names]
-    if missing:
+    if not path.is_file():
+        raise HflowError(f"{path} is missing: {path.parent} is not a dataset that hflow translated")
+    table = read_table(path)
+    missing = [name for name in MANIFEST_SCHEMA.names if name not in table.column_names]
+    if missing and not (fill and {"key", "status"} <= {*table.column_names}):
         raise HflowError(f"{path} has no column {missing[0]!r}: translate again")
-    said = json.loads((table.schema.metadata or {}).get(b"hflow", b"{}"))
-    return table.to_pylist(), said.get("classes")
+    table = table.select([name for name in MANIFEST_SCHEMA.names if name not in missing])
+    empty = dict.fromkeys(missing)
+    try:
+        classes = json.loads((table.schema.metadata or {}).get(b"hflow", b"{}")).get("classes")
+    except (ValueError, AttributeError) as error:
+        raise HflowError(f"{path} has metadata that is not JSON ({error}): translate again") from None
+    return Manifest(path, [row | empty for row in table.to_pylist()], classes)
 
 
 def sums_bytes(known: Mapping[str, str], files: Mapping[str, Path | bytes]) -> bytes:

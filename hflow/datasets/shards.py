@@ -202,7 +202,7 @@ def _open(path: Path) -> pq.ParquetFile:
     try:
         with _damage_named(path):
             # Not mapped into memory: a file that is cut short while it is read would end the process.
-            file = pq.ParquetFile(path)
+            file = pq.ParquetFile(path, page_checksum_verification=True)
     except FileNotFoundError:
         raise HflowError(f"{path} is missing: run the stage that writes it") from None
     claimed = max((file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)), default=0)

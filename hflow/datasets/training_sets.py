@@ -4,13 +4,13 @@ A stage that trains on a set depends on this file alone, so it runs again when t
 another set of the same folder has.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import write_json
+from hflow.foundation.json_files import read_json
 
 __all__ = ["TrainingSet", "read_training_set", "write_training_set"]
 
@@ -39,10 +39,8 @@ def read_training_set(path: Path) -> TrainingSet:
     Raises:
         HflowError: the file is missing or is not such a description.
     """
+    said = read_json(path, made_by="run the stage that makes this training set")
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
         return TrainingSet(said["name"], {Path(s["path"]): s["sha256"] for s in said["shards"]})
-    except FileNotFoundError:
-        raise HflowError(f"{path} is missing: run the stage that makes this training set") from None
-    except (ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         raise HflowError(f"{path} is not the description of a training set: make it again") from None

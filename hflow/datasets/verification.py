@@ -66,15 +66,14 @@ def verify(folder: Path, *, workers: int = 4) -> Verification:
         raise HflowError(f"{folder / MANIFEST} is missing: {folder} is not a dataset that hflow translated")
     sums = list(_check_sums(folder))
     try:
-        rows, classes = read_manifest(folder / MANIFEST)
+        manifest = read_manifest(folder / MANIFEST)
     except HflowError as error:
         return Verification(0, 0, 0, [Fault(MANIFEST, str(error)), *(f for f in sums if f.place != MANIFEST)])
+    rows, translated = manifest.rows, manifest.translated
     faults = sums + list(_check_manifest(rows))
     if (folder / EXPORTED).is_file():
-        kept = sum(row["status"] == "translated" for row in rows)
-        return Verification(len(rows), kept, len(rows) - kept, faults)
-    translated = [row for row in rows if row["status"] == "translated"]
-    check = _FrameCheck(None if classes is None else len(classes))
+        return Verification(len(rows), len(translated), len(rows) - len(translated), faults)
+    check = _FrameCheck(None if manifest.classes is None else len(manifest.classes))
     with (
         ThreadPoolExecutor(workers) as pool,
         progress("verify", len(translated), unit="frames") as advance,

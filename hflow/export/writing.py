@@ -62,8 +62,8 @@ def export(
     Raises:
         HflowError: the dataset is not whole, two frames would get one name, or `out` holds something else.
     """
-    rows, classes = read_manifest(dataset / MANIFEST)
-    translated = [row for row in rows if row["status"] == "translated"]
+    manifest = read_manifest(dataset / MANIFEST)
+    translated = manifest.translated
     if not translated or not all(row["shard"] for row in translated):
         raise HflowError(
             f"{dataset} has no shards of translated frames: export a folder that the stage translate wrote"
@@ -84,7 +84,8 @@ def export(
         frames = [frame for note in notes for frame in note["frames"]]
         sums = {name: digest for note in notes for name, digest in note["files"].items()}
         closing = LAYOUTS[layout].closing(frames)
-        closing["README.md"] = _card(rows, frames, classes, layout, image_format, origins, mark).encode()
+        card = _card(manifest.rows, frames, manifest.classes, layout, image_format, origins, mark)
+        closing["README.md"] = card.encode()
         closing[MANIFEST] = (dataset / MANIFEST).read_bytes()
         said = {
             "fingerprint": mark,

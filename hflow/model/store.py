@@ -12,9 +12,10 @@ from torch import Tensor
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import sha256_file
+from hflow.foundation.json_files import read_json
 from hflow.model.hierarchy_flow import HierarchyFlow
 
-__all__ = ["StyleBank", "TrainedModel", "load_model", "model_files"]
+__all__ = ["StyleBank", "TrainedModel", "load_model", "model_files", "training_fingerprint"]
 
 WEIGHTS, STYLES, CONFIG = "model.safetensors", "styles.safetensors", "config.json"
 
@@ -74,7 +75,7 @@ def load_model(folder: Path) -> TrainedModel:
         if not (folder / name).is_file():
             raise HflowError(f"{folder / name} is missing: {folder} is not a model; `hflow train` makes one")
     try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        config = _read_config(folder)
         network = HierarchyFlow(config["expansions"])
         network.load_state_dict(load_file(folder / WEIGHTS))
         with safe_open(folder / STYLES, "pt") as file:
@@ -87,3 +88,19 @@ def load_model(folder: Path) -> TrainedModel:
         raise HflowError(f"{folder / STYLES} has {len(styles.codes)} codes and {len(styles.keys)} keys")
     hashes = sha256_file(folder / WEIGHTS)[:32] + sha256_file(folder / STYLES)[:32]
     return TrainedModel(network.eval(), styles, config, hashes)
+
+
+def training_fingerprint(folder: Path) -> str:
+    """The fingerprint of the training that made a model folder.
+
+    Raises:
+        HflowError: config.json is missing, is damaged, or names none.
+    """
+    try:
+        return str(_read_config(folder)["fingerprint"])
+    except KeyError:
+        raise HflowError(f"{folder / CONFIG} names no fingerprint: {folder} was not made by `hflow train`") from None
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    return read_json(folder / CONFIG, made_by="run `hflow train`")

@@ -6,15 +6,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hflow.datasets.shards import read_table
-from hflow.foundation.errors import HflowError
+from hflow.datasets.manifest import MANIFEST, read_manifest
+from hflow.foundation.json_files import read_json
 from hflow.foundation.params import ReleaseParams
 from hflow.model.store import load_model
+from hflow.segmentation.scores import differing_settings, read_scores
 
-__all__ = ["Condition", "Figures", "comparable", "gather", "judge"]
-
-OWN = ("training_frames", "size")
-"""What a training set brings with it into the protocol; all else must be equal for scores to be compared."""
+__all__ = ["Condition", "Figures", "gather", "judge"]
 
 
 @dataclass(frozen=True)
@@ -60,24 +58,19 @@ def gather(*, prepared: Path, translated: Path, segmentation: Path, train_on: Se
     Raises:
         HflowError: something is missing, or the frames were translated by another model.
     """
-    rows = read_table(translated / "manifest.parquet", ["status", "ssim", "model_sha256"]).to_pylist()
-    frames = [row for row in rows if row["status"] == "translated"]
+    manifest = read_manifest(translated / MANIFEST, fill=True)
     sha256 = load_model(model).sha256
-    if not frames or {row["model_sha256"] for row in frames} != {sha256}:
-        raise HflowError(f"{translated} was not made by the model in {model}: run `hflow translate` again")
-    stats = _read(prepared / "stats.json")
-    miou, protocols = {}, {}
-    for name in train_on:
-        said = _read(segmentation / f"{name}.json")
-        miou[name] = said["mIoU"]
-        protocols[name] = {**said["protocol"], "seeds": [run["seed"] for run in said["seeds"]]}
+    manifest.check_made_by(sha256, model)
+    stats = read_json(prepared / "stats.json")
+    scores = {name: read_scores(segmentation / f"{name}.json") for name in train_on}
+    similarity = [row["ssim"] for row in manifest.translated]
     return Figures(
-        miou,
-        protocols,
-        ssim=sum(row["ssim"] for row in frames) / len(frames),
+        miou={name: score.miou for name, score in scores.items()},
+        protocols={name: {**score.protocol, "seeds": list(score.miou_by_seed)} for name, score in scores.items()},
+        ssim=sum(similarity) / len(similarity),
         given=sum(counts["given"] for name, counts in stats.items() if name.startswith("source/")),
-        translated=len(frames),
-        rejected=sum(row["status"] == "rejected" for row in rows),
+        translated=len(similarity),
+        rejected=len(manifest.rejected),
         model_sha256=sha256,
     )
 
@@ -100,17 +93,12 @@ def judge(
     ]
 
 
-def comparable(first: Mapping[str, Any], second: Mapping[str, Any]) -> list[str]:
-    """The parts of two protocols that differ though they should not; scores may be compared where there are none."""
-    return sorted(k for k in {*first, *second} - set(OWN) if first.get(k) != second.get(k))
-
-
 def _over_raw_frames(candidate: Figures, params: ReleaseParams) -> Condition:
     name = "raw frames"
     for needed in ("source", "translated"):
         if needed not in candidate.miou:
             return Condition(name, False, f"no segmenter was trained on {needed}: add it to segment.train_on")
-    differing = comparable(candidate.protocols["source"], candidate.protocols["translated"])
+    differing = differing_settings(candidate.protocols["source"], candidate.protocols["translated"])
     if differing:
         return Condition(name, False, f"source and translated were scored with different {', '.join(differing)}")
     least = candidate.miou["source"] + params.margin
@@ -122,7 +110,7 @@ def _over_champion(candidate: Figures, champion: Figures, params: ReleaseParams)
     name = "champion"
     if "translated" not in candidate.miou or "translated" not in champion.miou:
         return Condition(name, False, "one of the two has no score of a segmenter trained on translated")
-    differing = comparable(champion.protocols["translated"], candidate.protocols["translated"])
+    differing = differing_settings(champion.protocols["translated"], candidate.protocols["translated"])
     if differing:
         text = f"the champion was scored with different {', '.join(differing)}, so the scores can't be compared"
         return Condition(name, False, f"{text}; `hflow release --replace` leaves this condition out")
@@ -142,13 +130,3 @@ def _at_least(name: str, figure: str, value: float, least: float, what: str) -> 
     # A score that equals the bound but for the last bit of a sum passes.
     holds = value >= least - 1e-12
     return Condition(name, holds, text if holds else f"{text}: {least - value:.4f} short")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HflowError(f"{path} is missing: run the stage that writes it") from None
-    except ValueError as error:
-        raise HflowError(f"{path} is not JSON ({error}): run the stage that writes it again") from None
-    return value

@@ -16,9 +16,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from hflow.foundation.errors import HflowError
 from hflow.foundation.files import fingerprint, project_root, sha256_file
+from hflow.foundation.json_files import read_json
 from hflow.foundation.params import Params, TrackingParams
 from hflow.foundation.progress import say
+from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id
 from hflow.registry.outbox import Entry, Letter, left_letters
 
@@ -106,8 +109,8 @@ def log_scores(params: Params, model: Path, scores: Mapping[str, Path], figures:
             file, and where it has changed before MLflow could be told, the figures are another run's and left out.
     """
     hand_in(params.tracking)
-    made_as = json.loads((model / "config.json").read_text(encoding="utf-8"))["fingerprint"]
-    said = {name: json.loads(path.read_text(encoding="utf-8")) for name, path in scores.items()}
+    made_as = training_fingerprint(model)
+    said = {name: read_json(path) for name, path in scores.items()}
     letter = Letter(_outbox() / f"scores-{fingerprint([made_as, said])}.jsonl", _Teller(params.tracking))
     now = int(time.time() * 1000)
     letter.add({"what": "scores", "time": now, "model": made_as, "scores": said})
@@ -266,8 +269,8 @@ def _away(error: Exception) -> str:
 def _made_as(model: Path) -> str | None:
     """The fingerprint of the model that is in a folder now."""
     try:
-        return str(json.loads((model / "config.json").read_text(encoding="utf-8"))["fingerprint"])
-    except (OSError, ValueError, KeyError):
+        return training_fingerprint(model)
+    except HflowError:
         return None
 
 

@@ -1,7 +1,6 @@
 """The models registered with MLflow: versions, the aliases challenger and champion, and models by their URI."""
 
 import contextlib
-import json
 import os
 import re
 import socket
@@ -19,6 +18,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.files import publish
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.progress import say
+from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id, tracking_uri
 from hflow.registry.runs import run_that_made
 from hflow.registry.serving import model_folder, save_translator
@@ -98,7 +98,7 @@ class Registry:
         for found in self._client.search_model_versions(f"name='{self.name}'"):
             if found.tags.get(SAME) == same:
                 return Version(str(found.version), found.tags)
-        made_as = json.loads((model / "config.json").read_text(encoding="utf-8"))["fingerprint"]
+        made_as = training_fingerprint(model)
         run_id = run_that_made(self._client, experiment_id(self._client, self._params), made_as)
         place = f"translator-{same[:8]}"
         with tempfile.TemporaryDirectory() as folder:

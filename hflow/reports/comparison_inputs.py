@@ -7,6 +7,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.errors import HflowError
@@ -17,11 +18,6 @@ from hflow.translation.translator import Translator
 
 __all__ = ["DatasetFrames", "Frames", "Key", "ModelFrames", "kind_of"]
 
-MANIFEST = "manifest.parquet"
-COLUMNS = (
-    *("key", "split", "shard", "status", "source_path", "style"),
-    *("image_sha256", "label_sha256", "ssim", "model_sha256", "seed"),
-)
 
 Key = tuple[str, str]
 """Split and key of a frame; the split is empty for a folder of images."""
@@ -58,16 +54,14 @@ class DatasetFrames:
 
     def __init__(self, folder: Path):
         self.folder = folder
-        table = read_table(folder / MANIFEST)
-        names = [name for name in COLUMNS if name in table.column_names]
-        empty = dict.fromkeys(COLUMNS)
-        rows = [empty | row for row in table.select(names).to_pylist() if row["status"] == "translated"]
+        manifest = read_manifest(folder / MANIFEST, fill=True)
+        rows = manifest.translated
         self.rows: Mapping[Key, Mapping[str, Any]] = {(row["split"] or "", row["key"]): row for row in rows}
         self.facts: Mapping[str, str] = {
             "model": ", ".join(sorted({str(row["model_sha256"])[:12] for row in rows})),
             "seed": ", ".join(sorted({str(row["seed"]) for row in rows})),
             "style images": str(len({row["style"] for row in rows})),
-            "rejected": str(table.num_rows - len(rows)),
+            "rejected": str(len(manifest.rejected)),
         }
         self.name = folder.as_posix()
         self._numbers: dict[Path, dict[str, int]] = {}

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hflow.datasets.image_sets import Frame, ImageSet, fitted, match_keys, open_images
+from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
@@ -230,8 +230,5 @@ def _bytes(pixels: np.ndarray) -> Tensor:
 
 def _made_by(path: Path, model: TrainedModel) -> bool:
     """Whether the manifest in the folder names this model."""
-    manifest = path / "manifest.parquet"
-    if not manifest.is_file():
-        return False
-    names = set(pq.read_table(manifest, columns=["model_sha256"])["model_sha256"].to_pylist())
-    return names == {model.sha256}
+    manifest = path / MANIFEST
+    return manifest.is_file() and read_manifest(manifest, fill=True).made_by(model.sha256)

@@ -3,7 +3,6 @@
 import csv
 import heapq
 import itertools
-import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -12,24 +11,23 @@ from typing import Any
 import numpy as np
 
 from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.manifest import MANIFEST, Manifest, read_manifest
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import fingerprint, sha256_file
+from hflow.foundation.json_files import read_json
 from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
 from hflow.model.store import load_model
 from hflow.reports.evaluation_files import write_figures
-from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected, Score
+from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected
+from hflow.segmentation.scores import SegmenterScores, check_comparable, read_scores
 
 __all__ = ["evaluate", "example_frames"]
 
 SHOWN_WIDTH = 960
 EXTREMES = 3
 SETTINGS = ("seed", "precision", "backend")
-MANIFEST_COLUMNS = (
-    *("key", "split", "shard", "status", "reason", "source_path"),
-    *("style", "width", "height", "ssim", "consistency", "model_sha256", *SETTINGS),
-)
 
 
 def evaluate(
@@ -58,16 +56,13 @@ def evaluate(
     Raises:
         HflowError: something that another stage writes is missing, damaged, or does not belong to the rest.
     """
-    manifest = _manifest(translated / "manifest.parquet")
-    frames = _translated(manifest, translated)
+    manifest = read_manifest(translated / MANIFEST, fill=True)
+    frames = _translated(manifest)
     facts = _model_facts(model)
-    if {row["model_sha256"] for row in frames} != {facts.sha256}:
-        raise HflowError(f"{translated} was not made by the model in {model}: run `hflow translate` again")
-    rejections = [
-        Rejected(row["split"], row["source_path"], row["reason"]) for row in manifest if row["status"] == "rejected"
-    ]
-    scores = {name: _score(segmentation / f"{name}.json") for name in train_on}
-    _check_comparable(list(scores.values()))
+    manifest.check_made_by(facts.sha256, model)
+    rejections = [Rejected(row["split"], row["source_path"], row["reason"]) for row in manifest.rejected]
+    scores = {name: read_scores(segmentation / f"{name}.json") for name in train_on}
+    check_comparable(list(scores.values()))
     evenly = _evenly(frames, examples)
     judged = [row for row in frames if row["consistency"] is not None]
     galleries = {
@@ -79,16 +74,16 @@ def evaluate(
     shown = iter(_examples([row for rows in galleries.values() for row in rows], prepared, translated))
     by_area = sorted({(row["width"], row["height"]) for row in frames}, key=lambda size: (size[0] * size[1], size))
     evaluation = Evaluation(
-        given=len(manifest),
+        given=len(manifest.rows),
         translated=len(frames),
         rejected=len(rejections),
         rejections=rejections,
         sizes=(by_area[0], by_area[-1]),
-        stats=_read_json(prepared / "stats.json"),
+        stats=read_json(prepared / "stats.json"),
         versions={
             "source": _version(prepared / "source"),
             "target": _version(prepared / "target"),
-            "translated": sha256_file(translated / "manifest.parquet"),
+            "translated": sha256_file(manifest.path),
         },
         translated_with={name: _occurring(frames, name) for name in SETTINGS},
         similarity=_similarity(frames),
@@ -112,26 +107,19 @@ def example_frames(prepared: Path, translated: Path, count: int) -> list[Example
     Raises:
         HflowError: there are none, or a file is missing or damaged.
     """
-    frames = _translated(_manifest(translated / "manifest.parquet"), translated)
+    frames = _translated(read_manifest(translated / MANIFEST, fill=True))
     return _examples(_evenly(frames, count), prepared, translated)
 
 
-def _translated(manifest: Sequence[dict[str, Any]], folder: Path) -> list[dict[str, Any]]:
-    frames = [row for row in manifest if row["status"] == "translated"]
+def _translated(manifest: Manifest) -> list[dict[str, Any]]:
+    frames = manifest.translated
     if not frames:
-        raise HflowError(f"{folder} has no translated frame: run `hflow translate` first")
+        raise HflowError(f"{manifest.path.parent} has no translated frame: run `hflow translate` first")
     return frames
 
 
 def _evenly(frames: Sequence[dict[str, Any]], count: int) -> Sequence[dict[str, Any]]:
     return frames if count >= len(frames) else [frames[i * len(frames) // count] for i in range(count)]
-
-
-def _manifest(path: Path) -> list[dict[str, Any]]:
-    """The rows of a manifest; columns that it lacks are None."""
-    table = read_table(path)
-    empty = dict.fromkeys(MANIFEST_COLUMNS)
-    return [empty | row for row in table.select([c for c in MANIFEST_COLUMNS if c in table.column_names]).to_pylist()]
 
 
 def _drawn(
@@ -169,47 +157,14 @@ def _similarity(frames: Sequence[Mapping[str, Any]]) -> dict[str, Similarity]:
     return {split: summarise_similarity(values) for split, values in splits.items()}
 
 
-def _score(path: Path) -> Score:
-    said = _read_json(path)
-    try:
-        return Score(
-            said["train_on"],
-            said["mIoU"],
-            said["pxAcc"],
-            said["clsAcc"],
-            said["IoU"],
-            {run["seed"]: run["mIoU"] for run in said["seeds"]},
-            said["protocol"],
-        )
-    except (KeyError, TypeError) as error:
-        raise HflowError(f"{path} lacks {error}: run `hflow segment {path.stem}` again") from None
-
-
-def _check_comparable(scores: Sequence[Score]) -> None:
-    """Scores of other seeds, steps or validation frames can't stand in one table."""
-    # What a training set brings with it may differ; all else is chosen for all sets alike.
-    own = ("training_frames", "size")
-    for score in scores[1:]:
-        first = scores[0]
-        differing = {k for k in {*first.protocol, *score.protocol} if first.protocol.get(k) != score.protocol.get(k)}
-        differing -= set(own)
-        if first.miou_by_seed.keys() != score.miou_by_seed.keys():
-            differing.add("seeds")
-        if differing:
-            raise HflowError(
-                f"{first.train_on} and {score.train_on} were scored with different {', '.join(sorted(differing))}: "
-                f"run `hflow segment` again for both"
-            )
-
-
-def _gains(scores: Mapping[str, Score]) -> dict[str, Gain]:
+def _gains(scores: Mapping[str, SegmenterScores]) -> dict[str, Gain]:
     if "source" not in scores:
         return {}
     before = scores["source"].miou_by_seed
     return {name: paired_gain(before, score.miou_by_seed) for name, score in scores.items() if name != "source"}
 
 
-def _class_gain(scores: Mapping[str, Score]) -> dict[str, float]:
+def _class_gain(scores: Mapping[str, SegmenterScores]) -> dict[str, float]:
     if not {"source", "translated"} <= scores.keys():
         return {}
     before, after = scores["source"].iou, scores["translated"].iou
@@ -277,15 +232,3 @@ def _frame(path: Path, key: str, columns: Sequence[str]) -> dict[str, Any]:
         raise HflowError(f"{path} has no frame {key!r}, though the manifest names it: run `hflow translate` again")
     frame: dict[str, Any] = ShardSet([path], columns)[keys.index(key)]
     return frame
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise HflowError(f"{path} is missing: run the stage that writes it") from None
-    except ValueError as error:
-        raise HflowError(f"{path} is not JSON ({error}): run the stage that writes it again") from None
-    if not isinstance(value, dict):
-        raise HflowError(f"{path} holds no mapping: run the stage that writes it again")
-    return value

@@ -1,4 +1,4 @@
-"""What a run came to, as typed data: gathered by evaluation.py, written by figures.py and report.py."""
+"""What a run came to, as typed data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from hflow.metrics.summary import Gain, Similarity
+from hflow.segmentation.scores import SegmenterScores
 
-__all__ = ["Evaluation", "Example", "ModelFacts", "Rejected", "Score"]
+__all__ = ["Evaluation", "Example", "ModelFacts", "Rejected"]
 
 
 @dataclass(frozen=True)
@@ -32,26 +33,6 @@ class Example:
     label: np.ndarray | None
     style: np.ndarray | None
     consistency: float | None = None
-
-
-@dataclass(frozen=True)
-class Score:
-    """How well a segmenter that was trained on one set does on the target's validation set.
-
-    Attributes:
-        miou, pixel_accuracy, class_accuracy: fractions in [0, 1], means over the seeds.
-        iou: by class; None for a class that occurs neither in the truth nor in a prediction.
-        miou_by_seed: the mIoU of each seed.
-        protocol: how the segmenter was trained and scored.
-    """
-
-    train_on: str
-    miou: float
-    pixel_accuracy: float
-    class_accuracy: float
-    iou: Mapping[str, float | None]
-    miou_by_seed: Mapping[int, float]
-    protocol: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -116,7 +97,7 @@ class Evaluation:
     similarity: Mapping[str, Similarity]
     histogram: Sequence[int]
     consistency: Similarity | None
-    scores: Mapping[str, Score]
+    scores: Mapping[str, SegmenterScores]
     gains: Mapping[str, Gain]
     class_gain: Mapping[str, float]
     model: ModelFacts

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import publish, sha256_file
+from hflow.foundation.json_files import read_json
 from hflow.segmentation.networks import MEAN, NETWORKS, STD, segmentation_network
 
 __all__ = ["Judge", "load_judge", "save_judge"]
@@ -70,7 +71,7 @@ def load_judge(folder: Path, *, device: torch.device | str = "cpu") -> Judge:
         if not (folder / name).is_file():
             raise HflowError(f"{folder / name} is missing: {folder} is not a judge; `hflow judge` makes one")
     try:
-        said = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        said = read_json(folder / CONFIG, made_by="run `hflow judge`")
         name, classes = said["network"], tuple(str(c) for c in said["classes"])
         if name not in NETWORKS:
             raise HflowError(f"{folder / CONFIG} names the network {name!r}: it must be one of {', '.join(NETWORKS)}")

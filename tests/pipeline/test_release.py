@@ -8,8 +8,6 @@ from typing import Any
 
 import mlflow
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 import torch
 from mlflow import MlflowClient
@@ -17,6 +15,7 @@ from PIL import Image
 
 from hflow.commands.compare import compare
 from hflow.datasets.images import encode_png
+from hflow.datasets.manifest import manifest_bytes
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import project_root, write_json
@@ -63,10 +62,10 @@ def _ran(seed: int, translated: float, *, source: float = 0.3, lost: int = 0) ->
     model = load_model(write_model(stages.MODEL, seed))
     for name, score in (("source", source), ("translated", translated)):
         said = {"mIoU": score, "pxAcc": score, "clsAcc": score, "IoU": {}, "seeds": [{"seed": 0, "mIoU": score}]}
-        write_json(stages.SEGMENTATION / f"{name}.json", {**said, "protocol": PROTOCOL})
-    rows = [{"status": "translated", "ssim": 0.9, "model_sha256": model.sha256}] * 3
+        write_json(stages.SEGMENTATION / f"{name}.json", {"train_on": name, **said, "protocol": PROTOCOL})
+    rows = [{"key": str(i), "status": "translated", "ssim": 0.9, "model_sha256": model.sha256} for i in range(3)]
     stages.TRANSLATED.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(rows), stages.TRANSLATED / "manifest.parquet")
+    (stages.TRANSLATED / "manifest.parquet").write_bytes(manifest_bytes(rows, ["road"]))
     write_json(stages.PREPARED / "stats.json", {"source/train": {"given": 3 + lost}})
     stages.EVALUATE_PLOTS.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(stages.EVALUATE_PLOTS / "before-after.png")
