@@ -6,10 +6,10 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-__all__ = ["end_with_worker", "run_command"]
+__all__ = ["end_with_worker", "run_command", "started"]
 
 # Leads a process group of its own. Its input ends with the process that started it, however that ends: then it ends
 # the whole group.
@@ -30,14 +30,31 @@ def run_command(command: Sequence[str], environment: Mapping[str, str] | None = 
     An exception here, as a cancelled run or a timeout raises it, ends the command and all that it has started before it
     goes on.
     """
+    with started(command, {**os.environ, **(environment or {})}) as process:
+        return process.wait()
+
+
+@contextlib.contextmanager
+def started(
+    command: Sequence[str], environment: Mapping[str, str], output: int | None = None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A command that runs while the context lasts, out of the terminal's reach; it ends with this process too.
+
+    Args:
+        command: the program and its arguments.
+        environment: all of its variables.
+        output: where its output and its errors go, as of `subprocess`; None leaves them where this process's go.
+    """
     process = subprocess.Popen(
         ["sh", "-c", f"exec 3<&0; {GUARD.replace('cat >', 'cat <&3 >')}", "sh", *command],
         stdin=subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
+        stdout=output,
+        stderr=output,
+        env=dict(environment),
         start_new_session=True,
     )
     try:
-        return process.wait()
+        yield process
     finally:
         if process.poll() is None:
             _end_group(process)

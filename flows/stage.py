@@ -1,25 +1,32 @@
 """What the flows share: a fault that the user can mend fails the run in one line; a GPU serves one run at a time."""
 
+import atexit
 import contextlib
 import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, ParamSpec, cast
+from typing import Any, NoReturn, ParamSpec, cast
 
+from httpx import HTTPError
 from prefect import Flow, flow
 from prefect.artifacts import create_table_artifact
 from prefect.concurrency.sync import concurrency
-from prefect.runtime import flow_run
-from prefect.states import Failed, State
+from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
+from prefect.runtime import deployment, flow_run
+from prefect.states import Cancelled, Failed, State
 
 from flows.processes import end_with_worker
+from flows.server import prefect_server
 from hflow.foundation.errors import HflowError
 
 __all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
 
 Parameters = ParamSpec("Parameters")
+
+STOPPED = "stopped; what is finished is kept, and the same command goes on from there"
 
 GPU = "HFLOW_GPU"
 """The variable that names the concurrency limit of a deployment's GPU. Stages that a run starts don't see it."""
@@ -37,6 +44,12 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
             return function(*args, **kwargs)
         except HflowError as error:
             return Failed(message=str(error))
+        except KeyboardInterrupt:
+            return Cancelled(message=STOPPED)
+        except TerminationSignal:
+            if deployment.id:  # Prefect's runner sent it, and says itself what became of the run
+                raise
+            return Cancelled(message=STOPPED)
 
     name = function.__name__.replace("_", "-")
 
@@ -66,15 +79,47 @@ def alone_on_gpu() -> Iterator[None]:
 
 
 def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
-    """Run the flow; exit with status 1, the reason as the last line, where it does not complete."""
-    state = cast("State[Any]", stage(**parameters, return_state=True))
+    """Run the flow; exit with status 1, the reason as the last line, where it does not complete, 130 where stopped."""
+    # Until this process ends, not until the flow does: Prefect hands on the last log lines at the very end.
+    server = contextlib.ExitStack()
+    atexit.register(server.close)
+    try:
+        server.enter_context(prefect_server())
+        state = cast("State[Any]", stage(**parameters, return_state=True))
+    except HTTPError as error:
+        _finish_without_server(stage, parameters, error)
+        return
+    except HflowError as error:
+        _leave(str(error), 1)
+    except (KeyboardInterrupt, TerminationSignal):
+        _leave(STOPPED, 130)
+    if state.is_cancelled():
+        _leave(STOPPED, 130)
     if not state.is_completed():
-        print(f"hflow: {state.message}", file=sys.stderr)
-        sys.exit(1)
+        _leave(str(state.message), 1)
+
+
+def _finish_without_server(stage: Flow[..., Any], parameters: dict[str, Any], error: HTTPError) -> None:
+    """The stage by itself, which takes up what the run has finished: its work must not fail for who watches it."""
+    print(f"hflow: the Prefect server was lost ({error}): going on without it", file=sys.stderr, flush=True)
+    state = stage.fn(**parameters)
+    if isinstance(state, State):
+        _leave(str(state.message), 130 if state.is_cancelled() else 1)
+    os._exit(0)
+
+
+def _leave(reason: str, status: int) -> NoReturn:
+    print(f"hflow: {reason}", file=sys.stderr, flush=True)
+    if status == 1:
+        sys.exit(status)
+    # Python would wait for threads that are still at work on what is not wanted any more.
+    os._exit(status)
 
 
 def publish_table(key: str, values: dict[str, Any], description: str) -> None:
-    """A table artifact of names and values."""
+    """A table artifact of names and values, of the flow run this is called in; without one it is left out."""
+    if FlowRunContext.get() is None:
+        return
     rows = [{"name": name, "value": _shown(value)} for name, value in values.items()]
     create_table_artifact(rows, key=key, description=description)
 

@@ -19,7 +19,7 @@ Advance = Callable[..., None]
 
 @contextlib.contextmanager
 def progress(description: str, total: int, *, done: int = 0, unit: str = "it") -> Iterator[Advance]:
-    """Show how far work on `total` items is, at which rate, and how long it still takes.
+    """Show how far work on `total` items is, at which rate, and how long it still takes; nothing where there is none.
 
     Args:
         description: what is being done, a word or two.
@@ -27,6 +27,9 @@ def progress(description: str, total: int, *, done: int = 0, unit: str = "it") -
         done: the number that was done before this run.
         unit: the name of an item, for the rate: "frames", "steps".
     """
+    if total == 0:
+        yield lambda count=1, note=None: None
+        return
     if sys.stderr.isatty():
         with _bar(unit) as bar:
             task = bar.add_task(description, total=total, completed=done, note="")

@@ -36,6 +36,12 @@ def test_a_log_gets_plain_lines_with_rate_time_left_and_note(
     assert "left" not in last
 
 
+def test_no_work_leaves_no_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress("train", 0):
+        pass
+    assert capsys.readouterr().err == ""
+
+
 def test_work_faster_than_the_lines_leaves_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with progress("prepare", 100) as advance:
         for _ in range(100):

@@ -1,0 +1,71 @@
+"""The Prefect server of a run: the one that PREFECT_API_URL names, or one for the run's own time."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import httpx
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from flows.processes import started
+from hflow.foundation.errors import HflowError
+
+__all__ = ["prefect_server"]
+
+SECONDS_TO_START = 180.0
+# In a session of its own, so that Ctrl-C in a terminal reaches the run and not its server: what became of the run must
+# still be said to it. Prefect's own temporary server is in the terminal's process group.
+COMMAND = ("-m", "prefect", "server", "start", "--no-ui", "--no-services", "--host", "127.0.0.1", "--port")
+
+
+@contextlib.contextmanager
+def prefect_server() -> Iterator[None]:
+    """Have a Prefect server while the context lasts; one that is started here ends with it.
+
+    Raises:
+        HflowError: the server that is named is away, or none can be started.
+    """
+    named = PREFECT_API_URL.value()
+    if named:
+        if not _answers(named):
+            raise HflowError(f"no Prefect server answers at {named}: start it, or unset PREFECT_API_URL")
+        yield
+        return
+    port = _free_port()
+    url = f"http://127.0.0.1:{port}/api"
+    # The server itself must not take itself for a client of another one.
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    with started([sys.executable, *COMMAND, str(port)], environment, subprocess.DEVNULL) as process:
+        end = time.monotonic() + SECONDS_TO_START
+        while not _answers(url):
+            if process.poll() is not None or time.monotonic() > end:
+                raise HflowError(
+                    "a temporary Prefect server did not start: see what `prefect server start` says, or name a "
+                    "server in PREFECT_API_URL"
+                )
+            time.sleep(0.1)
+        with temporary_settings({PREFECT_API_URL: url}):
+            yield
+
+
+def _answers(url: str) -> bool:
+    """Whether a server is at this address. Loopback is asked without a proxy, whatever the environment names."""
+    try:
+        with httpx.Client(trust_env=not _is_loopback(url), timeout=10) as client:
+            return client.get(f"{url}/health").status_code == httpx.codes.OK
+    except (httpx.HTTPError, httpx.InvalidURL):
+        return False
+
+
+def _is_loopback(url: str) -> bool:
+    return httpx.URL(url).host in ("localhost", "127.0.0.1", "::1")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,97 @@
+"""A run that is stopped, or whose server is lost, ends in seconds and says what became of it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers import free_port, served
+
+FLOW = """
+import sys, time
+from pathlib import Path
+from flows.stage import publish_table, run_as_command, stage_flow
+
+@stage_flow
+def wait(place: Path):
+    Path(place, "begun").touch()
+    while not Path(place, "go").exists():
+        time.sleep(0.1)
+    Path(place, "done").touch()
+    publish_table("wait", {"done": 1}, "a table")
+    return {"done": 1}
+
+run_as_command(wait, place=sys.argv[1])
+"""
+
+
+def _start(place: Path, **settings: str) -> "subprocess.Popen[str]":
+    """The flow in a process group of its own, as a terminal starts it."""
+    environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    environment |= {"PREFECT_HOME": str(place / "prefect"), "PREFECT_CLIENT_MAX_RETRIES": "0", **settings}
+    process = subprocess.Popen(
+        [sys.executable, "-c", FLOW, str(place)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # What a shell starts in the background ignores Ctrl-C, and so would all below it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    end = time.monotonic() + 240
+    while not (place / "begun").exists():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.1)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_run_ends_in_one_line_and_is_cancelled(number: signal.Signals, tmp_path: Path) -> None:
+    process = _start(tmp_path)
+    stopped = time.monotonic()
+    if number == signal.SIGINT:
+        os.killpg(process.pid, number)
+    else:
+        process.send_signal(number)
+    out, err = process.communicate(timeout=120)
+    assert time.monotonic() - stopped < 30
+    assert process.returncode == 130
+    assert "Traceback" not in out + err
+    assert "Finished in state Cancelled" in out + err
+    assert err.splitlines()[-1] == "hflow: stopped; what is finished is kept, and the same command goes on from there"
+    assert not (tmp_path / "done").exists()
+
+
+def test_a_stage_finishes_without_the_server_that_it_began_with(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}/api"
+    command = ("prefect", "server", "start", "--no-ui", "--port", url.removesuffix("/api").rpartition(":")[2])
+    settings = {"PREFECT_HOME": str(tmp_path / "server")}
+    with served(*command, url=f"{url}/health", log=tmp_path / "log", environment=settings, seconds=240):
+        process = _start(tmp_path, PREFECT_API_URL=url)
+    with pytest.raises(httpx.HTTPError):
+        httpx.get(f"{url}/health")
+    (tmp_path / "go").touch()
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 0, err
+    assert "hflow: the Prefect server was lost" in err
+    assert (tmp_path / "done").exists()
+
+
+def test_a_server_that_is_named_and_away_is_one_line(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}/api"
+    environment = {**os.environ, "PREFECT_API_URL": url, "PREFECT_HOME": str(tmp_path)}
+    environment |= {"HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        [sys.executable, "-c", FLOW, str(tmp_path)], env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        f"hflow: no Prefect server answers at {url}: start it, or unset PREFECT_API_URL"
+    ]
