@@ -28,7 +28,7 @@ def progress(description: str, total: int, *, done: int = 0, unit: str = "it") -
         unit: the name of an item, for the rate: "frames", "steps".
     """
     if total == 0:
-        yield lambda count=1, note=None: None
+        yield _nothing
         return
     if sys.stderr.isatty():
         with _bar(unit) as bar:
@@ -61,6 +61,10 @@ def progress(description: str, total: int, *, done: int = 0, unit: str = "it") -
 def say(message: str) -> None:
     """Print one line to standard error, above a progress bar if there is one."""
     print(message, file=sys.stderr, flush=True)
+
+
+def _nothing(*_: object, **__: object) -> None:
+    """An `Advance` for no work."""
 
 
 def _bar(unit: str) -> Progress:
