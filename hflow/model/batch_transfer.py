@@ -1,6 +1,6 @@
 """The network on whole batches with its sums folded, for GPUs: `torch.compile` fuses what lies between convolutions.
 
-The equations are those of `hflow/model/folded.py`; here nothing is cut and nothing is kept between calls.
+The equations are those of `strip_transfer.py`; here nothing is cut and nothing is kept between calls.
 """
 
 import torch
@@ -11,10 +11,10 @@ from hflow.model.coupling import Coupling
 from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
 from hflow.model.strip_transfer import fusion_weights
 
-__all__ = ["WholeTransfer"]
+__all__ = ["BatchTransfer"]
 
 
-class WholeTransfer(nn.Module):
+class BatchTransfer(nn.Module):
     """Translates as `network.transfer` does, but for rounding.
 
     Args:

@@ -17,7 +17,7 @@ from hflow.model.coupling import Coupling
 from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
 from hflow.model.winograd import STEP, transform_weight, winograd_convolve
 
-__all__ = ["FoldedTransfer", "fusion_weights"]
+__all__ = ["StripTransfer", "fusion_weights"]
 
 PIXELS = 1 << 14
 """Of a strip: enough work for a convolution, few enough that what lies between convolutions stays in the cache."""
@@ -26,7 +26,7 @@ WIDE = 24
 """Input channels from which Winograd's products save more than its transforms cost, in float32."""
 
 
-class FoldedTransfer:
+class StripTransfer:
     """Translates as `network.transfer` does, but for rounding; for CPUs.
 
     Its buffers stay between frames, since memory fresh from the system is slow to touch for the first time. So one

@@ -9,9 +9,9 @@ from torch import Tensor
 from hflow.foundation.devices import fast_bfloat16, machine_marks
 from hflow.foundation.progress import say
 from hflow.model import HierarchyFlow
-from hflow.model.batch_transfer import WholeTransfer
+from hflow.model.batch_transfer import BatchTransfer
 from hflow.model.store import StyleBank, TrainedModel
-from hflow.model.strip_transfer import FoldedTransfer
+from hflow.model.strip_transfer import StripTransfer
 
 __all__ = ["Backend", "Precision", "Translator", "choose_backend"]
 
@@ -86,8 +86,8 @@ class Translator:
         if self.backend == "plain":
             return self.network.transfer
         if self.backend == "strips":
-            return FoldedTransfer(self.network, dtype=dtype)
-        whole = WholeTransfer(self.network, dtype)
+            return StripTransfer(self.network, dtype=dtype)
+        whole = BatchTransfer(self.network, dtype)
         return torch.compile(whole) if self.backend == "compiled" else whole
 
 

@@ -5,7 +5,7 @@ import torch
 
 from hflow.foundation.params import VARIANTS
 from hflow.model import HierarchyFlow
-from hflow.model.strip_transfer import FoldedTransfer
+from hflow.model.strip_transfer import StripTransfer
 
 
 def network(expansions: tuple[int, ...]) -> HierarchyFlow:
@@ -26,18 +26,18 @@ def test_folding_changes_no_pixel_by_a_hundredth_of_a_grey_level(expansions, siz
     with torch.inference_mode():
         wanted = plain.transfer(content, code)
     assert wanted.std() > 0.05
-    assert (FoldedTransfer(plain)(content, code) - wanted).abs().max() < 0.01 / 255
+    assert (StripTransfer(plain)(content, code) - wanted).abs().max() < 0.01 / 255
 
 
 @pytest.mark.parametrize("rows", [1, 7, 1000])
 def test_the_height_of_a_strip_changes_rounding_alone(rows):
     plain = network((10, 4))
     content, code = torch.rand(1, 3, 30, 41), torch.randn(1, 8)
-    assert torch.allclose(FoldedTransfer(plain, rows)(content, code), FoldedTransfer(plain)(content, code), atol=1e-5)
+    assert torch.allclose(StripTransfer(plain, rows)(content, code), StripTransfer(plain)(content, code), atol=1e-5)
 
 
 def test_a_frame_depends_neither_on_its_batch_nor_on_the_frames_before():
-    fold = FoldedTransfer(network((10, 4)))
+    fold = StripTransfer(network((10, 4)))
     frames, codes = torch.rand(3, 3, 40, 56), torch.randn(3, 8)
     together = fold(frames, codes)
     fold(torch.rand(1, 3, 90, 70), codes[:1])
@@ -47,4 +47,4 @@ def test_a_frame_depends_neither_on_its_batch_nor_on_the_frames_before():
 
 def test_content_of_another_shape_is_refused():
     with pytest.raises(ValueError, match=r"\(B, 3, H, W\)"):
-        FoldedTransfer(network((4,)))(torch.rand(1, 3, 10, 40), torch.randn(1, 8))
+        StripTransfer(network((4,)))(torch.rand(1, 3, 10, 40), torch.randn(1, 8))
