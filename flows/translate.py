@@ -21,9 +21,10 @@ from hflow.foundation.errors import HflowError, LostWorkerError
 from hflow.foundation.files import Finished
 from hflow.foundation.params import load_params
 from hflow.pipeline import stages
-from hflow.translation.dask_engine import DaskCluster, losses_named, translate_on_worker
-from hflow.translation.engines import Engine, gather_shards, is_transient, tried_again
-from hflow.translation.shard import Advance, Recipe, ShardTask
+from hflow.translation.engines.base import Advance, Engine
+from hflow.translation.engines.dask import DaskCluster, losses_named, translate_on_worker
+from hflow.translation.engines.running import gather_shards, is_transient, tried_again
+from hflow.translation.shard_task import ShardTask
 
 __all__ = ["run_as_tasks", "translate"]
 
@@ -39,7 +40,7 @@ def translate(params: Path = Path("params.yaml")) -> dict[str, Any]:
     return result
 
 
-def run_as_tasks(engine: Engine, recipe: Recipe, shards: Sequence[ShardTask], advance: Advance) -> dict[str, Finished]:
+def run_as_tasks(engine: Engine, shards: Sequence[ShardTask], advance: Advance) -> dict[str, Finished]:
     """Have an engine translate shards, each as a task; how far it is shows as an artifact too."""
     made = create_progress_artifact(progress=0.0, key="translate-progress", description="Shards translated")
     artifact = cast("UUID", made)  # Prefect's type allows for a caller that is asynchronous.
@@ -56,7 +57,7 @@ def run_as_tasks(engine: Engine, recipe: Recipe, shards: Sequence[ShardTask], ad
             if shard is not None:
                 waiting.append((shard, submit(shard)))
 
-    tasks = _on_workers(engine, recipe, advance) if isinstance(engine, DaskCluster) else _here(engine, recipe, advance)
+    tasks = _on_workers(engine, advance) if isinstance(engine, DaskCluster) else _here(engine, advance)
     with tasks as submit:
         return gather_shards(results(submit), len(shards))
 
@@ -77,24 +78,24 @@ shard_task = task(
 
 
 @contextlib.contextmanager
-def _here(engine: Engine, recipe: Recipe, advance: Advance) -> Iterator[Submit]:
+def _here(engine: Engine, advance: Advance) -> Iterator[Submit]:
     """Tasks in threads of this process, which wait for the engine."""
 
     @shard_task
     def translate_shard(shard: ShardTask) -> Finished:
-        return engine.translate(recipe, shard, advance)
+        return engine.translate(shard, advance)
 
     yield lambda shard: translate_shard.submit(shard).result
 
 
 @shard_task
-def translate_shard_there(shard: ShardTask, recipe: Recipe, device: str) -> Finished:
+def translate_shard_there(shard: ShardTask, device: str) -> Finished:
     """A task in a worker of a cluster."""
-    return translate_on_worker(recipe, shard, device)
+    return translate_on_worker(shard, device)
 
 
 @contextlib.contextmanager
-def _on_workers(cluster: DaskCluster, recipe: Recipe, advance: Advance) -> Iterator[Submit]:
+def _on_workers(cluster: DaskCluster, advance: Advance) -> Iterator[Submit]:
     """Tasks in the workers of a Dask cluster, by prefect-dask."""
     try:
         from prefect_dask import DaskTaskRunner
@@ -102,7 +103,7 @@ def _on_workers(cluster: DaskCluster, recipe: Recipe, advance: Advance) -> Itera
         raise HflowError('a flow on Dask needs prefect-dask: `uv pip install "hflow[dask]"`') from None
 
     def submit(shard: ShardTask) -> Callable[[], Finished]:
-        given = {"shard": shard, "recipe": recipe, "device": cluster.device}
+        given = {"shard": shard, "device": cluster.device}
         started = [runner.submit(translate_shard_there, given)]
 
         def result() -> Finished:

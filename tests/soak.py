@@ -23,7 +23,7 @@ from hflow.datasets.verification import verify
 from hflow.foundation.params import DataParams, PrepareParams, TranslateParams
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
-from hflow.translation.plan import translate_dataset
+from hflow.translation.dataset import translate_dataset
 from tests.pictures import write_cityscapes, write_gta
 
 SIZE = (32, 24)

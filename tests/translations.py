@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from hflow.datasets.shards import PREPARED_SCHEMA, read_rows, write_shard
 from hflow.foundation.params import TranslateParams
 from hflow.model.store import TrainedModel
-from hflow.translation.plan import translate_dataset
+from hflow.translation.dataset import translate_dataset
 
 if TYPE_CHECKING:
     from tests.conftest import Project

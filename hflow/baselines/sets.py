@@ -15,7 +15,15 @@ import torch
 
 from hflow.baselines.recolouring import fda, histogram, reinhard
 from hflow.datasets.images import decode_rgb, encode_png
-from hflow.datasets.shards import ShardSet, image_value, read_rows, read_table, shard_files, write_shard
+from hflow.datasets.shards import (
+    TRANSLATED_SCHEMA,
+    ShardSet,
+    image_value,
+    read_rows,
+    read_table,
+    shard_files,
+    write_shard,
+)
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet, write_training_set
 from hflow.foundation.devices import machine_marks
@@ -24,7 +32,6 @@ from hflow.foundation.files import Finished, WorkFolder, code_fingerprint, finge
 from hflow.foundation.params import BASELINES, BaselinesParams
 from hflow.foundation.progress import progress
 from hflow.metrics.fidelity import ssim
-from hflow.translation.plan import TRANSLATED_SCHEMA
 from hflow.translation.style_choice import StyleChoice, layout
 
 __all__ = ["make_baselines"]
@@ -32,7 +39,6 @@ __all__ = ["make_baselines"]
 CODE = (
     "baselines/recolouring.py",
     "baselines/sets.py",
-    "translation/shard.py",
     "translation/style_choice.py",
     "metrics/fidelity.py",
     "datasets/images.py",

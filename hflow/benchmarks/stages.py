@@ -15,14 +15,14 @@ import torch
 from hflow.benchmarks.drawn_frames import drawn_frame
 from hflow.datasets.images import encode_png
 from hflow.datasets.preparation import prepare
-from hflow.datasets.shards import read_rows, shard_files, write_shard
+from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files, write_shard
 from hflow.foundation.params import DataParams, PrepareParams, TranslateParams
 from hflow.foundation.progress import say
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, TrainedModel
+from hflow.translation.dataset import translate_dataset
 from hflow.translation.frame_pipeline import FramePipeline
-from hflow.translation.plan import translate_dataset
-from hflow.translation.shard import TRANSLATED_SCHEMA, decode_row, encode_row
+from hflow.translation.shard import decode_row, encode_row
 from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Precision, Translator
 

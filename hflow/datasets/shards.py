@@ -20,6 +20,7 @@ from hflow.foundation.errors import HflowError
 
 __all__ = [
     "PREPARED_SCHEMA",
+    "TRANSLATED_SCHEMA",
     "ShardSet",
     "check_key",
     "count_rows",
@@ -48,19 +49,34 @@ def shard_schema(columns: Mapping[str, pa.DataType | str]) -> pa.Schema:
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
 
 
-PREPARED_SCHEMA = shard_schema(
+_PREPARED: Mapping[str, pa.DataType | str] = {
+    "key": pa.string(),
+    "image": "image",
+    "label": "image",
+    "label_train_ids": "image",
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "source_path": pa.string(),
+    "source_sha256": pa.string(),
+}
+
+PREPARED_SCHEMA = shard_schema(_PREPARED)
+"""Columns of a prepared shard. `label` holds raw ids, `source_path` is relative to the raw dataset's root."""
+
+TRANSLATED_SCHEMA = shard_schema(
     {
-        "key": pa.string(),
-        "image": "image",
-        "label": "image",
-        "label_train_ids": "image",
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "source_path": pa.string(),
-        "source_sha256": pa.string(),
+        **_PREPARED,
+        "style": pa.string(),
+        "image_sha256": pa.string(),
+        "label_sha256": pa.string(),
+        "label_train_ids_sha256": pa.string(),
+        "ssim": pa.float32(),
+        "consistency": pa.float32(),
+        "batch": pa.int32(),
     }
 )
-"""Columns of a prepared shard. `label` holds raw ids, `source_path` is relative to the raw dataset's root."""
+"""A prepared shard's columns, the style's key, hashes of the encoded image and labels, the SSIM to the source, the
+judge's consistency (null without a judge), and the batch the frame was in if it had to be halved (else null)."""
 
 
 def image_value(content: bytes | None, name: str) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from hflow.foundation.timings import Timing, Watch, read_timing, write_timing
 
 if TYPE_CHECKING:
     from hflow.registry.runs import TrainingRun
-    from hflow.translation.engines import ShardRunner
+    from hflow.translation.engines.running import ShardRunner
 
 __all__ = [
     "EVALUATE_PLOTS",
@@ -223,8 +223,8 @@ def _pipeline_model(params: Params) -> Path:
 def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any]:
     """Translate the prepared frames, shards by `run` where it is given; gives the counts and the mean SSIM."""
     from hflow.model.store import load_model
-    from hflow.translation.engines import translate_shards
-    from hflow.translation.plan import translate_dataset
+    from hflow.translation.dataset import translate_dataset
+    from hflow.translation.engines.running import translate_shards
 
     watch = Watch(work_folder("translate"))
     counts = translate_dataset(

@@ -20,7 +20,8 @@ from hflow.foundation.files import atomic_path, code_fingerprint, exclusive, fin
 from hflow.foundation.progress import progress, say
 from hflow.model.store import TrainedModel
 from hflow.translation.frame_pipeline import FramePipeline
-from hflow.translation.shard import CODE, worker_marks
+from hflow.translation.shard import CODE
+from hflow.translation.shard_task import worker_marks
 from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Translator
 

@@ -1,39 +1,33 @@
-"""One shard, translated: what it is translated with, and the worker that does it."""
+"""One shard, translated: the worker that does it, and what it makes of a row."""
 
 import functools
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import torch
 
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png
-from hflow.datasets.shards import PREPARED_SCHEMA, check_key, image_value, read_rows, shard_schema, write_shard
-from hflow.foundation.devices import machine_marks, torch_threads
+from hflow.datasets.shards import TRANSLATED_SCHEMA, check_key, image_value, read_rows, write_shard
+from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import Finished, WorkFolder, code_fingerprint, sha256_file
-from hflow.foundation.params import TranslateParams
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge
 from hflow.translation.frame_pipeline import FramePipeline
+from hflow.translation.shard_task import Recipe, ShardTask, worker_marks
 from hflow.translation.style_choice import StyleChoice
-from hflow.translation.translator import Backend, Precision, Translator, choose_backend
+from hflow.translation.translator import Translator
 
 __all__ = [
     "CODE",
-    "TRANSLATED_SCHEMA",
-    "Recipe",
-    "ShardTask",
     "ShardWorker",
-    "WorkerMarks",
+    "code_marks",
     "decode_row",
     "encode_row",
     "translate_here",
-    "worker_marks",
 ]
 
 CODE = (
@@ -42,6 +36,7 @@ CODE = (
     "foundation/devices.py",
     "translation/frame_pipeline.py",
     "translation/shard.py",
+    "translation/shard_task.py",
     "translation/style_choice.py",
     "segmentation/judge.py",
     "segmentation/networks.py",
@@ -51,83 +46,20 @@ CODE = (
     "metrics/segments.py",
 )
 
-TRANSLATED_SCHEMA = shard_schema(
-    {
-        **{f.name: "image" if pa.types.is_struct(f.type) else f.type for f in PREPARED_SCHEMA},
-        "style": pa.string(),
-        "image_sha256": pa.string(),
-        "label_sha256": pa.string(),
-        "label_train_ids_sha256": pa.string(),
-        "ssim": pa.float32(),
-        "consistency": pa.float32(),
-        "batch": pa.int32(),
-    }
-)
-"""A prepared shard's columns, the style's key, hashes of the encoded image and labels, the SSIM to the source, the
-judge's consistency (null without a judge), and the batch the frame was in if it had to be halved (else null)."""
-
-Advance = Callable[[int], None]
-
-
-@dataclass(frozen=True)
-class ShardTask:
-    """A shard to translate: its split, its file with hash and number of rows, and the fingerprint of the result."""
-
-    split: str
-    path: Path
-    sha256: str
-    rows: int
-    fingerprint: str
-
-
-class WorkerMarks(NamedTuple):
-    """What of a worker can change a float: library, device and threads, and what a Translator there takes."""
-
-    machine: tuple[Any, ...]
-    precision: Precision
-    backend: Backend
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What every shard of a run is translated with; small, so that it can go to another machine.
-
-    Attributes:
-        model: a model's folder, which every worker can read.
-        model_sha256: of its weights and styles.
-        params: the section of params.yaml.
-        marks: what `worker_marks` says of the worker the run was planned for; all must say the same.
-        threads: of torch in each worker.
-        work: the folder for finished shards, which every worker can write.
-    """
-
-    model: Path
-    model_sha256: str
-    params: TranslateParams
-    marks: WorkerMarks
-    threads: int
-    work: Path
-
-
-def worker_marks(device: torch.device, threads: int | None, precision: Precision) -> WorkerMarks:
-    """The marks of a worker on a device: the one place where fingerprints get them from."""
-    with torch_threads(threads):
-        return WorkerMarks(tuple(machine_marks(device)), *choose_backend(device, precision))
-
 
 class ShardWorker:
     """Translates one shard after the other on one device."""
 
     def __init__(self, recipe: Recipe, device: torch.device):
         self.recipe, self.device = recipe, device
-        marks = worker_marks(device, recipe.threads, recipe.params.precision)
+        marks = worker_marks(device, recipe.marks.threads, recipe.params.precision)
         if marks != recipe.marks:
             raise HflowError(
                 f"this worker would give other bytes than the run was planned for: it has {list(marks)}, the plan "
                 f"{list(recipe.marks)} (library, device, threads; precision; backend): give all workers the same"
             )
 
-    def translate(self, task: ShardTask, advance: Advance) -> Finished:
+    def translate(self, task: ShardTask, advance: Callable[[int], None]) -> Finished:
         """The translated shard: the one that is finished already, or a new one.
 
         The note of what is given back holds `rows`, and as `rejected` a mapping of manifest columns a rejected frame.
@@ -141,10 +73,10 @@ class ShardWorker:
         if found:
             advance(task.rows)
             return found
-        with torch_threads(self.recipe.threads):
+        with torch_threads(self.recipe.marks.threads):
             return work.obtain(task.fingerprint, lambda place: self._write(task, place, advance))
 
-    def _write(self, task: ShardTask, place: Path, advance: Advance) -> Mapping[str, Any]:
+    def _write(self, task: ShardTask, place: Path, advance: Callable[[int], None]) -> Mapping[str, Any]:
         rejected: list[dict[str, Any]] = []
 
         def passed() -> Iterator[dict[str, Any]]:
@@ -178,9 +110,9 @@ class ShardWorker:
         )
 
 
-def translate_here(recipe: Recipe, task: ShardTask, device: str) -> Finished:
+def translate_here(task: ShardTask, device: str) -> Finished:
     """Translate a shard in the process this is called in, which keeps the loaded model for the next."""
-    return _worker(recipe, device).translate(task, lambda _: None)
+    return _worker(task.recipe, device).translate(task, lambda _: None)
 
 
 def code_marks() -> str:

@@ -11,12 +11,12 @@ import pytest
 from hflow.baselines.recolouring import reinhard
 from hflow.baselines.sets import make_baselines
 from hflow.datasets.images import decode_rgb
-from hflow.datasets.shards import read_rows, shard_files
+from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files
 from hflow.datasets.training_sets import read_training_set
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import BASELINES, BaselinesParams, TranslateParams
 from hflow.model.store import load_model
-from hflow.translation.plan import TRANSLATED_SCHEMA, translate_dataset
+from hflow.translation.dataset import translate_dataset
 from tests.conftest import Project
 
 

@@ -20,15 +20,14 @@ from PIL import Image
 
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.layouts.opening import open_raw
-from hflow.datasets.shards import read_rows, shard_files, write_shard
+from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files, write_shard
 from hflow.datasets.verification import verify
 from hflow.export.layouts import LAYOUTS
 from hflow.export.writing import FORMATS, export
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TranslateParams
 from hflow.model.store import load_model
-from hflow.translation.plan import translate_dataset
-from hflow.translation.shard import TRANSLATED_SCHEMA
+from hflow.translation.dataset import translate_dataset
 from tests.conftest import Project
 
 

@@ -22,9 +22,9 @@ from hflow.foundation.errors import HflowError, LostWorkerError
 from hflow.foundation.files import Finished
 from hflow.foundation.params import TranslateParams
 from hflow.model.store import load_model
-from hflow.translation.engines import InProcess
+from hflow.translation.engines.in_process import InProcess
 from hflow.translation.plan import plan_translation
-from hflow.translation.shard import Recipe, ShardTask
+from hflow.translation.shard_task import ShardTask, worker_marks
 from tests.clusters import cluster_of_commands, cluster_that_gives_up
 from tests.conftest import Project
 from tests.servers import free_port, served
@@ -61,27 +61,28 @@ class _Engine(InProcess):
     """Raises these errors for the first shard before it translates; notes how far the artifact says it is."""
 
     def __init__(self, api: str, errors: list[Exception]):
-        super().__init__(torch.device("cpu"), TranslateParams.model_validate(OPTIONS))
+        cpu = torch.device("cpu")
+        super().__init__(cpu, worker_marks(cpu, 1, "auto"))
         self.api, self.errors, self.seen = api, errors, list[float]()
         self.first: ShardTask | None = None
 
-    def translate(self, recipe: Recipe, task: ShardTask, advance: Any) -> Finished:
+    def translate(self, task: ShardTask, advance: Any) -> Finished:
         self.seen.append(_progress(self.api))
         self.first = self.first or task
         if self.errors and task == self.first:
             raise self.errors.pop(0)
-        return super().translate(recipe, task, advance)
+        return super().translate(task, advance)
 
 
 def _run(api: str, project: Project, model_folder: Path, work: Path, errors: list[Exception]) -> tuple[_Engine, Any]:
     """A flow run of the stage; gives the engine and the state that the flow ended in."""
     engine, params = _Engine(api, errors), TranslateParams.model_validate(OPTIONS)
-    plan = plan_translation(load_model(model_folder), params, engine, prepared=project.prepared, work=work)
+    plan = plan_translation(load_model(model_folder), params, engine.marks, prepared=project.prepared, work=work)
     advanced: list[int] = []
 
     @stage_flow
     def translate_here() -> None:
-        finished = run_as_tasks(engine, plan.recipe, plan.tasks, advanced.append)
+        finished = run_as_tasks(engine, plan.tasks, advanced.append)
         assert finished.keys() == {task.fingerprint for task in plan.tasks}
         assert sum(advanced) == plan.frames
 

@@ -1,4 +1,4 @@
-"""The folded translation computes what the network's equations say."""
+"""Translation strip by strip computes what the network's equations say."""
 
 import pytest
 import torch

@@ -16,14 +16,14 @@ from PIL import Image
 from playwright.sync_api import Browser
 
 from hflow.datasets.images import encode_png
-from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
+from hflow.datasets.manifest import MANIFEST_SCHEMA
+from hflow.datasets.shards import PREPARED_SCHEMA, TRANSLATED_SCHEMA, image_value, write_shard
 from hflow.foundation.errors import HflowError
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
 from hflow.reports.comparison import compare
 from hflow.reports.comparison_report import summary, write_comparison
 from hflow.translation.folder import translate_folder
-from hflow.translation.plan import MANIFEST_SCHEMA, TRANSLATED_SCHEMA
 from tests.browser import faults_of_access, opened, running_browser, widths_of_pictures
 from tests.pictures import random_picture
 

@@ -21,7 +21,7 @@ from hflow.reports.dataset_scores import DatasetFigures, network_cost, score_dat
 from hflow.reports.score_table import PAPER, print_scores, write_scores
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.judge_training import train_judge
-from hflow.translation.plan import translate_dataset
+from hflow.translation.dataset import translate_dataset
 from tests.conftest import Project
 
 SPACE = "vgg16-st-relu5_3"

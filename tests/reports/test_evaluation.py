@@ -14,7 +14,8 @@ import torch
 from PIL import Image
 
 from hflow.datasets.images import encode_png
-from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
+from hflow.datasets.manifest import MANIFEST_SCHEMA
+from hflow.datasets.shards import PREPARED_SCHEMA, TRANSLATED_SCHEMA, image_value, write_shard
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import sha256_file, write_json
 from hflow.foundation.params import DataParams
@@ -23,7 +24,6 @@ from hflow.model.store import StyleBank, load_model, model_files
 from hflow.reports.evaluation import evaluate
 from hflow.reports.evaluation_report import write_report
 from hflow.reports.evaluation_results import Evaluation
-from hflow.translation.plan import MANIFEST_SCHEMA, TRANSLATED_SCHEMA
 
 CLASSES = ["road", "sky", "fence"]
 

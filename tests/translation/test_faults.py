@@ -21,7 +21,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.files import Finished, exclusive
 from hflow.model.store import TrainedModel
 from hflow.translation import shard as shard_translation
-from hflow.translation.engines import Processes
+from hflow.translation.engines.processes import Processes
 from hflow.translation.translator import Translator
 from tests.conftest import Project
 from tests.translations import bytes_of, manifest_of, rewrite, translate

@@ -24,9 +24,10 @@ from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge, save_judge
 from hflow.segmentation.judge_training import train_judge
-from hflow.translation.plan import Translator, translate_dataset
+from hflow.translation.dataset import translate_dataset
 from hflow.translation.shard import code_marks
 from hflow.translation.style_choice import choose_style
+from hflow.translation.translator import Translator
 from tests.conftest import Project
 
 

@@ -11,7 +11,9 @@ from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
 from hflow.foundation.files import Finished
 from hflow.foundation.params import TranslateParams
-from hflow.translation.shard import Advance, Recipe, ShardTask, WorkerMarks, translate_here, worker_marks
+from hflow.translation.engines.base import Advance
+from hflow.translation.shard import translate_here
+from hflow.translation.shard_task import ShardTask, WorkerMarks, worker_marks
 from hflow.translation.translator import Precision
 
 __all__ = ["DaskCluster", "losses_named", "open_cluster", "translate_on_worker"]
@@ -25,7 +27,7 @@ class DaskCluster:
     Attributes:
         address: of the scheduler.
         device: the name of the device that each worker takes.
-        slots, threads, marks: as of any engine.
+        slots, marks: as of any engine.
     """
 
     def __init__(self, client: Any, params: TranslateParams):
@@ -36,14 +38,13 @@ class DaskCluster:
         # The calls only wait; workers that come later find work too.
         self.slots = max(8, 4 * len(workers))
         with losses_named(self.address):
-            self.threads = params.threads or client.submit(torch.get_num_threads, pure=False).result()
-            self.marks = client.submit(_marks_there, params.device, self.threads, params.precision, pure=False).result()
-
-    def translate(self, recipe: Recipe, task: ShardTask, advance: Advance) -> Finished:
-        with losses_named(self.address):
-            finished: Finished = self._client.submit(
-                translate_on_worker, recipe, task, self.device, pure=False
+            self.marks = client.submit(
+                _marks_there, params.device, params.threads, params.precision, pure=False
             ).result()
+
+    def translate(self, task: ShardTask, advance: Advance) -> Finished:
+        with losses_named(self.address):
+            finished: Finished = self._client.submit(translate_on_worker, task, self.device, pure=False).result()
         advance(task.rows)
         return finished
 
@@ -95,12 +96,12 @@ def losses_named(address: str) -> Iterator[None]:
         ) from None
 
 
-def translate_on_worker(recipe: Recipe, task: ShardTask, device: str) -> Finished:
+def translate_on_worker(task: ShardTask, device: str) -> Finished:
     """Translate a shard in a worker, on its device."""
-    return translate_here(recipe, task, str(_place(device)))
+    return translate_here(task, str(_place(device)))
 
 
-def _marks_there(device: str, threads: int, precision: Precision) -> WorkerMarks:
+def _marks_there(device: str, threads: int | None, precision: Precision) -> WorkerMarks:
     return worker_marks(_place(device), threads, precision)
 
 

@@ -1,0 +1,82 @@
+"""Translation in processes of this machine, a device each."""
+
+import contextlib
+import multiprocessing
+import os
+import queue
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import Connection
+
+import torch
+
+from hflow.foundation.errors import HflowError, LostWorkerError
+from hflow.foundation.files import Finished
+from hflow.translation.engines.base import Advance
+from hflow.translation.shard import translate_here
+from hflow.translation.shard_task import ShardTask, WorkerMarks
+
+__all__ = ["Processes"]
+
+
+class Processes:
+    """Translates in a process a device. A process that dies is replaced.
+
+    Args:
+        devices: where, all of a kind.
+        marks: of a process on one of them.
+    """
+
+    def __init__(self, devices: Sequence[torch.device], marks: WorkerMarks):
+        self.slots, self.marks = len(devices), marks
+        self._devices = devices
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(self.slots):
+            self._free.put(slot)
+        self._pools: dict[int, tuple[ProcessPoolExecutor, Connection]] = {}
+        self._closed = False
+
+    def translate(self, task: ShardTask, advance: Advance) -> Finished:
+        slot = self._free.get()
+        try:
+            device = str(self._devices[slot])
+            finished = self._pool(slot).submit(translate_here, task, device).result()
+        except BrokenProcessPool:
+            self._pools.pop(slot)
+            if self._closed:
+                raise HflowError("the run was stopped") from None
+            raise LostWorkerError(f"the process on {device} was lost") from None
+        finally:
+            self._free.put(slot)
+        advance(task.rows)
+        return finished
+
+    def close(self) -> None:
+        """End the processes, a shard in flight with them."""
+        self._closed = True
+        for pool, lifeline in list(self._pools.values()):
+            lifeline.close()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _pool(self, slot: int) -> ProcessPoolExecutor:
+        if self._closed:
+            raise HflowError("the run was stopped")
+        if slot not in self._pools:
+            context = multiprocessing.get_context("spawn")
+            end, lifeline = context.Pipe(duplex=False)
+            pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with, initargs=(end,))
+            self._pools[slot] = pool, lifeline
+        return self._pools[slot][0]
+
+
+def _end_with(lifeline: Connection) -> None:
+    """End this process when the other end of the pipe is closed, be it since the process that had it was killed."""
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            lifeline.recv()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,104 @@
+"""What becomes of finished shards: a dataset in one step, with a manifest that accounts for every frame."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
+from hflow.datasets.shards import TRANSLATED_SCHEMA, read_table
+from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
+from hflow.foundation.errors import HflowError
+from hflow.foundation.files import Finished, publish
+from hflow.foundation.progress import say
+from hflow.translation.plan import SPLITS, Plan
+from hflow.translation.shard_task import ShardTask
+
+__all__ = ["publish_translation"]
+
+
+def publish_translation(
+    plan: Plan, finished: Mapping[str, Finished], *, prepared: Path, out: Path, sets: Path
+) -> dict[str, Any]:
+    """Make `out` hold the finished shards and their manifest, as one step, once every frame is accounted for.
+
+    Returns:
+        Counts: given, translated, rejected, and the mean SSIM.
+
+    Raises:
+        HflowError: frames are missing or are there twice, or too many are at fault.
+    """
+    pieces = [(task, finished[task.fingerprint]) for task in plan.tasks]
+    stats = json.loads((prepared / "stats.json").read_text(encoding="utf-8"))
+    rows = _manifest_rows(plan, pieces, prepared)
+    given = sum(stats[f"source/{split}"]["given"] for split in SPLITS if f"source/{split}" in stats)
+    if len(rows) != given or len({(row["split"], row["key"]) for row in rows}) != given:
+        raise HflowError(
+            f"{given} frames were given and {len(rows)} are accounted for: {prepared} is not whole, prepare it again"
+        )
+    _check_share([piece for _, piece in pieces], plan)
+    files: dict[str, Path | bytes] = {
+        f"{task.split}/{task.path.name}": piece.path for task, piece in pieces if piece.note["rows"]
+    }
+    sums = {f"{task.split}/{task.path.name}": piece.sha256 for task, piece in pieces if piece.note["rows"]}
+    files[MANIFEST] = manifest_bytes(rows, stats["classes"])
+    files[SUMS] = sums_bytes(sums, files)
+    publish(files, out)
+    shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
+    target = read_training_set(sets / "target.json").shards
+    write_training_set(sets / "translated.json", TrainingSet("translated", shards))
+    write_training_set(sets / "translated+target.json", TrainingSet("translated+target", {**shards, **target}))
+    statuses = [row["status"] for row in rows]
+    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
+    return {
+        "given": given,
+        "translated": statuses.count("translated"),
+        "rejected": statuses.count("rejected"),
+        "ssim": float(np.mean(similarity)),
+    }
+
+
+def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], prepared: Path) -> list[dict[str, Any]]:
+    """A row for every frame given: what was translated, and what was rejected here or by prepare."""
+    params = plan.recipe.params
+    shared = {
+        "model": params.model,
+        "model_sha256": plan.recipe.model_sha256,
+        "precision": plan.recipe.marks.precision,
+        "backend": plan.recipe.marks.backend,
+        "params_fingerprint": plan.params_fingerprint,
+        "code_fingerprint": plan.code_fingerprint,
+        "seed": params.seed,
+    }
+    columns = [name for name in MANIFEST_SCHEMA.names if name in TRANSLATED_SCHEMA.names]
+    rows: list[dict[str, Any]] = []
+    for task, piece in pieces:
+        where = {"split": task.split, "shard": task.path.name, "fingerprint": task.fingerprint} | shared
+        translated = read_table(piece.path, columns).to_pylist()
+        rows += [row | where | {"status": "translated", "reason": ""} for row in translated]
+        rows += [row | where | {"shard": None, "status": "rejected"} for row in piece.note["rejected"]]
+    for rejected in pq.read_table(prepared / "rejected.parquet").to_pylist():
+        if rejected.pop("domain") == "source":
+            rows.append(rejected | shared | {"status": "rejected"})
+    rows.sort(key=lambda row: (row["split"], row["key"]))
+    return rows
+
+
+def _check_share(pieces: Sequence[Finished], plan: Plan) -> None:
+    """Frames that the judge rejects are not at fault: their share is what min_consistency asks for."""
+    rejected = [row for piece in pieces for row in piece.note["rejected"]]
+    faulty = [row for row in rejected if row.get("consistency") is None]
+    for row in rejected[:10]:
+        say(f"rejected: {row['source_path']}: {row['reason']}")
+    first = f"First: {rejected[0]['source_path']}: {rejected[0]['reason']}" if rejected else ""
+    if len(faulty) > plan.recipe.params.max_rejected * plan.frames:
+        raise HflowError(
+            f"{len(faulty)} of {plan.frames} frames are at fault, more than translate.max_rejected "
+            f"({plan.recipe.params.max_rejected}) allows: prepare them again, or raise it. First: "
+            f"{faulty[0]['source_path']}: {faulty[0]['reason']}"
+        )
+    if len(rejected) == plan.frames:
+        raise HflowError(f"all {plan.frames} frames are rejected. {first}")
