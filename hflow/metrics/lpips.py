@@ -1,22 +1,16 @@
-"""The shift-tolerant VGG-16 of the package stlpips-pytorch: a perceptual distance, and a feature space that needs no
-download.
-
-The package carries the weights and imports what it does not declare; so the file is read and the forward pass is here.
-"""
-
-from importlib import resources
+"""ST-LPIPS, a perceptual distance, in the features of the shift-tolerant VGG-16, which needs no download."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hflow.foundation.imagenet import MEAN, STD
+from hflow.metrics.vgg import VGG16_DEPTHS, WIDTHS, BlurPool, convolutions, shift_tolerant_weights
+
 __all__ = ["MIN_SIDE", "ShiftTolerantVGG", "load_vgg", "unit_length"]
 
 MIN_SIDE = 18
 """The least height and width of an image; a smaller one can't be reflected at the last pooling."""
-
-WIDTHS, DEPTHS = (64, 128, 256, 512, 512), (2, 2, 3, 3, 3)
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class ShiftTolerantVGG(nn.Module):
@@ -24,21 +18,14 @@ class ShiftTolerantVGG(nn.Module):
 
     mean: Tensor
     std: Tensor
-    blur: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.stages = nn.ModuleList()
-        channels = 3
-        for width, depth in zip(WIDTHS, DEPTHS, strict=True):
-            inputs = [channels] + [width] * (depth - 1)
-            self.stages.append(nn.ModuleList(nn.Conv2d(c, width, 3, padding=1) for c in inputs))
-            channels = width
+        self.stages = convolutions(VGG16_DEPTHS)
+        self.pool = BlurPool()
         self.weights = nn.ParameterList(torch.zeros(width) for width in WIDTHS)
-        self.register_buffer("mean", torch.tensor(IMAGENET_MEAN)[:, None, None])
-        self.register_buffer("std", torch.tensor(IMAGENET_STD)[:, None, None])
-        blur = torch.tensor([1.0, 2.0, 1.0])
-        self.register_buffer("blur", torch.outer(blur, blur)[None, None] / 16)
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
+        self.register_buffer("std", torch.tensor(STD)[:, None, None])
         self.requires_grad_(False)
 
     def forward(self, images: Tensor) -> list[Tensor]:
@@ -47,8 +34,7 @@ class ShiftTolerantVGG(nn.Module):
         taps: list[Tensor] = []
         for number, stage in enumerate(self.stages):
             if number:
-                x = F.pad(F.max_pool2d(x, 2, stride=1), [2, 2, 2, 2], mode="reflect")
-                x = F.conv2d(x, self.blur.expand(x.shape[1], 1, 3, 3), stride=2, groups=x.shape[1])
+                x = self.pool(x)
             for convolution in stage.children():
                 x = F.relu(convolution(x))
             taps.append(x)
@@ -77,19 +63,8 @@ class ShiftTolerantVGG(nn.Module):
 
 def load_vgg() -> ShiftTolerantVGG:
     """The network with the weights that stlpips-pytorch carries."""
-    shipped = resources.files("stlpips_pytorch").joinpath("weights/vST0.0/vgg_shift_tolerant.pth")
-    with resources.as_file(shipped) as path:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    kernels = [key for key in state if key.startswith("net.slice") and key.endswith(".weight")]
-    kernels.sort(key=lambda key: int(key.split(".")[2]))
-    names = [f"stages.{stage}.{number}" for stage, depth in enumerate(DEPTHS) for number in range(depth)]
-    weights = {f"{name}.weight": state[key] for name, key in zip(names, kernels, strict=True)}
-    weights |= {
-        f"{name}.bias": state[f"{key.removesuffix('weight')}bias"] for name, key in zip(names, kernels, strict=True)
-    }
-    weights |= {f"weights.{i}": state[f"lin{i}.model.1.weight"].flatten() for i in range(len(WIDTHS))}
     network = ShiftTolerantVGG()
-    network.load_state_dict(weights | dict(network.named_buffers()))
+    network.load_state_dict(shift_tolerant_weights() | dict(network.named_buffers()))
     return network.eval()
 
 

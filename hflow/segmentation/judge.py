@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import publish, sha256_file
+from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.json_files import read_json
-from hflow.segmentation.networks import MEAN, NETWORKS, STD, segmentation_network
+from hflow.segmentation.networks import NETWORKS, segmentation_network
 
 __all__ = ["Judge", "load_judge", "save_judge"]
 

@@ -7,11 +7,9 @@ from torch.nn import functional as F
 
 from hflow.foundation.errors import HflowError
 
-__all__ = ["MEAN", "NETWORKS", "STD", "DilatedConvolution", "segmentation_network"]
+__all__ = ["NETWORKS", "DilatedConvolution", "segmentation_network"]
 
 NETWORKS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
-
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet
 
 
 def segmentation_network(name: str, classes: int, *, imagenet: bool = False) -> nn.Module:

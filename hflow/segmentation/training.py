@@ -26,11 +26,12 @@ from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.devices import machine_marks, pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.files import WorkFolder, code_fingerprint, fingerprint, sha256_file, write_json
+from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import SegmentParams
 from hflow.foundation.progress import progress
 from hflow.metrics.segments import confusion_matrix, segment_scores
-from hflow.segmentation.networks import MEAN, STD, segmentation_network
+from hflow.segmentation.networks import segmentation_network
 
 __all__ = ["Crops", "LabelledFrames", "segment", "train_segmenter"]
 
@@ -38,6 +39,7 @@ NETWORK = "deeplabv3_mobilenet_v3_large"
 CODE = (
     "segmentation/training.py",
     "segmentation/networks.py",
+    "foundation/imagenet.py",
     "metrics/segments.py",
     "datasets/images.py",
     "datasets/loading.py",

@@ -28,14 +28,23 @@ from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
 from hflow.model.training_pass import TrainingPass
 from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
-from hflow.training.losses import CONTENT_LAYER, Encoder, aligned_style_loss, content_loss, load_encoder, measure_scales
+from hflow.training.encoder import Encoder, load_encoder, measure_scales
+from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_loss
 from hflow.training.warm_up import learn_styles
 from hflow.translation.style_choice import layout
 
 __all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
 
 CODE = (
-    *("model", "training/losses.py", "training/loop.py", "training/warm_up.py"),
+    *(
+        "model",
+        "foundation/imagenet.py",
+        "metrics/vgg.py",
+        "training/encoder.py",
+        "training/losses.py",
+        "training/loop.py",
+        "training/warm_up.py",
+    ),
     *("datasets/images.py", "datasets/loading.py", "datasets/pairs.py", "datasets/shards.py", "datasets/tensors.py"),
 )
 FIRST_IMAGES = 32

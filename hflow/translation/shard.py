@@ -40,6 +40,7 @@ CODE = (
     "translation/style_choice.py",
     "segmentation/judge.py",
     "segmentation/networks.py",
+    "foundation/imagenet.py",
     "datasets/images.py",
     "datasets/shards.py",
     "metrics/fidelity.py",
