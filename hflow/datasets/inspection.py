@@ -13,6 +13,7 @@ from hflow.datasets.images import open_rgb
 from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.layouts.opening import open_raw
 from hflow.foundation.errors import HflowError
+from hflow.foundation.evenly_spaced import evenly_spaced
 
 __all__ = ["FULL", "Inspection", "inspect_dataset"]
 
@@ -69,8 +70,8 @@ def inspect_dataset(
         for sample in every
         if not _is_paired(sample, dataset)
     ]
-    headers = pairs if whole else _spread(pairs, HEADERS)
-    read = pairs if whole else _spread(pairs, READ)
+    headers = pairs if whole else evenly_spaced(pairs, HEADERS)
+    read = pairs if whole else evenly_spaced(pairs, READ)
     sizes: Counter[tuple[int, int]] = Counter()
     pixels = np.zeros(256, np.int64)
     faults = [f"{_name(dataset, sample)} {what}" for sample, what in unpaired]
@@ -101,13 +102,6 @@ def inspect_dataset(
 
 def _is_paired(sample: RawSample, dataset: RawDataset) -> bool:
     return sample.image is not None and (sample.label is not None or not dataset.labelled)
-
-
-def _spread(samples: Sequence[RawSample], count: int) -> Sequence[RawSample]:
-    """So many of the samples, evenly spaced."""
-    if len(samples) <= count:
-        return samples
-    return [samples[i * len(samples) // count] for i in range(count)]
 
 
 def _header(sample: RawSample) -> tuple[tuple[int, int] | None, str | None]:

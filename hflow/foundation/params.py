@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from hflow.foundation.errors import HflowError
+from hflow.foundation.frame_size import LARGEST_SIDE, SMALLEST_SIDE
 from hflow.foundation.labels import TRAIN_CLASSES
 
 __all__ = [
@@ -47,7 +48,8 @@ StyleLayer = Literal["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
 BASELINES = ("histogram", "reinhard", "fda")
 TRAINING_SETS = ("source", "translated", "target", "translated+target", *BASELINES)
 
-Size = tuple[Annotated[int, Field(ge=16, le=16384)], Annotated[int, Field(ge=16, le=16384)]]
+Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)]
+Size = tuple[Side, Side]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]

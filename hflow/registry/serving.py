@@ -23,6 +23,7 @@ from hflow.datasets.images import encode_png, open_rgb
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError
+from hflow.foundation.frame_size import SMALLEST_SIDE
 from hflow.model.store import load_model
 from hflow.translation.translator import Translator
 
@@ -32,7 +33,6 @@ ARTIFACT = "hflow"
 """The artifact of a registered model that is the folder of `hflow.model.store`."""
 
 PACKAGES = ("mlflow", "numpy", "pandas", "pillow", "rich", "safetensors", "torch")
-SMALLEST = 16
 
 
 class RegisteredTranslator(PythonModel):
@@ -89,8 +89,8 @@ class RegisteredTranslator(PythonModel):
 
     def _translate_pixels(self, pixels: np.ndarray, seed: int) -> np.ndarray:
         """A frame (H, W, 3), uint8 or floats in [0, 1], to the same."""
-        if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < SMALLEST:
-            raise HflowError(f"a frame is (H, W, 3), H and W at least {SMALLEST}, not {pixels.shape}")
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < SMALLEST_SIDE:
+            raise HflowError(f"a frame is (H, W, 3), H and W at least {SMALLEST_SIDE}, not {pixels.shape}")
         whole = pixels.dtype == np.uint8
         frame = to_tensor(pixels) if whole else torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
         mark = sha256(f"{seed}:".encode() + to_pixels(frame).tobytes()).digest()

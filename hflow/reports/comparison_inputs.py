@@ -1,6 +1,6 @@
 """What a comparison looks at: the frames of a translated dataset, or what a model makes of prepared frames."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -11,6 +11,7 @@ from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.errors import HflowError
+from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.metrics.fidelity import ssim
 from hflow.model.store import WEIGHTS, TrainedModel, load_model
 from hflow.translation.style_choice import choose_style
@@ -97,7 +98,7 @@ class ModelFrames:
     def __init__(self, folder: Path, prepared: Path, frames: int, seed: int, device: str):
         model = load_model(folder)
         self._translator = Translator(model, device=device)
-        self._source = dict(_evenly(prepared, frames))
+        self._source = _some_frames(prepared, frames)
         styles = model.styles.keys
         self._styles = {key: choose_style(seed, key[1], len(styles)) for key in self._source}
         self.rows: Mapping[Key, Mapping[str, Any]] = {
@@ -135,7 +136,7 @@ def _model_facts(model: TrainedModel) -> dict[str, str]:
     return {name: ", ".join(map(str, v)) if isinstance(v, list) else str(v) for name, v in told.items()}
 
 
-def _evenly(prepared: Path, count: int) -> Iterator[tuple[Key, tuple[Path, int]]]:
+def _some_frames(prepared: Path, count: int) -> dict[Key, tuple[Path, int]]:
     """So many of the prepared source frames, evenly spaced, each with its shard and its number in it."""
     shards = [(split, path) for split in ("train", "val") for path in shard_files(prepared / "source" / split)]
     everything = [
@@ -146,5 +147,4 @@ def _evenly(prepared: Path, count: int) -> Iterator[tuple[Key, tuple[Path, int]]
     if not everything:
         raise HflowError(f"{prepared / 'source'} has no shards: two models are compared on prepared frames")
     everything.sort(key=lambda frame: frame[0])
-    count = min(count, len(everything))
-    yield from (everything[i * len(everything) // count] for i in range(count))
+    return dict(evenly_spaced(everything, count))

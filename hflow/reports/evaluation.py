@@ -15,6 +15,7 @@ from hflow.datasets.manifest import MANIFEST, Manifest, read_manifest
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
+from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.files import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
 from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
@@ -63,7 +64,7 @@ def evaluate(
     rejections = [Rejected(row["split"], row["source_path"], row["reason"]) for row in manifest.rejected]
     scores = {name: read_scores(segmentation / f"{name}.json") for name in train_on}
     check_comparable(list(scores.values()))
-    evenly = _evenly(frames, examples)
+    evenly = evenly_spaced(frames, examples)
     judged = [row for row in frames if row["consistency"] is not None]
     galleries = {
         "examples": evenly,
@@ -108,7 +109,7 @@ def example_frames(prepared: Path, translated: Path, count: int) -> list[Example
         HflowError: there are none, or a file is missing or damaged.
     """
     frames = _translated(read_manifest(translated / MANIFEST, fill=True))
-    return _examples(_evenly(frames, count), prepared, translated)
+    return _examples(evenly_spaced(frames, count), prepared, translated)
 
 
 def _translated(manifest: Manifest) -> list[dict[str, Any]]:
@@ -116,10 +117,6 @@ def _translated(manifest: Manifest) -> list[dict[str, Any]]:
     if not frames:
         raise HflowError(f"{manifest.path.parent} has no translated frame: run `hflow translate` first")
     return frames
-
-
-def _evenly(frames: Sequence[dict[str, Any]], count: int) -> Sequence[dict[str, Any]]:
-    return frames if count >= len(frames) else [frames[i * len(frames) // count] for i in range(count)]
 
 
 def _drawn(

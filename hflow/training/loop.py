@@ -21,6 +21,7 @@ from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.contact_sheet import contact_sheet
 from hflow.foundation.devices import fast_bfloat16, machine_marks
 from hflow.foundation.errors import HflowError
+from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.files import atomic_path, code_fingerprint, csv_bytes, fingerprint, publish, sha256_file
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
@@ -314,10 +315,9 @@ def _diverged(step: int, values: Mapping[str, float], work: Path) -> str:
 @torch.no_grad()
 def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device) -> None:
     contents, styles = ShardSet(job.source, ["key", "image"]), ShardSet(job.target, ["key", "image"])
-    rows = []
-    for i in range(SHEET_ROWS):
-        content = whole_image(contents[i * len(contents) // SHEET_ROWS], job.params.size)
-        style = whole_image(styles[i * len(styles) // SHEET_ROWS], job.params.size)
+    rows, count = [], min(SHEET_ROWS, len(contents), len(styles))
+    for row, of_style in zip(evenly_spaced(contents, count), evenly_spaced(styles, count), strict=True):
+        content, style = whole_image(row, job.params.size), whole_image(of_style, job.params.size)
         output = network(to_tensor(content)[None].to(device), to_tensor(style)[None].to(device))
         rows.append([content, style, to_pixels(output[0])])
     with atomic_path(job.work / "contact-sheet.png") as path:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
 
@@ -53,7 +54,7 @@ def learn_styles(
     Returns:
         The loss of every step: squared differences of means and stds, averaged over channels, summed over couplings.
     """
-    chosen = [i * count // min(count, MOST_IMAGES) for i in range(min(count, MOST_IMAGES))] if steps else []
+    chosen = evenly_spaced(range(count), MOST_IMAGES) if steps else []
     wanted = []
     with progress("style statistics", len(chosen), unit="images") as advance:
         for i in chosen:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hflow.foundation.errors import HflowError
+from hflow.foundation.frame_size import check_frame_size
 from hflow.metrics.fidelity import ssim
 from hflow.metrics.segments import confusion_matrix, segment_scores
 from hflow.segmentation.judge import Judge
@@ -24,9 +25,6 @@ from hflow.translation.translator import Translator
 __all__ = ["FramePipeline"]
 
 Row = dict[str, Any]
-
-SMALLEST = 16
-"""The least width and height of a frame: the network reflects 10 pixels, SSIM's window has 11."""
 
 
 @dataclass
@@ -225,9 +223,7 @@ def _single(outputs: Sequence[_Outputs]) -> Iterator[_Result]:
 
 def _checked(row: Row, decode: Callable[[Row], np.ndarray]) -> np.ndarray:
     pixels = decode(row)
-    height, width = pixels.shape[:2]
-    if min(height, width) < SMALLEST:
-        raise HflowError(f"is {width}x{height}; the least is {SMALLEST}x{SMALLEST}")
+    check_frame_size(pixels.shape[1], pixels.shape[0])
     return pixels
 
 
