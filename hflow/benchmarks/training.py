@@ -1,7 +1,6 @@
 """How fast a training step is, against the same step written plainly."""
 
 import copy
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -10,8 +9,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from hflow.benchmarks.case import BenchmarkCase, Clock
 from hflow.benchmarks.drawn_frames import drawn_frame
-from hflow.benchmarks.translation import Clock
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.params import EncoderParams, LossParams, TrainParams
 from hflow.foundation.progress import progress
@@ -19,7 +18,6 @@ from hflow.model import HierarchyFlow
 from hflow.training.encoder import Encoder, load_encoder, measure_scales
 from hflow.training.loop import set_up, training_fabric, training_losses
 from hflow.training.losses import aligned_style_loss, content_loss
-from hflow.translation.translator import Precision
 
 __all__ = ["TrainingBenchmark", "benchmark_training"]
 
@@ -51,29 +49,12 @@ class TrainingBenchmark:
     precision: str
 
 
-def benchmark_training(
-    expansions: Sequence[int],
-    *,
-    size: tuple[int, int],
-    batch: int,
-    rounds: int,
-    device: torch.device,
-    precision: Precision = "auto",
-    clock: Clock = time.perf_counter,
-) -> TrainingBenchmark:
-    """Train copies of one network by turns, on drawn pictures, each with its own way of making a step.
-
-    Args:
-        expansions: of the network.
-        size: (width, height) of a sample.
-        batch: samples a step.
-        rounds: steps of each, after one that isn't timed.
-        precision: of the step as `hflow train` runs it.
-        clock: what times; see `busy_clock`.
-    """
+def benchmark_training(case: BenchmarkCase) -> TrainingBenchmark:
+    """Train copies of one network by turns, on drawn pictures, each with its own way of making a step."""
+    size, batch, rounds, device, clock = case.size, case.batch, case.rounds, case.device, case.clock
     torch.manual_seed(0)
     contents, styles = (_pictures(range(i * PICTURES, (i + 1) * PICTURES), size).to(device) for i in range(2))
-    start = HierarchyFlow(expansions)
+    start = HierarchyFlow(case.expansions)
     start.start_from(styles.cpu().split(1))
     start.to(device)
     encoder = load_encoder(EncoderParams().name).to(device)
@@ -84,7 +65,7 @@ def benchmark_training(
             convolution.weight.data = convolution.weight.contiguous()
     fabric = training_fabric(
         TrainParams(
-            steps=rounds, accelerator="cuda" if device.type == "cuda" else "cpu", precision=PRECISIONS[precision]
+            steps=rounds, accelerator="cuda" if device.type == "cuda" else "cpu", precision=PRECISIONS[case.precision]
         )
     )
     network, rounded = copy.deepcopy(start), copy.deepcopy(start)

@@ -2,11 +2,10 @@
 
 import copy
 import resource
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
@@ -17,23 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from hflow.benchmarks.case import BenchmarkCase, Clock
 from hflow.benchmarks.other_generators import cut_generator, cyclegan_generator
-from hflow.foundation.devices import torch_threads
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
-from hflow.translation.translator import Precision, Translator
+from hflow.translation.translator import Translator
 
-__all__ = ["Benchmark", "Clock", "benchmark", "benchmark_others", "busy_clock", "fresh", "table"]
+__all__ = ["Benchmark", "benchmark", "benchmark_alone", "benchmark_others"]
 
-Clock = Callable[[], float]
 COPIED_BYTES = 256 << 20
-
-
-@contextmanager
-def busy_clock(busy: bool) -> Iterator[Clock]:
-    """What to time with: the clock, or on a busy machine the processor seconds of one thread, the only one inside."""
-    with torch_threads(1 if busy else None):
-        yield time.thread_time if busy else time.perf_counter
 
 
 @dataclass(frozen=True)
@@ -72,32 +63,19 @@ class Benchmark:
 
 
 @torch.inference_mode()
-def benchmark(
-    expansions: Sequence[int],
-    *,
-    size: tuple[int, int],
-    batch: int,
-    rounds: int,
-    device: torch.device,
-    precision: Precision = "auto",
-    clock: Clock = time.perf_counter,
-) -> Benchmark:
+def benchmark(case: BenchmarkCase) -> Benchmark:
     """Time the plain network and the Translator by turns, on random frames and an untrained network.
 
-    Args:
-        expansions: of the network.
-        size: (width, height) of a frame.
-        batch: frames a call.
-        rounds: how often each is timed, after one call that isn't.
-        precision: of the Translator.
-        clock: what times; see `busy_clock`.
+    Raises:
+        torch.OutOfMemoryError: the memory doesn't hold the Translator's batch.
     """
+    size, batch, rounds, device, clock = case.size, case.batch, case.rounds, case.device, case.clock
     torch.manual_seed(0)
     frames, styles = torch.rand(2, batch, 3, size[1], size[0])  # (B, 3, H, W) each
-    network = HierarchyFlow(expansions).eval()
+    network = HierarchyFlow(case.expansions).eval()
     network.start_from([torch.rand(1, 3, 64, 64)])
     macs, of_style = _macs(network, size)
-    translator = Translator(network, styles, device=device, precision=precision)
+    translator = Translator(network, styles, device=device, precision=case.precision)
     choice = list(range(batch))
     frames, styles = frames.to(device), styles.to(device)
 
@@ -141,10 +119,9 @@ def benchmark(
 
 
 @torch.inference_mode()
-def benchmark_others(
-    *, size: tuple[int, int], batch: int, rounds: int, device: torch.device, clock: Clock = time.perf_counter
-) -> dict[str, float]:
+def benchmark_others(case: BenchmarkCase) -> dict[str, float]:
     """Seconds a frame of other methods' generators, run plainly in float32, by turns; medians, by name."""
+    size, batch, device = case.size, case.batch, case.device
     torch.manual_seed(0)
     frames = torch.rand(batch, 3, size[1], size[0], device=device)  # (B, 3, H, W)
     makers = {"CycleGAN's ResNet-9": cyclegan_generator, "CUT's ResNet-9": cut_generator}
@@ -152,59 +129,23 @@ def benchmark_others(
     seconds: dict[str, list[float]] = {name: [] for name in generators}
     for generator in generators.values():
         generator(frames[:1, :, :64, :64])
-    with progress("bench", rounds, unit="rounds") as advance:
-        for _ in range(rounds):
+    with progress("bench", case.rounds, unit="rounds") as advance:
+        for _ in range(case.rounds):
             for name, generator in generators.items():
-                seconds[name].append(_seconds(partial(generator, frames), device, clock))
+                seconds[name].append(_seconds(partial(generator, frames), device, case.clock))
             advance()
     return {name: median(values) / batch for name, values in seconds.items()}
 
 
-def fresh(
-    expansions: Sequence[int],
-    *,
-    size: tuple[int, int],
-    batch: int,
-    rounds: int,
-    device: torch.device,
-    precision: Precision = "auto",
-    clock: Clock = time.perf_counter,
-) -> Benchmark | None:
+def benchmark_alone(case: BenchmarkCase) -> Benchmark | None:
     """`benchmark` in a process of its own, so that its memory is its own; None where there is too little of it."""
     with ProcessPoolExecutor(
         1, mp_context=get_context("spawn"), initializer=_begin, initargs=(torch.get_num_threads(),)
     ) as pool:
-        work = partial(
-            benchmark, size=size, batch=batch, rounds=rounds, device=device, precision=precision, clock=clock
-        )
         try:
-            return pool.submit(work, tuple(expansions)).result()
+            return pool.submit(benchmark, case).result()
         except (BrokenProcessPool, torch.OutOfMemoryError):
             return None
-
-
-def table(
-    rows: Iterable[tuple[str, tuple[int, int], int, Benchmark | None]],
-    others: Iterable[tuple[str, tuple[int, int], int, float]] = (),
-) -> Iterator[str]:
-    """Lines of Markdown, a row for every variant, size, batch and what was found; None is written as out of memory.
-
-    `others` are rows of a generator, size, batch and seconds a frame.
-    """
-    yield "| network | size | batch | plain, frames/s | translate, frames/s | ratio | plain, GB | translate, GB | by |"
-    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
-    for name, size, batch, seconds in others:
-        yield f"| {name} | {size[0]}x{size[1]} | {batch} | {1 / seconds:.3g} | | | | | fp32 |"
-    for variant, size, batch, found in rows:
-        start = f"| {variant} | {size[0]}x{size[1]} | {batch} |"
-        if found is None:
-            yield f"{start} out of memory | out of memory | | | | |"
-            continue
-        plain = "out of memory | " if found.plain is None else f"{1 / found.plain:.3g} | "
-        ratio = "" if found.ratio is None else f"{found.ratio:.2f}"
-        memory = ["" if m is None else f"{m / 1e9:.2f}" for m in (found.plain_memory, found.translate_memory)]
-        speed = f"{1 / found.translate:.3g}"
-        yield f"{start} {plain}{speed} | {ratio} | {memory[0]} | {memory[1]} | {found.precision}, {found.backend} |"
 
 
 def _convolution_seconds(

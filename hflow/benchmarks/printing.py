@@ -1,18 +1,29 @@
-"""What `hflow bench` prints."""
+"""What was measured, as `hflow bench` prints it: lines, or a table in Markdown."""
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import mean
 
-import torch
-
-from hflow.benchmarks.stages import StageBenchmark
+from hflow.benchmarks.case import BenchmarkCase
 from hflow.benchmarks.training import TrainingBenchmark
-from hflow.benchmarks.translation import Benchmark, Clock, benchmark_others, fresh, table
+from hflow.benchmarks.translation import Benchmark, benchmark_alone, benchmark_others
+from hflow.benchmarks.translation_stages import StageBenchmark
 from hflow.foundation.params import VARIANTS
-from hflow.translation.translator import Precision
 
-__all__ = ["BATCHES", "SIZES", "show_benchmark", "show_others", "show_stages", "show_table", "show_training"]
+__all__ = [
+    "BATCHES",
+    "SIZES",
+    "show_benchmark",
+    "show_others",
+    "show_stages",
+    "show_table",
+    "show_training",
+    "table_lines",
+]
+
+Size = tuple[int, int]
+"""(width, height)."""
 
 SIZES = ((256, 128), (512, 256), (1024, 512), (2048, 1024))
 BATCHES = (1, 4)
@@ -63,30 +74,42 @@ def show_others(found: Mapping[str, float]) -> None:
         print(f"{name}: {1 / seconds:.3g} frames/s")
 
 
-def show_table(
-    variants: Sequence[str],
-    *,
-    sizes: Sequence[tuple[int, int]],
-    batches: Sequence[int],
-    rounds: int,
-    device: torch.device,
-    precision: Precision,
-    clock: Clock,
-) -> None:
+def show_table(case: BenchmarkCase, variants: Sequence[str], sizes: Sequence[Size], batches: Sequence[int]) -> None:
     """A row for every variant, size and batch, each from a process of its own, printed as it is found."""
 
-    def rows() -> Iterator[tuple[str, tuple[int, int], int, Benchmark | None]]:
+    def rows() -> Iterator[tuple[str, Size, int, Benchmark | None]]:
         for size, batch, variant in itertools.product(sizes, batches, variants):
-            expansions = VARIANTS[variant]
-            found = fresh(
-                expansions, size=size, batch=batch, rounds=rounds, device=device, precision=precision, clock=clock
-            )
-            yield variant, size, batch, found
+            of_row = replace(case, expansions=VARIANTS[variant], size=size, batch=batch)
+            yield variant, size, batch, benchmark_alone(of_row)
 
-    def others() -> Iterator[tuple[str, tuple[int, int], int, float]]:
+    def others() -> Iterator[tuple[str, Size, int, float]]:
         for size in sizes:
-            found = benchmark_others(size=size, batch=1, rounds=rounds, device=device, clock=clock)
+            found = benchmark_others(replace(case, size=size, batch=1))
             yield from ((name, size, 1, seconds) for name, seconds in found.items())
 
-    for line in table(rows(), others()):
+    for line in table_lines(rows(), others()):
         print(line, flush=True)
+
+
+def table_lines(
+    rows: Iterable[tuple[str, Size, int, Benchmark | None]],
+    others: Iterable[tuple[str, Size, int, float]] = (),
+) -> Iterator[str]:
+    """Lines of Markdown, a row for every variant, size, batch and what was found; None is written as out of memory.
+
+    `others` are rows of a generator, size, batch and seconds a frame.
+    """
+    yield "| network | size | batch | plain, frames/s | translate, frames/s | ratio | plain, GB | translate, GB | by |"
+    yield "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+    for name, size, batch, seconds in others:
+        yield f"| {name} | {size[0]}x{size[1]} | {batch} | {1 / seconds:.3g} | | | | | fp32 |"
+    for variant, size, batch, found in rows:
+        start = f"| {variant} | {size[0]}x{size[1]} | {batch} |"
+        if found is None:
+            yield f"{start} out of memory | out of memory | | | | |"
+            continue
+        plain = "out of memory | " if found.plain is None else f"{1 / found.plain:.3g} | "
+        ratio = "" if found.ratio is None else f"{found.ratio:.2f}"
+        memory = ["" if m is None else f"{m / 1e9:.2f}" for m in (found.plain_memory, found.translate_memory)]
+        speed = f"{1 / found.translate:.3g}"
+        yield f"{start} {plain}{speed} | {ratio} | {memory[0]} | {memory[1]} | {found.precision}, {found.backend} |"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hflow.benchmarks.case import BenchmarkCase
 from hflow.benchmarks.drawn_frames import drawn_frame
 from hflow.datasets.images import encode_png
 from hflow.datasets.preparation import prepare
@@ -24,7 +25,7 @@ from hflow.translation.dataset import translate_dataset
 from hflow.translation.frame_pipeline import FramePipeline
 from hflow.translation.shard import decode_row, encode_row
 from hflow.translation.style_choice import StyleChoice
-from hflow.translation.translator import Precision, Translator
+from hflow.translation.translator import Translator
 
 __all__ = ["StageBenchmark", "benchmark_stages"]
 
@@ -54,31 +55,21 @@ class StageBenchmark:
         return max(self.decode, self.network, self.encode) / self.whole
 
 
-def benchmark_stages(
-    expansions: Sequence[int],
-    *,
-    size: tuple[int, int],
-    frames: int,
-    batch: int,
-    device: torch.device,
-    precision: Precision = "auto",
-) -> StageBenchmark:
+def benchmark_stages(case: BenchmarkCase, frames: int) -> StageBenchmark:
     """Prepare frames with labels in a temporary folder, time the stages on them, then `translate_dataset`.
 
     Args:
-        expansions: of the network, which is untrained.
-        size: (width, height) of a frame.
+        case: what to measure; each is timed once, by the clock.
         frames: how many.
-        batch: frames at once, translate.batch_size.
-        precision: translate.precision.
     """
-    params = TranslateParams(batch_size=batch, device=str(device), devices=1, precision=precision)
-    model = _model(expansions)
+    size, batch, device = case.size, case.batch, case.device
+    params = TranslateParams(batch_size=batch, device=str(device), devices=1, precision=case.precision)
+    model = _model(case.expansions)
     with TemporaryDirectory() as name:
         folder = Path(name)
         _prepare(folder, size, frames, params.workers)
         shards = shard_files(folder / "prepared/source/train")
-        translator = Translator(model, device=device, precision=precision)
+        translator = Translator(model, device=device, precision=case.precision)
         pipeline = FramePipeline(translator, choice=StyleChoice(0, STYLES), batch_size=batch, workers=params.workers)
         say(f"timing {frames} frames of {size[0]}x{size[1]} on {device}, {translator.precision}, {translator.backend}")
         times: dict[str, float] = {}
