@@ -13,8 +13,8 @@ from pathlib import Path
 
 import requests
 
+from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import write_json
 
 __all__ = ["read_addresses", "up"]
 

@@ -26,11 +26,14 @@ from hflow.datasets.shards import (
 )
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet, write_training_set
+from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import Finished, WorkFolder, code_fingerprint, fingerprint, publish, sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import BASELINES, BaselinesParams
 from hflow.foundation.progress import progress
+from hflow.foundation.publishing import publish
+from hflow.foundation.work_folder import Finished, WorkFolder
 from hflow.metrics.fidelity import ssim
 from hflow.translation.style_choice import StyleChoice, layout
 

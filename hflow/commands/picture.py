@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import atomic_path
 from hflow.pipeline import stages
 
 __all__ = ["picture"]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from hflow.foundation.atomic_files import write_text
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import write_text
 
 __all__ = ["write_params"]
 

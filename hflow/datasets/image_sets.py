@@ -14,7 +14,8 @@ from hflow.datasets.layouts.base import IMAGE_SUFFIXES
 from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, image_value, read_table, shard_files, write_shard
 from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import WorkFolder, fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.work_folder import WorkFolder
 
 __all__ = ["Frame", "ImageSet", "fitted", "labelled_set", "match_keys", "open_images"]
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import write_json
 from hflow.foundation.json_files import read_json
 
 __all__ = ["TrainingSet", "read_training_set", "write_training_set"]

@@ -14,7 +14,7 @@ from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.datasets.shards import check_key, read_rows, shard_files
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import sha256_file
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.progress import progress
 

@@ -18,9 +18,12 @@ from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.datasets.shards import check_key, read_rows
 from hflow.export.layouts import LAYOUTS, Frame, Layout, tar_bytes
+from hflow.foundation.atomic_files import writable, write_json
+from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import code_fingerprint, exclusive, fingerprint, sha256_file, writable, write_json
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.labels import IGNORE
+from hflow.foundation.locks import exclusive
 from hflow.foundation.progress import progress
 
 __all__ = ["FORMATS", "export"]

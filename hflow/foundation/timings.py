@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from hflow.foundation.files import sha256_file, write_json
+from hflow.foundation.atomic_files import write_json
+from hflow.foundation.hashes import sha256_file
 
 __all__ = ["Timing", "Watch", "read_timing", "write_timing"]
 

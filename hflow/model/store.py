@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import sha256_file
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.json_files import read_json
 from hflow.model.hierarchy_flow import HierarchyFlow
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import fingerprint
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import Params
 from hflow.pipeline.stages import EVALUATE_PLOTS, PREPARED, SEGMENTATION, TRANSLATED, is_registered
 from hflow.registry.gate import Condition, Figures, gather, judge

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import project_root, publish
 from hflow.foundation.params import Params
 from hflow.foundation.progress import say
+from hflow.foundation.publishing import publish
 from hflow.foundation.timings import Timing, Watch, read_timing, write_timing
+from hflow.foundation.work_folder import project_root
 
 if TYPE_CHECKING:
     from hflow.registry.runs import TrainingRun

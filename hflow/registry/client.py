@@ -7,8 +7,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.credentials import get_default_host_creds
 from mlflow.utils.rest_utils import http_request
 
-from hflow.foundation.files import project_root
 from hflow.foundation.params import TrackingParams
+from hflow.foundation.work_folder import project_root
 
 __all__ = ["connect", "experiment_id", "tracking_uri"]
 

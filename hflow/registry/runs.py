@@ -17,10 +17,11 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import fingerprint, project_root, sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
 from hflow.foundation.params import Params, TrackingParams
 from hflow.foundation.progress import say
+from hflow.foundation.work_folder import project_root
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id
 from hflow.registry.outbox import Entry, Letter, left_letters

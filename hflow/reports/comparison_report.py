@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hflow.foundation.files import atomic_path, csv_bytes
+from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.labels import IGNORE
 from hflow.reports.charts import bars
 from hflow.reports.comparison import Changed, Comparison

@@ -16,7 +16,7 @@ from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
-from hflow.foundation.files import fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
 from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
 from hflow.model.store import load_model

@@ -7,8 +7,9 @@ from typing import Any
 
 from PIL import Image
 
+from hflow.foundation.atomic_files import csv_bytes, write_json
 from hflow.foundation.contact_sheet import contact_sheet
-from hflow.foundation.files import csv_bytes, publish, write_json
+from hflow.foundation.publishing import publish
 from hflow.metrics.summary import Gain, Similarity
 from hflow.reports.evaluation_results import Evaluation, Example
 

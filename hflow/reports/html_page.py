@@ -11,8 +11,8 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
+from hflow.foundation.atomic_files import write_text
 from hflow.foundation.contact_sheet import narrowed
-from hflow.foundation.files import write_text
 from hflow.foundation.labels import CITYSCAPES, IGNORE
 
 __all__ = [

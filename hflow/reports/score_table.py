@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from hflow.foundation.atomic_files import write_text
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import write_text
 from hflow.reports.dataset_scores import DatasetFigures
 
 __all__ = ["PAPER", "check_suffix", "print_scores", "write_scores"]

@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import publish, sha256_file
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.json_files import read_json
+from hflow.foundation.publishing import publish
 from hflow.segmentation.networks import NETWORKS, segmentation_network
 
 __all__ = ["Judge", "load_judge", "save_judge"]

@@ -23,13 +23,16 @@ from hflow.datasets.loading import load_batches
 from hflow.datasets.shards import ShardSet, read_table
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet
+from hflow.foundation.atomic_files import write_json
+from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks, pick_device
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import WorkFolder, code_fingerprint, fingerprint, sha256_file, write_json
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import SegmentParams
 from hflow.foundation.progress import progress
+from hflow.foundation.work_folder import WorkFolder
 from hflow.metrics.segments import confusion_matrix, segment_scores
 from hflow.segmentation.networks import segmentation_network
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hflow.foundation.files import atomic_path
+from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.progress import say
 
 __all__ = ["Progress", "checkpoint_files", "load_newest", "save_checkpoint"]

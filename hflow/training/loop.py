@@ -18,13 +18,16 @@ from hflow.datasets.loading import load_batches
 from hflow.datasets.pairs import Pairs, whole_image
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_pixels, to_tensor
+from hflow.foundation.atomic_files import atomic_path, csv_bytes
+from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.contact_sheet import contact_sheet
 from hflow.foundation.devices import fast_bfloat16, machine_marks
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
-from hflow.foundation.files import atomic_path, code_fingerprint, csv_bytes, fingerprint, publish, sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
+from hflow.foundation.publishing import publish
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
 from hflow.model.training_pass import TrainingPass

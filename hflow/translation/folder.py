@@ -15,8 +15,11 @@ from PIL import Image
 from hflow.datasets.images import open_image, open_rgb
 from hflow.datasets.layouts.base import IMAGE_SUFFIXES
 from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes
+from hflow.foundation.atomic_files import atomic_path, writable
+from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import atomic_path, code_fingerprint, exclusive, fingerprint, sha256_file, writable
+from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.locks import exclusive
 from hflow.foundation.progress import progress, say
 from hflow.model.store import TrainedModel
 from hflow.translation.frame_pipeline import FramePipeline

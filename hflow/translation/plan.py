@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, shard_files
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import fingerprint, publish, sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import TranslateParams
+from hflow.foundation.publishing import publish
 from hflow.model.store import TrainedModel, model_files
 from hflow.segmentation.judge import load_judge
 from hflow.translation.shard import code_marks

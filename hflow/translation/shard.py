@@ -11,9 +11,11 @@ import torch
 
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png
 from hflow.datasets.shards import TRANSLATED_SCHEMA, check_key, image_value, read_rows, write_shard
+from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import Finished, WorkFolder, code_fingerprint, sha256_file
+from hflow.foundation.hashes import sha256_file
+from hflow.foundation.work_folder import Finished, WorkFolder
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge
 from hflow.translation.frame_pipeline import FramePipeline

@@ -17,7 +17,7 @@ from hflow.datasets.manifest import MANIFEST_SCHEMA
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files, write_shard
 from hflow.datasets.verification import verify
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import sha256_file
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import TranslateParams
 from hflow.model.store import load_model
 from hflow.translation.dataset import translate_dataset

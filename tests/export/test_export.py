@@ -181,7 +181,7 @@ def test_a_killed_export_goes_on_and_ends_in_the_same_bytes(dataset: Path, tmp_p
             if event != "open" or not str(arguments[0]).startswith(str(tmp_path)) or "w" not in str(arguments[1]):
                 return
             written += 1
-            if written == (3 if layout == "webdataset" else 20):
+            if written == (4 if layout == "webdataset" else 20):  # the first is the lock
                 os.kill(os.getpid(), signal.SIGKILL)
 
         try:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import publish
+from hflow.foundation.publishing import publish
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
 

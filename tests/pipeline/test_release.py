@@ -17,9 +17,10 @@ from hflow.commands.compare import compare
 from hflow.datasets.images import encode_png
 from hflow.datasets.manifest import manifest_bytes
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
+from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import project_root, write_json
 from hflow.foundation.params import Params
+from hflow.foundation.work_folder import project_root
 from hflow.model.store import load_model
 from hflow.pipeline import stages
 from hflow.pipeline.release import release, rollback

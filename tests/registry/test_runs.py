@@ -7,8 +7,8 @@ import pytest
 from mlflow import MlflowClient
 from PIL import Image
 
+from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import write_json
 from hflow.foundation.params import Params
 from hflow.registry.runs import TrainingRun, hand_in, log_scores
 from hflow.registry.versions import Registry

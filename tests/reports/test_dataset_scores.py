@@ -11,8 +11,8 @@ from PIL import Image
 from rich.console import Console
 
 from hflow.datasets.image_sets import open_images
+from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import write_json
 from hflow.foundation.params import TranslateParams
 from hflow.metrics.features import load_feature_space
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg

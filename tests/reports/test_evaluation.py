@@ -16,8 +16,9 @@ from PIL import Image
 from hflow.datasets.images import encode_png
 from hflow.datasets.manifest import MANIFEST_SCHEMA
 from hflow.datasets.shards import PREPARED_SCHEMA, TRANSLATED_SCHEMA, image_value, write_shard
+from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import sha256_file, write_json
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import DataParams
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import write_json
 from hflow.segmentation.scores import SegmenterScores, check_comparable, differing_settings, parse_scores, read_scores
 
 PROTOCOL = {"steps": 3, "validation_sha256": "v", "classes": ["road"], "training_frames": 4, "size": [32, 16]}

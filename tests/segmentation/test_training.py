@@ -13,7 +13,7 @@ from hflow.datasets.images import encode_png
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import sha256_file
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import SegmentParams
 from hflow.segmentation.networks import DilatedConvolution

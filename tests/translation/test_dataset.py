@@ -16,7 +16,7 @@ from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import read_training_set
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import sha256_file
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import TranslateParams
 from hflow.metrics.fidelity import ssim
 from hflow.metrics.segments import confusion_matrix, segment_scores

@@ -18,7 +18,8 @@ from hflow.commands.cli import end_on_sigterm
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.foundation.errors import HflowError
-from hflow.foundation.files import Finished, exclusive
+from hflow.foundation.locks import exclusive
+from hflow.foundation.work_folder import Finished
 from hflow.model.store import TrainedModel
 from hflow.translation import shard as shard_translation
 from hflow.translation.engines.processes import Processes

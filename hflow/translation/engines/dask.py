@@ -9,8 +9,8 @@ import torch
 
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
-from hflow.foundation.files import Finished
 from hflow.foundation.params import TranslateParams
+from hflow.foundation.work_folder import Finished
 from hflow.translation.engines.base import Advance
 from hflow.translation.shard import translate_here
 from hflow.translation.shard_task import ShardTask, WorkerMarks, worker_marks

@@ -4,7 +4,7 @@ import threading
 
 import torch
 
-from hflow.foundation.files import Finished
+from hflow.foundation.work_folder import Finished
 from hflow.translation.engines.base import Advance
 from hflow.translation.shard import ShardWorker
 from hflow.translation.shard_task import ShardTask, WorkerMarks

@@ -13,7 +13,7 @@ from multiprocessing.connection import Connection
 import torch
 
 from hflow.foundation.errors import HflowError, LostWorkerError
-from hflow.foundation.files import Finished
+from hflow.foundation.work_folder import Finished
 from hflow.translation.engines.base import Advance
 from hflow.translation.shard import translate_here
 from hflow.translation.shard_task import ShardTask, WorkerMarks

@@ -5,9 +5,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from hflow.foundation.atomic_files import NO_ROOM
 from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
-from hflow.foundation.files import NO_ROOM, Finished
 from hflow.foundation.progress import say
+from hflow.foundation.work_folder import Finished
 from hflow.translation.engines.base import Advance, Engine
 from hflow.translation.shard_task import ShardTask
 

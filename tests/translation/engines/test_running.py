@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from hflow.foundation.errors import HflowError, LostWorkerError
-from hflow.foundation.files import Finished
 from hflow.foundation.params import TranslateParams
+from hflow.foundation.work_folder import Finished
 from hflow.model.store import load_model
 from hflow.translation.engines import running
 from hflow.translation.engines.in_process import InProcess

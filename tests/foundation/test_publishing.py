@@ -1,4 +1,4 @@
-"""What carries its final name is whole."""
+"""A published folder is the old one or the new one."""
 
 import os
 import signal
@@ -8,32 +8,8 @@ from typing import Any
 
 import pytest
 
-from hflow.foundation import files
-from hflow.foundation.errors import HflowError
-from hflow.foundation.files import (
-    WorkFolder,
-    atomic_path,
-    code_fingerprint,
-    exclusive,
-    fingerprint,
-    publish,
-    remove_leftovers,
-)
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
-    place = tmp_path / "file"
-    place.write_text("old")
-
-    def interrupted() -> None:
-        with atomic_path(place) as temporary:
-            temporary.write_text("half")
-            raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        interrupted()
-    assert place.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [place]
+from hflow.foundation import publishing
+from hflow.foundation.publishing import publish, remove_leftovers
 
 
 def test_publishing_makes_a_folder_hold_exactly_what_is_given(tmp_path: Path) -> None:
@@ -102,7 +78,7 @@ def test_a_published_folder_is_the_old_or_the_new_one_wherever_a_kill_comes(tmp_
 
 
 def test_where_names_can_t_be_exchanged_a_kill_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    monkeypatch.setattr(publishing, "_exchange", lambda *_: False)
     absent = step = 0
     while _publish_killed_at(step := step + 1, tmp_path / "out"):
         absent += not (tmp_path / "out").exists()
@@ -114,7 +90,7 @@ def test_where_names_can_t_be_exchanged_a_kill_loses_nothing(tmp_path: Path, mon
 
 
 def test_a_rename_that_fails_leaves_the_old_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_exchange", lambda *_: False)
+    monkeypatch.setattr(publishing, "_exchange", lambda *_: False)
     publish({"a": b"old"}, tmp_path / "out")
     rename, calls = Path.rename, 0
 
@@ -132,68 +108,8 @@ def test_a_rename_that_fails_leaves_the_old_folder(tmp_path: Path, monkeypatch: 
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 
 
-def test_a_piece_is_made_once_and_found_by_its_fingerprint(tmp_path: Path) -> None:
-    work = WorkFolder(tmp_path)
-
-    def make(path: Path) -> dict[str, int]:
-        path.write_text("content")
-        return {"rows": 3}
-
-    made = work.obtain("one", make)
-    assert (made.path.read_text(), made.note["rows"]) == ("content", 3)
-    assert work.find("one") == made
-    assert work.obtain("one", lambda _: pytest.fail("made again")) == made
-    assert work.find("two") is None
-
-
 def test_what_a_killed_write_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
     for name in (".a.x.tmp", ".a.y.old", ".ab.x.tmp", "a", ".a.lock"):
         (tmp_path / name).touch()
     remove_leftovers(tmp_path / "a")
     assert {p.name for p in tmp_path.iterdir()} == {".ab.x.tmp", "a", ".a.lock"}
-
-
-def test_one_process_at_a_time_writes_and_leaves_no_lock(tmp_path: Path) -> None:
-    with exclusive(tmp_path / "out"):
-        with pytest.raises(HflowError, match="out is being written by process"), exclusive(tmp_path / "out"):
-            pass
-        with exclusive(tmp_path / "other"):
-            pass
-    with exclusive(tmp_path / "out"):
-        pass
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_lock_whose_process_was_killed_holds_nobody_up(tmp_path: Path) -> None:
-    (tmp_path / ".out.lock").write_text("process 1 on another")
-    with exclusive(tmp_path / "out"):
-        pass
-
-
-def test_an_interrupted_piece_is_not_finished(tmp_path: Path) -> None:
-    work = WorkFolder(tmp_path)
-
-    def interrupted(path: Path) -> dict[str, int]:
-        path.write_text("half")
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        work.obtain("one", interrupted)
-    assert work.find("one") is None
-
-
-def test_a_piece_whose_bytes_have_changed_is_not_finished(tmp_path: Path) -> None:
-    work = WorkFolder(tmp_path)
-    work.obtain("one", lambda path: {"bytes": path.write_text("content")})
-    (tmp_path / "one").write_text("Content")
-    assert work.find("one") is None
-
-
-def test_fingerprints_differ_by_value_and_not_by_the_order_of_keys() -> None:
-    assert fingerprint({"a": 1, "b": 2}) == fingerprint({"b": 2, "a": 1})
-    assert fingerprint({"a": 1}) != fingerprint({"a": 2})
-
-
-def test_the_fingerprint_of_code_differs_from_module_to_module() -> None:
-    assert code_fingerprint("foundation/labels.py") != code_fingerprint("foundation/files.py")
-    assert code_fingerprint("model", "foundation/labels.py") == code_fingerprint("foundation/labels.py", "model")

@@ -1,0 +1,86 @@
+"""Files that are whole or absent."""
+
+import contextlib
+import csv
+import errno
+import io
+import json
+import os
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hflow.foundation.errors import HflowError
+
+__all__ = ["NO_ROOM", "atomic_path", "csv_bytes", "flush", "temporary_sibling", "writable", "write_json", "write_text"]
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
+"""Errors of writing that trying again does not mend."""
+
+
+def temporary_sibling(path: Path) -> Path:
+    """A name beside `path` that is not taken, hidden and ending in .tmp; its random part has no dot."""
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+
+
+@contextlib.contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` to write to; on success flush it to disk and rename it to `path`.
+
+    A process killed at any moment leaves either the old file or the new one under the final name, never a part. The
+    file has the permissions that the umask leaves.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_sibling(path)
+    temporary.touch(exist_ok=False)
+    try:
+        yield temporary
+        flush(temporary)
+        temporary.replace(path)
+        flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file atomically, indented, keys in the order given."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def csv_bytes(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Rows, at least one, as CSV with a header; the columns are the first row's keys."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+@contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Say of `path` that it can't be written where an error tells so that trying again does not mend."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise HflowError(
+            f"{path} can't be written: {os.strerror(error.errno)}; make room, or name another folder, and run the same "
+            "command again: what is finished is kept"
+        ) from None
+
+
+def flush(path: Path) -> None:
+    """Flush a file or a folder to disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

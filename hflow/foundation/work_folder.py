@@ -1,0 +1,68 @@
+"""Where unfinished work is kept, so that an interrupted run takes up where it was."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hflow.foundation.atomic_files import atomic_path, write_json
+from hflow.foundation.hashes import sha256_file
+
+__all__ = ["Finished", "WorkFolder", "project_root"]
+
+
+def project_root() -> Path:
+    """The folder that relative stores and work folders belong to.
+
+    DVC's experiment queue runs a stage in a copy of the project elsewhere and names the project itself in DVC_ROOT;
+    outside DVC it is the current folder.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A piece of finished work: its file, and what was noted about it."""
+
+    path: Path
+    sha256: str
+    note: Mapping[str, Any]
+
+
+class WorkFolder:
+    """Finished pieces of work by their fingerprint, so that an interrupted run takes up where it was.
+
+    A piece is a file and a marker written after it, which holds the file's hash. A piece whose file is missing or has
+    other bytes than the marker says counts as not done.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def find(self, fingerprint: str) -> Finished | None:
+        """The finished piece of this fingerprint, or None where there is none that is whole."""
+        path, marker = self._places(fingerprint)
+        try:
+            said = json.loads(marker.read_text(encoding="utf-8"))
+            if sha256_file(path) != said["sha256"]:
+                return None
+        except (FileNotFoundError, ValueError, KeyError):
+            return None
+        return Finished(path, said["sha256"], said["note"])
+
+    def obtain(self, fingerprint: str, make: Callable[[Path], Mapping[str, Any]]) -> Finished:
+        """The finished piece of this fingerprint; where there is none, `make` writes it and gives what to note."""
+        found = self.find(fingerprint)
+        if found:
+            return found
+        path, marker = self._places(fingerprint)
+        with atomic_path(path) as temporary:
+            note = make(temporary)
+            digest = sha256_file(temporary)
+        write_json(marker, {"sha256": digest, "note": note})
+        return Finished(path, digest, note)
+
+    def _places(self, fingerprint: str) -> tuple[Path, Path]:
+        return self.folder / fingerprint, self.folder / f"{fingerprint}.json"

@@ -1,0 +1,38 @@
+"""What carries its final name is whole."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hflow.foundation.atomic_files import atomic_path
+from hflow.foundation.publishing import publish
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
+    place = tmp_path / "file"
+    place.write_text("old")
+
+    def interrupted() -> None:
+        with atomic_path(place) as temporary:
+            temporary.write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        interrupted()
+    assert place.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [place]
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o002, 0o077])
+def test_what_is_written_has_the_permissions_that_the_umask_leaves(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        with atomic_path(tmp_path / "file") as temporary:
+            temporary.write_text("text")
+        publish({"a": b"bytes", "b": tmp_path / "file"}, tmp_path / "folder")
+    finally:
+        os.umask(before)
+    modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("file", "folder", "folder/a", "folder/b")}
+    file = 0o666 & ~umask
+    assert modes == {"file": file, "folder": 0o777 & ~umask, "folder/a": file, "folder/b": file}
