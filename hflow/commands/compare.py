@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hflow.commands.console import DEFAULT, Device, ParamsFile
-from hflow.foundation.json_files import read_json
+from hflow.datasets.preparation_stats import STATS, read_stats
 from hflow.foundation.params import load_params
 from hflow.pipeline import stages
 
@@ -35,8 +35,7 @@ def compare(
     comparison = compare(
         places[a], places[b], names=(a, b), prepared=prepared, frames=frames, seed=seed, device=where, examples=examples
     )
-    stats = prepared / "stats.json"
-    classes = read_json(stats)["classes"] if stats.is_file() else []
+    classes = read_stats(prepared)["classes"] if (prepared / STATS).is_file() else []
     page = write_comparison(comparison, out, classes=classes)
     print(summary(comparison))
     print(f"page: {page}")

@@ -18,6 +18,7 @@ from PIL import Image
 from hflow.datasets.images import encode_png, fit_image, open_rgb
 from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.layouts.opening import open_raw
+from hflow.datasets.preparation_stats import STATS
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, shard_name, split_by_key, write_shard
 from hflow.datasets.training_sets import TrainingSet, write_training_set
 from hflow.foundation.code_fingerprint import code_fingerprint
@@ -97,7 +98,7 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
             shards[f"{name}/{split}"] = {out / place: piece.sha256 for place, piece in sorted(written.items())}
             stats[f"{name}/{split}"] = _stats(finished, len(samples), len(rejected), data.classes, dataset.labelled)
     files["rejected.parquet"] = _rejected_table(rejections)
-    files["stats.json"] = (json.dumps(stats, indent=2) + "\n").encode()
+    files[STATS] = (json.dumps(stats, indent=2) + "\n").encode()
     publish(files, out)
     for name in raw:
         write_training_set(sets / f"{name}.json", TrainingSet(name, shards[f"{name}/train"]))

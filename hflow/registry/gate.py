@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hflow.datasets.manifest import MANIFEST, read_manifest
-from hflow.foundation.json_files import read_json
+from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.foundation.params import ReleaseParams
 from hflow.model.store import load_model
 from hflow.segmentation.scores import differing_settings, read_scores
@@ -61,14 +61,13 @@ def gather(*, prepared: Path, translated: Path, segmentation: Path, train_on: Se
     manifest = read_manifest(translated / MANIFEST, fill=True)
     sha256 = load_model(model).sha256
     manifest.check_made_by(sha256, model)
-    stats = read_json(prepared / "stats.json")
     scores = {name: read_scores(segmentation / f"{name}.json") for name in train_on}
     similarity = [row["ssim"] for row in manifest.translated]
     return Figures(
         miou={name: score.miou for name, score in scores.items()},
         protocols={name: {**score.protocol, "seeds": list(score.miou_by_seed)} for name, score in scores.items()},
         ssim=sum(similarity) / len(similarity),
-        given=sum(counts["given"] for name, counts in stats.items() if name.startswith("source/")),
+        given=given_frames(read_stats(prepared)),
         translated=len(similarity),
         rejected=len(manifest.rejected),
         model_sha256=sha256,

@@ -12,12 +12,12 @@ import numpy as np
 
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.manifest import MANIFEST, Manifest, read_manifest
+from hflow.datasets.preparation_stats import read_stats
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
-from hflow.foundation.json_files import read_json
 from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
 from hflow.model.store import load_model
 from hflow.reports.evaluation_files import write_figures
@@ -80,7 +80,7 @@ def evaluate(
         rejected=len(rejections),
         rejections=rejections,
         sizes=(by_area[0], by_area[-1]),
-        stats=read_json(prepared / "stats.json"),
+        stats=read_stats(prepared),
         versions={
             "source": _version(prepared / "source"),
             "target": _version(prepared / "target"),

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import torch
 from PIL import Image
 
 from hflow.datasets.images import open_image, open_rgb
 from hflow.datasets.layouts.base import IMAGE_SUFFIXES
-from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes
+from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, read_manifest
 from hflow.foundation.atomic_files import atomic_path, writable
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
@@ -242,7 +241,7 @@ def _counts(rows: list[dict[str, Any]], out: Path, max_rejected: float) -> dict[
 def _finished(out: Path) -> Iterator[dict[str, Any]]:
     """Rows of earlier runs, those of an interrupted one last."""
     if (out / MANIFEST).is_file():
-        yield from pq.read_table(out / MANIFEST).to_pylist()
+        yield from read_manifest(out / MANIFEST, fill=True).rows
     if (out / JOURNAL).is_file():
         for line in (out / JOURNAL).read_text(encoding="utf-8").splitlines():
             try:

@@ -17,7 +17,7 @@ from hflow.segmentation.judge import load_judge
 from hflow.translation.shard import code_marks
 from hflow.translation.shard_task import Recipe, ShardTask, WorkerMarks
 
-__all__ = ["CHANGE_NO_BYTE", "SPLITS", "Plan", "plan_translation"]
+__all__ = ["CHANGE_NO_BYTE", "Plan", "plan_translation"]
 
 SPLITS = ("train", "val")
 CHANGE_NO_BYTE = {"model", "judge", "device", "workers", "engine", "devices", "threads", "scheduler", "max_rejected"}

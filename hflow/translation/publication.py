@@ -1,21 +1,20 @@
 """What becomes of finished shards: a dataset in one step, with a manifest that accounts for every frame."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
+from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_table
 from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import say
 from hflow.foundation.publishing import publish
 from hflow.foundation.work_folder import Finished
-from hflow.translation.plan import SPLITS, Plan
+from hflow.translation.plan import Plan
 from hflow.translation.shard_task import ShardTask
 
 __all__ = ["publish_translation"]
@@ -33,9 +32,9 @@ def publish_translation(
         HflowError: frames are missing or are there twice, or too many are at fault.
     """
     pieces = [(task, finished[task.fingerprint]) for task in plan.tasks]
-    stats = json.loads((prepared / "stats.json").read_text(encoding="utf-8"))
+    stats = read_stats(prepared)
     rows = _manifest_rows(plan, pieces, prepared)
-    given = sum(stats[f"source/{split}"]["given"] for split in SPLITS if f"source/{split}" in stats)
+    given = given_frames(stats)
     if len(rows) != given or len({(row["split"], row["key"]) for row in rows}) != given:
         raise HflowError(
             f"{given} frames were given and {len(rows)} are accounted for: {prepared} is not whole, prepare it again"
@@ -81,7 +80,7 @@ def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], pre
         translated = read_table(piece.path, columns).to_pylist()
         rows += [row | where | {"status": "translated", "reason": ""} for row in translated]
         rows += [row | where | {"shard": None, "status": "rejected"} for row in piece.note["rejected"]]
-    for rejected in pq.read_table(prepared / "rejected.parquet").to_pylist():
+    for rejected in read_table(prepared / "rejected.parquet").to_pylist():
         if rejected.pop("domain") == "source":
             rows.append(rejected | shared | {"status": "rejected"})
     rows.sort(key=lambda row: (row["split"], row["key"]))
