@@ -47,12 +47,12 @@ def evaluate(
         return
     settings, named = load_params(params), _named_paths(datasets)
     from hflow.foundation.devices import pick_device
-    from hflow.metrics.features import load_feature_space
+    from hflow.metrics.feature_spaces import load_feature_space
     from hflow.metrics.lpips import load_vgg
     from hflow.metrics.realism import SUBSETS
     from hflow.model.store import load_model
+    from hflow.reports.dataset_score_table import check_suffix, print_scores, write_scores
     from hflow.reports.dataset_scores import score_datasets
-    from hflow.reports.score_table import check_suffix, print_scores, write_scores
 
     for path in out or ():
         check_suffix(path)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["bars", "panel", "strip"]
+__all__ = ["dot_strip", "histogram_bars", "learning_curve"]
 
 CURVE_POINTS = 300
 PANEL = (320, 150)
@@ -12,7 +12,7 @@ MARGIN = {"left": 34, "right": 6, "top": 10, "bottom": 20}
 STRIP = (160, 18)
 
 
-def panel(curves: Sequence[Mapping[str, float]], name: str, text: str) -> dict[str, Any]:
+def learning_curve(curves: Sequence[Mapping[str, float]], name: str, text: str) -> dict[str, Any]:
     """A learning curve in the units of a panel of 320x150, its values on a logarithmic scale.
 
     Args:
@@ -46,7 +46,7 @@ def panel(curves: Sequence[Mapping[str, float]], name: str, text: str) -> dict[s
     }
 
 
-def bars(counts: Sequence[int], low: float, high: float) -> dict[str, Any]:
+def histogram_bars(counts: Sequence[int], low: float, high: float) -> dict[str, Any]:
     """A histogram in the units of a panel of 320x150: counts of equally wide bins from `low` to `high`."""
     wide, bottom = (PANEL[0] - 2 * MARGIN["right"]) / len(counts), PANEL[1] - MARGIN["bottom"]
     tall, most = bottom - MARGIN["top"], max(counts) or 1
@@ -69,7 +69,7 @@ def bars(counts: Sequence[int], low: float, high: float) -> dict[str, Any]:
     return {"columns": columns, "ticks": ticks}
 
 
-def strip(values: Sequence[float], mean: float, low: float, high: float) -> dict[str, Any]:
+def dot_strip(values: Sequence[float], mean: float, low: float, high: float) -> dict[str, Any]:
     """Points on a line from `low` to `high`, in the units of a strip of 160x18, and where their mean is."""
 
     def x(value: float) -> float:

@@ -11,16 +11,16 @@ from PIL import Image
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
-from hflow.reports.comparison_inputs import DatasetFrames, Frames, Key, ModelFrames, kind_of
+from hflow.reports.compared_frames import ComparedFrames, DatasetFrames, Key, ModelFrames, kind_of_folder
 
-__all__ = ["Change", "Changed", "Comparison", "Side", "compare"]
+__all__ = ["Comparison", "FrameChange", "ShownChange", "SideSummary", "compare"]
 
 BINS = 20
 SHOWN_WIDTH = 960
 
 
 @dataclass(frozen=True)
-class Side:
+class SideSummary:
     """One of the two.
 
     Attributes:
@@ -37,7 +37,7 @@ class Side:
 
 
 @dataclass(frozen=True)
-class Change:
+class FrameChange:
     """A frame that both sides have and show differently.
 
     Attributes:
@@ -54,10 +54,10 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Changed:
+class ShownChange:
     """A change with its pictures, uint8 (H, W, 3) and at most 960 wide; its label map, train ids (H, W), or None."""
 
-    change: Change
+    change: FrameChange
     before: np.ndarray
     after: np.ndarray
     label: np.ndarray | None
@@ -76,14 +76,14 @@ class Comparison:
         shown: the first changes, with their pictures.
     """
 
-    sides: tuple[Side, Side]
-    changes: Sequence[Change]
+    sides: tuple[SideSummary, SideSummary]
+    changes: Sequence[FrameChange]
     same: int
     alone: tuple[Sequence[Key], Sequence[Key]]
     relabelled: int
     histogram: Sequence[int]
     top: float
-    shown: Sequence[Changed]
+    shown: Sequence[ShownChange]
 
 
 def compare(
@@ -111,10 +111,10 @@ def compare(
     Raises:
         HflowError: a folder is neither, the two are not of one kind, have no frame in common, or are damaged.
     """
-    kinds = {kind_of(a), kind_of(b)}
+    kinds = {kind_of_folder(a), kind_of_folder(b)}
     if len(kinds) > 1:
         raise HflowError(f"one of {a} and {b} is a dataset and the other a model: name two of a kind")
-    sides: list[Frames] = [
+    sides: list[ComparedFrames] = [
         DatasetFrames(place) if kinds == {"dataset"} else ModelFrames(place, prepared, frames, seed, device)
         for place in (a, b)
     ]
@@ -124,7 +124,7 @@ def compare(
     return _compared(first, second, examples)
 
 
-def _compared(a: Frames, b: Frames, examples: int) -> Comparison:
+def _compared(a: ComparedFrames, b: ComparedFrames, examples: int) -> Comparison:
     both = [key for key in a.rows if key in b.rows]
     if not both:
         raise HflowError(f"{a.name} and {b.name} have no frame in common: are they of the same source?")
@@ -136,10 +136,10 @@ def _compared(a: Frames, b: Frames, examples: int) -> Comparison:
             ssims, difference = (row["ssim"], other["ssim"]), 0.0
             # Equal bytes need no look.
             if not row["image_sha256"] or row["image_sha256"] != other["image_sha256"]:
-                looks = (a.look(key), b.look(key))
-                ssims, difference = (looks[0][1], looks[1][1]), _difference(looks[0][0], looks[1][0])
+                seen = (a.image_and_ssim(key), b.image_and_ssim(key))
+                ssims, difference = (seen[0][1], seen[1][1]), _difference(seen[0][0], seen[1][0])
             if difference > 0:
-                changes.append(Change(*key, difference, (row["style"], other["style"]), ssims))
+                changes.append(FrameChange(*key, difference, (row["style"], other["style"]), ssims))
             for values, value in zip(similar, ssims, strict=True):
                 values.append(value)
             advance()
@@ -154,7 +154,7 @@ def _compared(a: Frames, b: Frames, examples: int) -> Comparison:
         relabelled=sum(a.rows[key]["label_sha256"] != b.rows[key]["label_sha256"] for key in both),
         histogram=counts,
         top=top,
-        shown=[_changed(change, a, b) for change in changes[:examples]],
+        shown=[_shown(change, a, b) for change in changes[:examples]],
     )
 
 
@@ -164,19 +164,19 @@ def _rounded_up(value: float) -> float:
     return math.ceil(value / unit) * unit
 
 
-def _side(frames: Frames, ssims: Sequence[float | None]) -> Side:
+def _side(frames: ComparedFrames, ssims: Sequence[float | None]) -> SideSummary:
     known = [value for value in ssims if value is not None]
-    return Side(
+    return SideSummary(
         frames.name, len(frames.rows), float(np.mean(known)) if len(known) == len(ssims) else None, frames.facts
     )
 
 
-def _changed(change: Change, a: Frames, b: Frames) -> Changed:
+def _shown(change: FrameChange, a: ComparedFrames, b: ComparedFrames) -> ShownChange:
     key = (change.split, change.key)
     label = b.label(key)
     small = None if label is None else narrowed(label, SHOWN_WIDTH)
-    before, after = (narrowed(side.look(key)[0], SHOWN_WIDTH) for side in (a, b))
-    return Changed(change, before, after, small)
+    before, after = (narrowed(side.image_and_ssim(key)[0], SHOWN_WIDTH) for side in (a, b))
+    return ShownChange(change, before, after, small)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:

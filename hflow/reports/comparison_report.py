@@ -8,9 +8,9 @@ import numpy as np
 
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.labels import IGNORE
-from hflow.reports.charts import bars
-from hflow.reports.comparison import Changed, Comparison
-from hflow.reports.html_page import PICTURES, Colour, class_colours, count, legend, pictures, write_page
+from hflow.reports.charts import histogram_bars
+from hflow.reports.comparison import Comparison, ShownChange
+from hflow.reports.html_page import PICTURE_BYTES, Colour, class_colours, count, legend, picture_uris, write_page
 
 __all__ = ["summary", "write_comparison"]
 
@@ -72,7 +72,7 @@ def _page(comparison: Comparison, classes: Sequence[str]) -> dict[str, Any]:
     ids = {int(i) for label in labels if label is not None for i in np.unique(label)} - {IGNORE}
     names = [*classes, *(f"class {i}" for i in range(len(classes), max(ids, default=-1) + 1))]
     colours = class_colours(names)
-    budget = PICTURES // max(len(comparison.shown), 1)
+    budget = PICTURE_BYTES // max(len(comparison.shown), 1)
     a, b = comparison.sides
     facts = [(name, a.facts.get(name, "–"), b.facts.get(name, "–")) for name in {**a.facts, **b.facts}]
     return {
@@ -83,7 +83,7 @@ def _page(comparison: Comparison, classes: Sequence[str]) -> dict[str, Any]:
         "legend": legend(labels, names, colours),
         # What differs first.
         "facts": sorted(facts, key=lambda fact: fact[1] == fact[2]),
-        "histogram": bars(comparison.histogram, 0, comparison.top),
+        "histogram": histogram_bars(comparison.histogram, 0, comparison.top),
         "listed": comparison.changes[:LISTED],
         "alone": [
             (side, [" ".join(filter(None, key)) for key in keys[:LISTED]], len(keys))
@@ -93,7 +93,7 @@ def _page(comparison: Comparison, classes: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _frame(changed: Changed, colours: Sequence[Colour], budget: int) -> dict[str, Any]:
+def _frame(changed: ShownChange, colours: Sequence[Colour], budget: int) -> dict[str, Any]:
     height, width = changed.before.shape[:2]
-    made = pictures({"before": changed.before, "after": changed.after}, changed.label, colours, budget)
+    made = picture_uris({"before": changed.before, "after": changed.after}, changed.label, colours, budget)
     return {"key": changed.change.key, "width": width, "height": height, "change": changed.change, **made}

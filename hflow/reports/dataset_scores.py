@@ -16,15 +16,15 @@ from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
+from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
 from hflow.metrics.fidelity import psnr, ssim
 from hflow.metrics.lpips import MIN_SIDE, ShiftTolerantVGG
 from hflow.metrics.realism import FeatureSpace, FeatureSummary, Kid, fid, kid
-from hflow.metrics.semantics import ClassChanges, class_changes, seen_before_and_after
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
 from hflow.segmentation.judge import Judge
 
-__all__ = ["PAPER_SIZE", "DatasetFigures", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
+__all__ = ["PAPER_SIZE", "DatasetScores", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
 
 BATCH = 8
 LEAST = 4
@@ -60,7 +60,7 @@ class NetworkCost:
 
 
 @dataclass(frozen=True)
-class DatasetFigures:
+class DatasetScores:
     """A row of the table.
 
     Attributes:
@@ -97,7 +97,7 @@ def score_datasets(
     judge: Judge | None = None,
     model: TrainedModel | None = None,
     score: Callable[[str, ImageSet, ImageSet], Mapping[str, Any] | None] | None = None,
-) -> list[DatasetFigures]:
+) -> list[DatasetScores]:
     """The figures of each dataset, in the order given.
 
     Args:
@@ -127,7 +127,7 @@ def score_datasets(
     for name, images in sets.items():
         seen = _look(name, images, frames, space=space, vgg=vgg, judge=judge)
         rows.append(
-            DatasetFigures(
+            DatasetScores(
                 name=name,
                 path=str(images.path),
                 images=len(images),

@@ -20,7 +20,7 @@ from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
 from hflow.model.store import load_model
-from hflow.reports.evaluation_files import write_figures
+from hflow.reports.evaluation_files import write_metrics_and_plots
 from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected
 from hflow.segmentation.scores import SegmenterScores, check_comparable, read_scores
 
@@ -98,7 +98,7 @@ def evaluate(
         training_sheet=_picture(train_plots / "contact-sheet.png") if train_plots else None,
         **{name: list(itertools.islice(shown, len(rows))) for name, rows in galleries.items()},
     )
-    write_figures(evaluation, metrics=metrics, plots=plots)
+    write_metrics_and_plots(evaluation, metrics=metrics, plots=plots)
     return evaluation
 
 

@@ -13,10 +13,10 @@ from hflow.foundation.publishing import publish
 from hflow.metrics.summary import Gain, Similarity
 from hflow.reports.evaluation_results import Evaluation, Example
 
-__all__ = ["before_after", "write_figures"]
+__all__ = ["before_after", "write_metrics_and_plots"]
 
 
-def write_figures(evaluation: Evaluation, *, metrics: Path, plots: Path) -> None:
+def write_metrics_and_plots(evaluation: Evaluation, *, metrics: Path, plots: Path) -> None:
     """Write the figures; the same evaluation gives the same bytes.
 
     Args:

@@ -7,18 +7,18 @@ from typing import Any
 from hflow.foundation.params import DataParams, DomainParams
 from hflow.foundation.timings import Timing
 from hflow.metrics.summary import Gain
-from hflow.reports.charts import bars, panel, strip
+from hflow.reports.charts import dot_strip, histogram_bars, learning_curve
 from hflow.reports.evaluation_results import Evaluation, Example
 from hflow.reports.html_page import (
-    PICTURES,
+    PICTURE_BYTES,
     Colour,
     class_colours,
     count,
     duration,
-    jpeg,
+    jpeg_uri,
     legend,
     number,
-    pictures,
+    picture_uris,
     signed,
     write_page,
 )
@@ -104,7 +104,7 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
     ]
     names = evaluation.stats["classes"]
     colours = class_colours(names)
-    budget = PICTURES // sum(len(gallery) for gallery in galleries)
+    budget = PICTURE_BYTES // sum(len(gallery) for gallery in galleries)
     shown = [[_frame(example, colours, budget) for example in gallery] for gallery in galleries]
     sheet = evaluation.training_sheet
     return {
@@ -119,9 +119,11 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "legend": legend([example.label for gallery in galleries for example in gallery], names, colours),
         "scores": _score_rows(evaluation),
         "classes": _class_rows(evaluation),
-        "panels": [panel(evaluation.curves, name, text) for name, text in CURVES.items()] if evaluation.curves else [],
-        "sheet": None if sheet is None else jpeg(sheet, SHEET_WIDTH),
-        "histogram": bars(evaluation.histogram, 0, 1),
+        "panels": [learning_curve(evaluation.curves, name, text) for name, text in CURVES.items()]
+        if evaluation.curves
+        else [],
+        "sheet": None if sheet is None else jpeg_uri(sheet, SHEET_WIDTH),
+        "histogram": histogram_bars(evaluation.histogram, 0, 1),
         "timings": [_timing_row(stage, timing) for stage, timing in timings.items()],
         "time": duration(sum(timing.seconds for timing in timings.values())),
         "rejections": evaluation.rejections[:REJECTIONS],
@@ -134,13 +136,13 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
 def _frame(example: Example, colours: Sequence[Colour], budget: int) -> dict[str, Any]:
     """What a slider needs."""
     height, width = example.source.shape[:2]
-    made = pictures({"before": example.source, "after": example.translated}, example.label, colours, budget)
+    made = picture_uris({"before": example.source, "after": example.translated}, example.label, colours, budget)
     return {
         "key": example.key,
         "width": width,
         "height": height,
         "style_key": example.style_key,
-        "style": None if example.style is None else jpeg(example.style, STYLE_WIDTH),
+        "style": None if example.style is None else jpeg_uri(example.style, STYLE_WIDTH),
         "ssim": example.ssim,
         "consistency": example.consistency,
         **made,
@@ -157,7 +159,7 @@ def _score_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
             "score": score,
             "gain": evaluation.gains.get(name),
             "said": ", ".join(number(value) for value in seeds[name]),
-            "strip": strip(seeds[name], score.miou, *ends),
+            "strip": dot_strip(seeds[name], score.miou, *ends),
         }
         for name, score in evaluation.scores.items()
     ]

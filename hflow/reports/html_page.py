@@ -16,20 +16,20 @@ from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.labels import CITYSCAPES, IGNORE
 
 __all__ = [
-    "PICTURES",
+    "PICTURE_BYTES",
     "Colour",
     "class_colours",
     "count",
     "duration",
-    "jpeg",
+    "jpeg_uri",
     "legend",
     "number",
-    "pictures",
+    "picture_uris",
     "signed",
     "write_page",
 ]
 
-PICTURES = 5_000_000
+PICTURE_BYTES = 5_000_000
 """Bytes of all frames of a page together; base64 makes a third more of them, and the page is to stay under 10 MB."""
 
 NARROWER = (720, 540, 400, 280)
@@ -73,7 +73,7 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02} s" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60:02} min"
 
 
-def pictures(
+def picture_uris(
     images: Mapping[str, np.ndarray], label: np.ndarray | None, colours: Sequence[Colour], budget: int
 ) -> dict[str, str | None]:
     """Images of one frame, uint8 (H, W, 3), and its label map as data URIs, by name.
@@ -83,14 +83,14 @@ def pictures(
     width = next(iter(images.values())).shape[1]
     made: dict[str, str | None] = {}
     for limit in (width, *(narrower for narrower in NARROWER if narrower < width)):
-        made = {name: jpeg(pixels, limit) for name, pixels in images.items()}
+        made = {name: jpeg_uri(pixels, limit) for name, pixels in images.items()}
         made["label"] = None if label is None else _overlay(narrowed(label, limit), colours)
         if sum(len(uri or "") for uri in made.values()) <= budget * 4 / 3:
             break
     return made
 
 
-def jpeg(pixels: np.ndarray, width: int) -> str:
+def jpeg_uri(pixels: np.ndarray, width: int) -> str:
     """An image, uint8 (H, W, 3), as a data URI, at most so wide."""
     buffer = io.BytesIO()
     Image.fromarray(narrowed(pixels, width)).save(buffer, "JPEG", quality=88, subsampling=0)

@@ -33,7 +33,7 @@ from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import SegmentParams
 from hflow.foundation.progress import progress
 from hflow.foundation.work_folder import WorkFolder
-from hflow.metrics.segments import confusion_matrix, segment_scores
+from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.segmentation.networks import segmentation_network
 
 __all__ = ["Crops", "LabelledFrames", "segment", "train_segmenter"]
@@ -43,7 +43,7 @@ CODE = (
     "segmentation/training.py",
     "segmentation/networks.py",
     "foundation/imagenet.py",
-    "metrics/segments.py",
+    "metrics/segmentation.py",
     "datasets/images.py",
     "datasets/loading.py",
     "datasets/shards.py",

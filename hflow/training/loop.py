@@ -30,7 +30,7 @@ from hflow.foundation.progress import progress, say
 from hflow.foundation.publishing import publish
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
-from hflow.model.training_pass import TrainingPass
+from hflow.model.training_network import TrainingNetwork
 from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
 from hflow.training.encoder import Encoder, load_encoder, measure_scales
 from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_loss
@@ -235,7 +235,7 @@ def set_up(
     """
     if fabric._precision.precision == "bf16-mixed":
         encoder.stages.to(torch.bfloat16)
-    return fabric.setup(TrainingPass(network), optimizer)
+    return fabric.setup(TrainingNetwork(network), optimizer)
 
 
 def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hflow.foundation.errors import HflowError
-from hflow.model.statistics import moments
+from hflow.model.channel_statistics import moments
 
 __all__ = ["CONTENT_LAYER", "aligned_style_loss", "content_loss"]
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import check_frame_size
 from hflow.metrics.fidelity import ssim
-from hflow.metrics.segments import confusion_matrix, segment_scores
+from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.segmentation.judge import Judge
 from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Translator

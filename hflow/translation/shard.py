@@ -46,7 +46,7 @@ CODE = (
     "datasets/images.py",
     "datasets/shards.py",
     "metrics/fidelity.py",
-    "metrics/segments.py",
+    "metrics/segmentation.py",
 )
 
 

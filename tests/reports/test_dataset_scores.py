@@ -14,11 +14,11 @@ from hflow.datasets.image_sets import open_images
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TranslateParams
-from hflow.metrics.features import load_feature_space
+from hflow.metrics.feature_spaces import load_feature_space
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg
 from hflow.model.store import load_model
-from hflow.reports.dataset_scores import DatasetFigures, network_cost, score_datasets
-from hflow.reports.score_table import PAPER, print_scores, write_scores
+from hflow.reports.dataset_score_table import PAPER, print_scores, write_scores
+from hflow.reports.dataset_scores import DatasetScores, network_cost, score_datasets
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.judge_training import train_judge
 from hflow.translation.dataset import translate_dataset
@@ -67,7 +67,7 @@ def folders(project: Project, model_folder: Path, tmp_path_factory: pytest.TempP
 @pytest.fixture(scope="module")
 def rows(
     project: Project, folders: dict[str, Path], model_folder: Path, vgg: ShiftTolerantVGG, judge: Judge
-) -> list[DatasetFigures]:
+) -> list[DatasetScores]:
     return score_datasets(
         folders,
         source=project.prepared / "source",
@@ -81,7 +81,7 @@ def rows(
     )
 
 
-def test_the_frames_themselves_are_equal_to_themselves(rows: list[DatasetFigures]) -> None:
+def test_the_frames_themselves_are_equal_to_themselves(rows: list[DatasetScores]) -> None:
     source = rows[0]
     assert source.fidelity is not None
     assert (source.fidelity.ssim, source.fidelity.psnr) == (pytest.approx(1), float("inf"))
@@ -90,7 +90,7 @@ def test_the_frames_themselves_are_equal_to_themselves(rows: list[DatasetFigures
     assert source.semantics.kept == 1
 
 
-def test_others_images_are_matched_by_name_and_brought_to_size(rows: list[DatasetFigures]) -> None:
+def test_others_images_are_matched_by_name_and_brought_to_size(rows: list[DatasetScores]) -> None:
     theirs = rows[2]
     assert theirs.fidelity is not None
     assert (theirs.images, theirs.fidelity.pairs, theirs.fidelity.resized) == (13, 12, 12)
@@ -98,7 +98,7 @@ def test_others_images_are_matched_by_name_and_brought_to_size(rows: list[Datase
     assert theirs.segments == SCORES
 
 
-def test_the_networks_size_stands_beside_what_it_made_alone(rows: list[DatasetFigures]) -> None:
+def test_the_networks_size_stands_beside_what_it_made_alone(rows: list[DatasetScores]) -> None:
     assert [row.network is not None for row in rows] == [False, True, False]
 
 
@@ -125,7 +125,7 @@ def test_costs_are_those_counted_on_the_published_code() -> None:
 
 
 def test_the_json_names_the_feature_space_and_keeps_the_papers_figures_apart(
-    rows: list[DatasetFigures], tmp_path: Path
+    rows: list[DatasetScores], tmp_path: Path
 ) -> None:
     write_scores(tmp_path / "table.json", rows, {"split": "train"})
     said: dict[str, Any] = json.loads((tmp_path / "table.json").read_text())
@@ -138,7 +138,7 @@ def test_the_json_names_the_feature_space_and_keeps_the_papers_figures_apart(
     assert said["protocol"] == {"split": "train"}
 
 
-def test_the_same_rows_give_the_same_bytes_and_every_dataset_a_line(rows: list[DatasetFigures], tmp_path: Path) -> None:
+def test_the_same_rows_give_the_same_bytes_and_every_dataset_a_line(rows: list[DatasetScores], tmp_path: Path) -> None:
     for name in ("a.md", "b.md"):
         write_scores(tmp_path / name, rows, {"split": "train"})
     text = (tmp_path / "a.md").read_text()
@@ -152,7 +152,7 @@ def test_the_same_rows_give_the_same_bytes_and_every_dataset_a_line(rows: list[D
     print_scores(rows, console)
 
 
-def test_another_suffix_is_refused(rows: list[DatasetFigures], tmp_path: Path) -> None:
+def test_another_suffix_is_refused(rows: list[DatasetScores], tmp_path: Path) -> None:
     with pytest.raises(HflowError, match=r"\.json or \.md"):
         write_scores(tmp_path / "table.csv", rows, {})
 

@@ -19,7 +19,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import TranslateParams
 from hflow.metrics.fidelity import ssim
-from hflow.metrics.segments import confusion_matrix, segment_scores
+from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge, save_judge

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import IGNORE
-from hflow.metrics.semantics import Change, class_changes, seen_before_and_after
+from hflow.metrics.class_changes import Change, class_changes, seen_before_and_after
 
 NAMES = ["road", "vegetation", "sky"]
 ROAD, VEGETATION, SKY = range(3)

@@ -9,7 +9,7 @@ from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionM
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import IGNORE
-from hflow.metrics.segments import confusion_matrix, segment_scores
+from hflow.metrics.segmentation import confusion_matrix, segment_scores
 
 
 def _names(classes: int) -> list[str]:

@@ -17,27 +17,27 @@ from hflow.model.store import WEIGHTS, TrainedModel, load_model
 from hflow.translation.style_choice import choose_style
 from hflow.translation.translator import Translator
 
-__all__ = ["DatasetFrames", "Frames", "Key", "ModelFrames", "kind_of"]
+__all__ = ["ComparedFrames", "DatasetFrames", "Key", "ModelFrames", "kind_of_folder"]
 
 
 Key = tuple[str, str]
 """Split and key of a frame; the split is empty for a folder of images."""
 
 
-class Frames(Protocol):
+class ComparedFrames(Protocol):
     """One side's frames, of which it knows what is in `rows`; what a row lacks is None."""
 
     name: str
     facts: Mapping[str, str]
     rows: Mapping[Key, Mapping[str, Any]]
 
-    def look(self, key: Key) -> tuple[np.ndarray, float | None]:
+    def image_and_ssim(self, key: Key) -> tuple[np.ndarray, float | None]:
         """The picture, uint8 (H, W, 3), and its SSIM to the source where that is known."""
 
     def label(self, key: Key) -> np.ndarray | None: ...
 
 
-def kind_of(place: Path) -> Literal["dataset", "model"]:
+def kind_of_folder(place: Path) -> Literal["dataset", "model"]:
     """What is in a folder.
 
     Raises:
@@ -67,7 +67,7 @@ class DatasetFrames:
         self.name = folder.as_posix()
         self._numbers: dict[Path, dict[str, int]] = {}
 
-    def look(self, key: Key) -> tuple[np.ndarray, float | None]:
+    def image_and_ssim(self, key: Key) -> tuple[np.ndarray, float | None]:
         row = self.rows[key]
         if row["shard"]:
             return decode_rgb(self._stored(key)["image"]["bytes"]), row["ssim"]
@@ -108,7 +108,7 @@ class ModelFrames:
         self.name = folder.as_posix()
         self.facts: Mapping[str, str] = _model_facts(model)
 
-    def look(self, key: Key) -> tuple[np.ndarray, float | None]:
+    def image_and_ssim(self, key: Key) -> tuple[np.ndarray, float | None]:
         frame = to_tensor(decode_rgb(self._row(key)["image"]["bytes"]))[None]  # (1, 3, H, W)
         output = to_pixels(self._translator(frame, [self._styles[key]])[0])
         return output, ssim(to_tensor(output)[None], frame).item()

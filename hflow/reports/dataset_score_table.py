@@ -12,7 +12,7 @@ from rich.table import Table
 
 from hflow.foundation.atomic_files import write_text
 from hflow.foundation.errors import HflowError
-from hflow.reports.dataset_scores import DatasetFigures
+from hflow.reports.dataset_scores import DatasetScores
 
 __all__ = ["PAPER", "check_suffix", "print_scores", "write_scores"]
 
@@ -36,10 +36,10 @@ SHOWN_CHANGES = 5
 WIDTH = 180
 SEMANTICS_HEADER = ("dataset", "kept", "from", "to", "share of the class")
 
-Cell = Callable[[DatasetFigures], str]
+Cell = Callable[[DatasetScores], str]
 
 
-def print_scores(rows: Sequence[DatasetFigures], console: Console | None = None) -> None:
+def print_scores(rows: Sequence[DatasetScores], console: Console | None = None) -> None:
     """Print the rows, the paper's below them, and what the judge sees changed."""
     console = console or Console()
     if not console.is_terminal:
@@ -52,7 +52,7 @@ def print_scores(rows: Sequence[DatasetFigures], console: Console | None = None)
         console.print(_table("What a frozen segmenter sees changed, from class to class", SEMANTICS_HEADER, semantics))
 
 
-def write_scores(path: Path, rows: Sequence[DatasetFigures], protocol: dict[str, Any]) -> None:
+def write_scores(path: Path, rows: Sequence[DatasetScores], protocol: dict[str, Any]) -> None:
     """Write the comparison as the file's suffix says.
 
     `.md`: the tables and the protocol. `.json`: every figure; the keys of FID and KID name their feature space, and a
@@ -101,7 +101,7 @@ def _table(
     return shown
 
 
-def _cells(rows: Sequence[DatasetFigures]) -> tuple[list[str], list[list[str]]]:
+def _cells(rows: Sequence[DatasetScores]) -> tuple[list[str], list[list[str]]]:
     space = rows[0].space
     columns: dict[str, Cell] = {
         "dataset": lambda row: row.name,
@@ -130,7 +130,7 @@ def _paper_cells(width: int) -> list[list[str]]:
     return rows
 
 
-def _semantics_cells(rows: Sequence[DatasetFigures]) -> list[list[str]]:
+def _semantics_cells(rows: Sequence[DatasetScores]) -> list[list[str]]:
     cells = []
     for row in rows:
         if row.semantics is None:
@@ -142,7 +142,7 @@ def _semantics_cells(rows: Sequence[DatasetFigures]) -> list[list[str]]:
     return cells
 
 
-def _markdown(rows: Sequence[DatasetFigures], protocol: dict[str, Any]) -> str:
+def _markdown(rows: Sequence[DatasetScores], protocol: dict[str, Any]) -> str:
     header, body = _cells(rows)
     parts = ["# Datasets compared", _markdown_table(header, [*body, *_paper_cells(len(header))]), PAPER_NOTE]
     semantics = _semantics_cells(rows)
@@ -159,7 +159,7 @@ def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _as_json(row: DatasetFigures) -> dict[str, Any]:
+def _as_json(row: DatasetScores) -> dict[str, Any]:
     fidelity = row.fidelity
     return {
         "name": row.name,

@@ -1,20 +1,20 @@
 """The network as training runs it: what `HierarchyFlow.forward` computes, with less memory moved, and with gradients.
 
-Maps are channels last, statistics are those of `hflow/model/statistics.py`. Under autocast the convolutions are in the
+Maps are channels last, statistics are those of `channel_statistics.py`. Under autocast the convolutions are in the
 type that it names; statistics, sums and what the Style-Net asks for are float32.
 """
 
 import torch
 from torch import Tensor, nn
 
+from hflow.model.channel_statistics import instance_norm, restyle
 from hflow.model.coupling import Coupling
 from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
-from hflow.model.statistics import instance_norm, restyle
 
-__all__ = ["TrainingPass"]
+__all__ = ["TrainingNetwork"]
 
 
-class TrainingPass(nn.Module):
+class TrainingNetwork(nn.Module):
     """Called as the network is, it gives the same but for rounding; its parameters are the network's.
 
     Args:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import IGNORE
-from hflow.metrics.segments import confusion_matrix
+from hflow.metrics.segmentation import confusion_matrix
 
 __all__ = ["Change", "ClassChanges", "class_changes", "seen_before_and_after"]
 
