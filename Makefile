@@ -20,10 +20,11 @@ test: setup ## run all tests
 soak: setup ## kill a translation at random, again and again, and compare (some minutes)
 	python -m tests.soak
 
-lint: setup ## style and types
+lint: setup ## style, types, and which room may import which
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 
 up: setup ## a Prefect server, an MLflow server and workers on this machine, until Ctrl-C
 	@python -m flows.up

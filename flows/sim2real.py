@@ -17,7 +17,8 @@ from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
 from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
-from hflow.pipeline import stages
+from hflow.pipeline import outputs
+from hflow.pipeline.models import is_registered
 
 __all__ = ["sim2real"]
 
@@ -48,7 +49,7 @@ def sim2real(
         remote = has_remote()
         if remote:
             fetch()
-        if stages.is_registered(settings.translate.model):
+        if is_registered(settings.translate.model):
             fetch_champion(environment)
         why = changes()
         if not why and not (release and UNRELEASED.exists()):
@@ -62,7 +63,7 @@ def sim2real(
             if remote and push:
                 hand_on(environment)
         publish(why, _released(settings) if release else None)
-    return str(stages.REPORTS / "index.html")
+    return str(outputs.REPORTS / "index.html")
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[10, 60])
@@ -96,7 +97,7 @@ def hand_on(environment: Mapping[str, str]) -> None:
 
 def publish(why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> None:
     """Artifacts of the run: a report, the figures, the contact sheet."""
-    figures = json.loads(stages.EVALUATION.read_text(encoding="utf-8"))
+    figures = json.loads(outputs.EVALUATION.read_text(encoding="utf-8"))
     flat = {
         "frames": f"{figures['translated']} of {figures['given']}",
         "ssim": figures["ssim"]["all"]["mean"],
@@ -105,17 +106,17 @@ def publish(why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> 
     released = [f"Version {outcome['version']} of {outcome['model']} {outcome['outcome']}."] if outcome else []
     table = ["| figure | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in flat.items())]
     lines = ["## Why it ran", *(f"- {line}" for line in _reasons(why)), "", "## What came of it", *released, "", *table]
-    lines += ["", f"The whole report: `{(stages.REPORTS / 'index.html').resolve()}`"]
+    lines += ["", f"The whole report: `{(outputs.REPORTS / 'index.html').resolve()}`"]
     create_markdown_artifact("\n".join(lines), key="report", description="What ran, why, and what came of it")
     publish_table("metrics", flat, "The figures of the run")
-    sheet = base64.b64encode((stages.EVALUATE_PLOTS / "before-after.png").read_bytes()).decode()
+    sheet = base64.b64encode((outputs.EVALUATE_PLOTS / "before-after.png").read_bytes()).decode()
     create_image_artifact(f"data:image/png;base64,{sheet}", key="contact-sheet", description="Before and after")
 
 
 def _released(settings: Params) -> dict[str, Any] | None:
     from hflow.pipeline.release import release
 
-    outcome = None if stages.is_registered(settings.translate.model) else release(settings)
+    outcome = None if is_registered(settings.translate.model) else release(settings)
     UNRELEASED.unlink(missing_ok=True)
     if outcome is None:
         return None

@@ -7,7 +7,7 @@ from flows.stage import alone_on_gpu, publish_table, stage_flow
 from hflow.foundation.devices import pick_device
 from hflow.foundation.params import load_params
 from hflow.model.store import load_model
-from hflow.pipeline import stages
+from hflow.pipeline.models import find_model
 from hflow.translation.folder import translate_folder as translate_images
 
 __all__ = ["translate_folder"]
@@ -32,7 +32,7 @@ def translate_folder(
         device: auto, cpu, cuda, cuda:1, ...
         max_rejected: the share of images that may be at fault.
     """
-    folder = stages.find_model(model, load_params())
+    folder = find_model(model, load_params())
     with alone_on_gpu():
         where = str(pick_device(device))
         counts = translate_images(

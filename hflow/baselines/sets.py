@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +38,6 @@ from hflow.translation.style_choice import StyleChoice, layout
 
 __all__ = ["make_baselines"]
 
-CODE = (
-    "baselines/recolouring.py",
-    "baselines/sets.py",
-    "translation/style_choice.py",
-    "metrics/fidelity.py",
-    "datasets/images.py",
-    "datasets/shards.py",
-    "datasets/tensors.py",
-)
 
 Recolour = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -94,7 +84,8 @@ def make_baselines(
     styles, store = ShardSet(targets, ["key", "image"]), WorkFolder(work)
     layouts = None if nearest is None else np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in styles])
     choice = StyleChoice(seed, len(styles), nearest, layouts)
-    settings = [code_fingerprint(*CODE), seed, nearest, [sha256_file(path) for path in targets], *_versions()]
+    settings = [code_fingerprint(make_baselines), seed, nearest, [sha256_file(path) for path in targets]]
+    settings += [*machine_marks(torch.device("cpu")), platform.machine()]
     files: dict[str, Path | bytes] = {}
     counts: dict[str, dict[str, float]] = {}
     shards: dict[str, dict[Path, str]] = {name: {} for name in BASELINES}
@@ -150,9 +141,3 @@ def _recolour(row: dict[str, Any], *, method: Recolour, styles: ShardSet, choice
         "label_sha256": row["label"] and sha256(row["label"]["bytes"]).hexdigest(),
         "ssim": ssim(to_tensor(pixels)[None], to_tensor(frame)[None]).item(),
     }
-
-
-def _versions() -> list[Any]:
-    """What can change the last bit of a float."""
-    libraries = [version(name) for name in ("numpy", "scipy", "scikit-image")]
-    return [*machine_marks(torch.device("cpu")), *libraries, platform.machine()]

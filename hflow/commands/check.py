@@ -8,10 +8,10 @@ import typer
 
 from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.datasets.inspection import FULL, Inspection, inspect_dataset
-from hflow.datasets.layouts.opening import LAYOUTS
+from hflow.datasets.layouts.opening import LAYOUTS, open_raw
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import load_params
-from hflow.pipeline import stages
+from hflow.foundation.params import Params, load_params
+from hflow.pipeline.outputs import TOWN
 
 __all__ = ["check"]
 
@@ -26,7 +26,7 @@ def check(
 ) -> None:
     """Check params.yaml and its raw datasets, or see whether a folder is the dataset that it should be."""
     if root is None:
-        stages.check(load_params(params))
+        _check_raw(load_params(params))
         return
     if layout not in LAYOUTS:
         raise HflowError(f"there is no layout {layout!r}: take one of {', '.join(LAYOUTS)}")
@@ -36,6 +36,13 @@ def check(
         more = f", the first {len(found.faults)} are above" if found.at_fault > len(found.faults) else ""
         raise HflowError(f"{found.at_fault:,} samples of {root} are at fault{more}: prepare will reject them")
     print(f"{root} is a dataset of the layout {layout}: no fault found")
+
+
+def _check_raw(params: Params) -> None:
+    """See whether the raw datasets are there, in their layouts; the town's may be yet to be drawn."""
+    for domain in (params.data.source, params.data.target):
+        if domain.root.exists() or not domain.root.is_relative_to(TOWN):
+            open_raw(domain.root, domain.layout, train=domain.train, val=domain.val)
 
 
 def _tell(found: Inspection, full: Mapping[str, int]) -> None:

@@ -18,8 +18,11 @@ from hflow.commands.picture import picture
 from hflow.commands.project import write_params
 from hflow.commands.release import release
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import load_params, preset_names, preset_text
-from hflow.pipeline import stages
+from hflow.foundation.params import load_params
+from hflow.pipeline import outputs, stages
+from hflow.pipeline.code import write_code_marks
+from hflow.pipeline.models import find_model
+from hflow.presets import preset_names, preset_text
 
 __all__ = ["app", "end_on_sigterm", "main"]
 
@@ -56,9 +59,14 @@ def init(
     print(f"{DEFAULT} is the preset {preset!r}" + (f"; what it was before is in {kept}" if kept else ""))
 
 
+def code() -> None:
+    """Note for DVC what of the code each stage depends on."""
+    write_code_marks()
+
+
 def town(params: ParamsFile = DEFAULT) -> None:
     """Draw the miniature datasets that a fresh clone runs on."""
-    stages.build_town(load_params(params))
+    stages.town(load_params(params))
 
 
 def prepare(params: ParamsFile = DEFAULT) -> None:
@@ -74,7 +82,7 @@ def train(params: ParamsFile = DEFAULT) -> None:
 def translate(
     frames: Annotated[Path | None, typer.Argument(help="A folder of images; none: the prepared frames.")] = None,
     out: Annotated[Path | None, typer.Argument(help="The folder to write, images of the same names.")] = None,
-    model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(stages.MODEL),
+    model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(outputs.MODEL),
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
     device: Device = "auto",
     max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
@@ -91,7 +99,7 @@ def translate(
     from hflow.translation.folder import translate_folder
 
     where = str(pick_device(device))
-    folder = stages.find_model(model, load_params(params) if params.is_file() else None)
+    folder = find_model(model, load_params(params) if params.is_file() else None)
     counts = translate_folder(
         frames, out, load_model(folder), name=model, seed=seed, device=where, max_rejected=max_rejected
     )
@@ -100,7 +108,7 @@ def translate(
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(help="A folder that translate or export wrote.")] = stages.TRANSLATED,
+    path: Annotated[Path, typer.Argument(help="A folder that translate or export wrote.")] = outputs.TRANSLATED,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
 ) -> None:
     """Read a translated dataset again and name whatever is not as it was written; exit status 1 if anything is."""
@@ -133,7 +141,7 @@ def fetch(params: ParamsFile = DEFAULT) -> None:
 
 
 for command in (
-    *(init, check, town, prepare, train, translate, verify, export, segment, baselines, judge),
+    *(init, check, code, town, prepare, train, translate, verify, export, segment, baselines, judge),
     *(evaluate, compare, picture, fetch, release, bench),
 ):
     app.command()(command)

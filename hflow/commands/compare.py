@@ -8,7 +8,8 @@ import typer
 from hflow.commands.console import DEFAULT, Device, ParamsFile
 from hflow.datasets.preparation_stats import STATS, read_stats
 from hflow.foundation.params import load_params
-from hflow.pipeline import stages
+from hflow.pipeline import outputs
+from hflow.pipeline.models import find_model
 
 __all__ = ["compare"]
 
@@ -17,7 +18,7 @@ def compare(
     a: Annotated[str, typer.Argument(help="A translated dataset, a model, or models:/NAME/VERSION.")],
     b: Annotated[str, typer.Argument(help="Another one of the same kind.")],
     out: Annotated[Path, typer.Option(help="The folder to write the page to.")] = Path("compare"),
-    prepared: Annotated[Path, typer.Option(help="Models translate its source frames.")] = stages.PREPARED,
+    prepared: Annotated[Path, typer.Option(help="Models translate its source frames.")] = outputs.PREPARED,
     frames: Annotated[int, typer.Option(min=1, help="How many frames two models are compared on.")] = 200,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame, for models.")] = 0,
     device: Device = "auto",
@@ -31,7 +32,7 @@ def compare(
 
     where = str(pick_device(device))
     known = load_params(params) if params.is_file() else None
-    places = {name: stages.find_model(name, known) for name in (a, b)}
+    places = {name: find_model(name, known) for name in (a, b)}
     comparison = compare(
         places[a], places[b], names=(a, b), prepared=prepared, frames=frames, seed=seed, device=where, examples=examples
     )

@@ -10,7 +10,7 @@ from hflow.commands.console import DEFAULT, Device, ParamsFile, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
 from hflow.foundation.progress import say
-from hflow.pipeline import stages
+from hflow.pipeline import outputs, stages
 
 if TYPE_CHECKING:
     import torch
@@ -27,15 +27,15 @@ def evaluate(
     datasets: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME=PATH]...", help="Folders of shards or of images to compare.")
     ] = None,
-    source: Annotated[Path, typer.Option(help="The frames that they were made of.")] = stages.PREPARED / "source",
+    source: Annotated[Path, typer.Option(help="The frames that they were made of.")] = outputs.PREPARED / "source",
     target: Annotated[Path, typer.Option(help="The images that they should look like.")] = (
-        stages.PREPARED / "target" / "train"
+        outputs.PREPARED / "target" / "train"
     ),
     split: Annotated[str, typer.Option(help="Which shards are meant, where a folder has several splits.")] = "train",
     features: Annotated[str, typer.Option(help="Of FID and KID: auto, inception, vgg16.")] = "auto",
     inception: Annotated[Path | None, typer.Option(help="A file of Inception-v3's weights.")] = None,
-    judge: Annotated[Path, typer.Option(help="The folder of a judge, as `hflow judge` writes it.")] = stages.JUDGE,
-    model: Annotated[Path, typer.Option(help="The network whose size is shown.")] = stages.MODEL,
+    judge: Annotated[Path, typer.Option(help="The folder of a judge, as `hflow judge` writes it.")] = outputs.JUDGE,
+    model: Annotated[Path, typer.Option(help="The network whose size is shown.")] = outputs.MODEL,
     segment: Annotated[bool, typer.Option(help="Train the downstream segmenter on each dataset too.")] = True,
     out: Annotated[list[Path] | None, typer.Option(help="A file to write, .json or .md; may be repeated.")] = None,
     device: Device = "auto",
@@ -110,11 +110,11 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
     from hflow.segmentation.scores import parse_scores
     from hflow.segmentation.training import segment
 
-    validation = shard_files(stages.PREPARED / "target" / "val")
+    validation = shard_files(outputs.PREPARED / "target" / "val")
     if not validation:
         say("the target has no validation set, so no segmenter is trained")
         return None
-    work = stages.work_folder("evaluate")
+    work = outputs.work_folder("evaluate")
 
     def score(name: str, images: "ImageSet", frames: "ImageSet") -> dict[str, Any] | None:
         training_set = labelled_set(name, images, frames, work)
@@ -127,7 +127,7 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
             validation=validation,
             classes=params.data.classes,
             out=work / f"{name}.json",
-            work=stages.work_folder("segment"),
+            work=outputs.work_folder("segment"),
         )
         scores = parse_scores(found)
         protocol["segmenter"] = scores.settings

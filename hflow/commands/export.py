@@ -7,7 +7,7 @@ import typer
 
 from hflow.commands.console import DEFAULT, ParamsFile, show
 from hflow.foundation.params import Params, load_params
-from hflow.pipeline import stages
+from hflow.pipeline import outputs
 
 __all__ = ["export", "origins"]
 
@@ -36,6 +36,6 @@ def origins(params: Params) -> dict[str, str]:
     """What the parameters name as a translated dataset's origins, each with its licence."""
     found = {}
     for name, domain in (("frames", params.data.source), ("style", params.data.target)):
-        drawn = "drawn by hflow" if domain.root.is_relative_to(stages.TOWN) else None
+        drawn = "drawn by hflow" if domain.root.is_relative_to(outputs.TOWN) else None
         found[f"{name}, {domain.root}"] = domain.licence or drawn or LICENCES[domain.layout]
     return found

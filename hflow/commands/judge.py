@@ -7,13 +7,13 @@ import typer
 
 from hflow.commands.console import DEFAULT, Device, ParamsFile, show
 from hflow.foundation.params import load_params
-from hflow.pipeline import stages
+from hflow.pipeline import outputs
 
 __all__ = ["judge"]
 
 
 def judge(
-    out: Annotated[Path, typer.Argument(help="The folder to write.")] = stages.JUDGE,
+    out: Annotated[Path, typer.Argument(help="The folder to write.")] = outputs.JUDGE,
     steps: Annotated[int, typer.Option(min=1, help="Of training.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
     device: Device = "auto",
@@ -26,6 +26,6 @@ def judge(
     from hflow.segmentation.judge import save_judge
     from hflow.segmentation.judge_training import train_judge
 
-    shards = [path for domain in ("source", "target") for path in shard_files(stages.PREPARED / domain / "train")]
+    shards = [path for domain in ("source", "target") for path in shard_files(outputs.PREPARED / domain / "train")]
     trained = train_judge(shards, classes, steps=steps, seed=seed, device=pick_device(device))
     show({"judge": out, "sha256": save_judge(trained, out).sha256})

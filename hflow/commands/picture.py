@@ -7,7 +7,7 @@ import typer
 
 from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.errors import HflowError
-from hflow.pipeline import stages
+from hflow.pipeline import outputs
 
 __all__ = ["picture"]
 
@@ -25,6 +25,6 @@ def picture(
     from hflow.reports.evaluation import example_frames
     from hflow.reports.evaluation_files import before_after
 
-    shown = before_after(example_frames(stages.PREPARED, stages.TRANSLATED, frames))
+    shown = before_after(example_frames(outputs.PREPARED, outputs.TRANSLATED, frames))
     with atomic_path(out) as place:
         shown.save(place, kind, quality=88, subsampling=0)

@@ -32,12 +32,6 @@ from hflow.foundation.work_folder import Finished, WorkFolder
 
 __all__ = ["REJECTED_SCHEMA", "Rejection", "prepare"]
 
-CODE = (
-    "foundation/labels.py",
-    *(f"datasets/{name}.py" for name in ("preparation", "images", "shards")),
-    "datasets/layouts",
-)
-
 
 @dataclass(frozen=True)
 class Rejection:
@@ -135,7 +129,7 @@ def _prepare_split(
     by_key = {sample.key: sample for sample in samples}
     raw_classes = dataset.raw_classes or dict(enumerate(classes))
     table = train_id_table(raw_classes, classes)
-    settings = [code_fingerprint(*CODE), dataset.read_label.__module__, dataset.labelled]
+    settings = [code_fingerprint(prepare), dataset.read_label.__module__, dataset.labelled]
     settings += [domain, split, list(classes), sorted(raw_classes.items()), size, fit, PREPARED_SCHEMA.names]
 
     def prepared(sample: RawSample) -> _Prepared | Rejection:

@@ -28,7 +28,6 @@ from hflow.foundation.progress import progress
 
 __all__ = ["FORMATS", "export"]
 
-CODE = ("export/writing.py", "export/layouts.py")
 FORMATS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "png": (".png", "PNG", {}),
     "jpeg": (".jpg", "JPEG", {"quality": 95, "subsampling": 0}),
@@ -73,7 +72,7 @@ def export(
         )
     origins = origins or {}
     mark = fingerprint(
-        [code_fingerprint(*CODE), sha256_file(dataset / MANIFEST), layout, image_format, sorted(origins.items())]
+        [code_fingerprint(export), sha256_file(dataset / MANIFEST), layout, image_format, sorted(origins.items())]
     )
     with exclusive(out), writable(out):
         if out.exists():

@@ -1,7 +1,6 @@
 """params.yaml as typed, checked sections: unknown keys and impossible values are refused by name."""
 
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -32,8 +31,6 @@ __all__ = [
     "TrainParams",
     "TranslateParams",
     "load_params",
-    "preset_names",
-    "preset_text",
 ]
 
 VARIANTS: Mapping[str, tuple[int, ...]] = {
@@ -296,26 +293,6 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     except ValidationError as error:
         faults = "; ".join(dict.fromkeys(_fault(e["loc"], e["msg"], e["type"], e["input"]) for e in error.errors()))
         raise HflowError(f"{path}: {faults}") from None
-
-
-def preset_names() -> list[str]:
-    """The names of the presets that ship with hflow."""
-    return sorted(p.name.removesuffix(".yaml") for p in _presets().iterdir() if p.name.endswith(".yaml"))
-
-
-def preset_text(name: str) -> str:
-    """The params.yaml of a preset, as text.
-
-    Raises:
-        HflowError: there is no preset of this name.
-    """
-    if name not in preset_names():
-        raise HflowError(f"there is no preset {name!r}: choose one of {', '.join(preset_names())}")
-    return _presets().joinpath(f"{name}.yaml").read_text(encoding="utf-8")
-
-
-def _presets() -> Any:
-    return resources.files("hflow").joinpath("presets")
 
 
 def _fault(location: tuple[int | str, ...], message: str, kind: str, given: Any) -> str:

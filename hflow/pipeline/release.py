@@ -7,7 +7,8 @@ from typing import Any
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import Params
-from hflow.pipeline.stages import EVALUATE_PLOTS, PREPARED, SEGMENTATION, TRANSLATED, is_registered
+from hflow.pipeline.models import is_registered
+from hflow.pipeline.outputs import EVALUATE_PLOTS, PREPARED, SEGMENTATION, TRANSLATED
 from hflow.registry.gate import Condition, Figures, gather, judge
 from hflow.registry.runs import dvc_hash, git_commit, hand_in
 from hflow.registry.versions import Registry

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -39,16 +38,6 @@ from hflow.segmentation.networks import segmentation_network
 __all__ = ["Crops", "LabelledFrames", "segment", "train_segmenter"]
 
 NETWORK = "deeplabv3_mobilenet_v3_large"
-CODE = (
-    "segmentation/training.py",
-    "segmentation/networks.py",
-    "foundation/imagenet.py",
-    "metrics/segmentation.py",
-    "datasets/images.py",
-    "datasets/loading.py",
-    "datasets/shards.py",
-    "datasets/tensors.py",
-)
 SCALES = (0.75, 1.5)
 CURVE_POINTS = 20
 MAX_LOADERS = 8
@@ -96,12 +85,12 @@ def segment(
     device = pick_device(params.device)
     validation_hashes = [sha256_file(path) for path in validation]
     depends_on = {
-        "code": code_fingerprint(*CODE),
+        "code": code_fingerprint(segment),
         "params": params.model_dump(mode="json", exclude={"train_on", "seeds", "device"}),
         "training": list(training_set.shards.values()),
         "validation": validation_hashes,
         "classes": list(classes),
-        "machine": [*machine_marks(device), torchvision.__version__],
+        "machine": machine_marks(device),
     }
     folder = WorkFolder(work)
     runs = []

@@ -39,18 +39,6 @@ from hflow.translation.style_choice import layout
 
 __all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
 
-CODE = (
-    *(
-        "model",
-        "foundation/imagenet.py",
-        "metrics/vgg.py",
-        "training/encoder.py",
-        "training/losses.py",
-        "training/loop.py",
-        "training/warm_up.py",
-    ),
-    *("datasets/images.py", "datasets/loading.py", "datasets/pairs.py", "datasets/shards.py", "datasets/tensors.py"),
-)
 FIRST_IMAGES = 32
 SHEET_ROWS = 4
 
@@ -343,7 +331,7 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
     weights = job.encoder.weights
     return fingerprint(
         {
-            "code": code_fingerprint(*CODE),
+            "code": code_fingerprint(train),
             "model": job.model.expansions,
             "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
             "loss": job.loss.model_dump(mode="json"),

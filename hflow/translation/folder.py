@@ -22,7 +22,6 @@ from hflow.foundation.locks import exclusive
 from hflow.foundation.progress import progress, say
 from hflow.model.store import TrainedModel
 from hflow.translation.frame_pipeline import FramePipeline
-from hflow.translation.shard import CODE
 from hflow.translation.shard_task import worker_marks
 from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Translator
@@ -115,7 +114,7 @@ class _Job:
             "precision": translator.precision,
             "backend": translator.backend,
             "params_fingerprint": fingerprint([seed, worker_marks(device, None, "auto")]),
-            "code_fingerprint": code_fingerprint(*CODE, "translation/folder.py"),
+            "code_fingerprint": code_fingerprint(translate_folder),
         }
 
     def say_labels(self, given: Mapping[str, str]) -> None:

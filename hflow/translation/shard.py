@@ -24,30 +24,12 @@ from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Translator
 
 __all__ = [
-    "CODE",
     "ShardWorker",
     "code_marks",
     "decode_row",
     "encode_row",
     "translate_here",
 ]
-
-CODE = (
-    "model",
-    "translation/translator.py",
-    "foundation/devices.py",
-    "translation/frame_pipeline.py",
-    "translation/shard.py",
-    "translation/shard_task.py",
-    "translation/style_choice.py",
-    "segmentation/judge.py",
-    "segmentation/networks.py",
-    "foundation/imagenet.py",
-    "datasets/images.py",
-    "datasets/shards.py",
-    "metrics/fidelity.py",
-    "metrics/segmentation.py",
-)
 
 
 class ShardWorker:
@@ -120,7 +102,7 @@ def translate_here(task: ShardTask, device: str) -> Finished:
 
 def code_marks() -> str:
     """The hash of the code that makes a translated shard."""
-    return code_fingerprint(*CODE)
+    return code_fingerprint(ShardWorker)
 
 
 @functools.lru_cache(maxsize=1)

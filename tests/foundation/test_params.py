@@ -7,7 +7,8 @@ import yaml
 
 from hflow.commands.project import write_params
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import load_params, preset_names, preset_text
+from hflow.foundation.params import load_params
+from hflow.presets import preset_names, preset_text
 
 ROOT = Path(__file__).parents[2]
 

@@ -90,7 +90,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
 
 def _commit(folder: Path) -> None:
     who = ("-c", "user.name=t", "-c", "user.email=t@t")
-    for command in (["git", "add", "-A"], ["git", *who, "commit", "-qm", "t"]):
+    for command in (["git", "add", "-A"], ["git", *who, "commit", "--allow-empty", "-qm", "t"]):
         subprocess.run(command, cwd=folder, check=True)
 
 
@@ -228,6 +228,26 @@ def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path, s
 
 
 @pytest.mark.end_to_end
+def test_code_and_parameters_that_change_no_byte_make_no_stage_run_again(project: Path, server: dict[str, str]) -> None:
+    """Even in a clone, whose work folders are empty."""
+    _commit(project)
+    clone = _clone(project, "same-bytes")
+    loop = clone / "hflow/training/loop.py"
+    loop.write_text(f"# A comment.\n{loop.read_text()}")
+    values = yaml.safe_load((clone / "params.yaml").read_text())
+    _change(clone, train={"workers": values["train"]["workers"] + 1, "checkpoint_every": 2}, translate={"workers": 1})
+    assert _python(clone, "-m", "dvc", "fetch", "--run-cache").returncode == 0
+    done = _python(clone, "-m", "dvc", "repro", "--pull", "evaluate", settings=server)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert set(re.findall(r"Running stage '([^']+)'", done.stdout)) == {"code"}
+    loop.write_text(loop.read_text().replace("SHEET_ROWS = 4", "SHEET_ROWS = 3"))
+    assert _python(clone, "-m", "hflow", "code").returncode == 0
+    changed = json.loads(_python(clone, "-m", "dvc", "status", "--json", "train", "prepare").stdout)
+    assert "prepare" not in changed
+    assert "data/code/train.json" in str(changed["train"])
+
+
+@pytest.mark.end_to_end
 def test_lambda_runs_only_training_and_what_follows_it(project: Path, server: dict[str, str]) -> None:
     _change(project, loss={"lambda_style": 0.2})
     done = _python(project, "-m", "flows.sim2real", settings=server)
@@ -240,4 +260,4 @@ def test_lambda_runs_only_training_and_what_follows_it(project: Path, server: di
     ran = set(re.findall(r"Running stage '([^']+)'", done.stdout + done.stderr))
     kept = set(re.findall(r"Stage '([^']+)' didn't change", done.stdout + done.stderr))
     assert {"train", "translate", "segment@translated", "evaluate"} == ran
-    assert {"data/dvc.yaml:town", "prepare", "baselines", "segment@source", "segment@reinhard"} == kept
+    assert {"code", "data/dvc.yaml:town", "prepare", "baselines", "segment@source", "segment@reinhard"} == kept

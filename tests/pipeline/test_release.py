@@ -22,7 +22,8 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.foundation.work_folder import project_root
 from hflow.model.store import load_model
-from hflow.pipeline import stages
+from hflow.pipeline import outputs, stages
+from hflow.pipeline.models import find_model
 from hflow.pipeline.release import release, rollback
 from hflow.registry import versions as registry_module
 from hflow.registry.versions import Registry, fetch_model
@@ -60,16 +61,16 @@ def params(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def _ran(seed: int, translated: float, *, source: float = 0.3, lost: int = 0) -> None:
     """Leave what a run of the pipeline leaves, with these scores."""
-    model = load_model(write_model(stages.MODEL, seed))
+    model = load_model(write_model(outputs.MODEL, seed))
     for name, score in (("source", source), ("translated", translated)):
         said = {"mIoU": score, "pxAcc": score, "clsAcc": score, "IoU": {}, "seeds": [{"seed": 0, "mIoU": score}]}
-        write_json(stages.SEGMENTATION / f"{name}.json", {"train_on": name, **said, "protocol": PROTOCOL})
+        write_json(outputs.SEGMENTATION / f"{name}.json", {"train_on": name, **said, "protocol": PROTOCOL})
     rows = [{"key": str(i), "status": "translated", "ssim": 0.9, "model_sha256": model.sha256} for i in range(3)]
-    stages.TRANSLATED.mkdir(parents=True, exist_ok=True)
-    (stages.TRANSLATED / "manifest.parquet").write_bytes(manifest_bytes(rows, ["road"]))
-    write_json(stages.PREPARED / "stats.json", {"source/train": {"given": 3 + lost}})
-    stages.EVALUATE_PLOTS.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (8, 8)).save(stages.EVALUATE_PLOTS / "before-after.png")
+    outputs.TRANSLATED.mkdir(parents=True, exist_ok=True)
+    (outputs.TRANSLATED / "manifest.parquet").write_bytes(manifest_bytes(rows, ["road"]))
+    write_json(outputs.PREPARED / "stats.json", {"source/train": {"given": 3 + lost}})
+    outputs.EVALUATE_PLOTS.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (8, 8)).save(outputs.EVALUATE_PLOTS / "before-after.png")
 
 
 def _folder(path: Path) -> Path:
@@ -97,7 +98,7 @@ def test_the_first_model_that_passes_is_champion_with_its_lineage(params: Params
     version = client.get_model_version_by_alias("town", "champion")
     assert version.version == client.get_model_version_by_alias("town", "challenger").version
     assert version.tags["mIoU.translated"] == "0.4000"
-    assert version.tags["model_sha256"] == load_model(stages.MODEL).sha256
+    assert version.tags["model_sha256"] == load_model(outputs.MODEL).sha256
     assert {"git.commit", "params", "data.source", "data.target", "data.prepared"} <= version.tags.keys()
     assert client.get_run(version.run_id).data.tags["hflow.model"] == "made from seed 0"
     assert any(
@@ -187,7 +188,7 @@ def test_a_model_is_fetched_by_its_uri_and_translates_as_the_folder_does(params:
     _ran(0, 0.4)
     release(params)
     frames = torch.rand(1, 3, 32, 40)
-    expected = Translator(load_model(stages.MODEL))(frames)
+    expected = Translator(load_model(outputs.MODEL))(frames)
     for uri in ("models:/town@champion", "models:/town/1"):
         folder = fetch_model(uri, params.tracking, cache=tmp_path / "cache")
         assert torch.equal(Translator(load_model(folder))(frames), expected)
@@ -196,7 +197,7 @@ def test_a_model_is_fetched_by_its_uri_and_translates_as_the_folder_does(params:
 @pytest.mark.parametrize("uri", ["models:/town@nobody", "models:/town/7", "models:/town"])
 def test_a_model_that_is_not_registered_is_named(params: Params, uri: str) -> None:
     with pytest.raises(HflowError, match=uri):
-        stages.find_model(uri, params)
+        find_model(uri, params)
 
 
 def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params: Params) -> None:
@@ -207,17 +208,17 @@ def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params:
         _ran(seed, 0.4)
         release(params)
         stages.fetch(champion)
-        assert load_model(Path("models:/town@champion")).sha256 == load_model(stages.MODEL).sha256
+        assert load_model(Path("models:/town@champion")).sha256 == load_model(outputs.MODEL).sha256
     with pytest.raises(HflowError, match="nothing to release"):
         release(champion)
 
 
 def test_two_registered_versions_are_compared(params: Params, tmp_path: Path) -> None:
-    write_shard(_folder(stages.PREPARED / "source/train") / "shard-0.parquet", [_frame()], PREPARED_SCHEMA)
+    write_shard(_folder(outputs.PREPARED / "source/train") / "shard-0.parquet", [_frame()], PREPARED_SCHEMA)
     for seed in (0, 1):
         _ran(seed, 0.4)
         release(params)
-    write_json(stages.PREPARED / "stats.json", {"classes": ["road"]})
+    write_json(outputs.PREPARED / "stats.json", {"classes": ["road"]})
     compare("models:/town/1", "models:/town/2", out=tmp_path / "compare", device="cpu")
     page = (tmp_path / "compare/index.html").read_text()
     assert "<h1>models:/town/1 (A) and models:/town/2 (B)</h1>" in page

@@ -1,0 +1,41 @@
+"""Where the stages leave what they make, and the pieces of work that they keep between runs."""
+
+from pathlib import Path
+
+from hflow.foundation.work_folder import project_root
+
+__all__ = [
+    "BASELINE_SETS",
+    "CODE",
+    "EVALUATE_PLOTS",
+    "EVALUATION",
+    "JUDGE",
+    "MODEL",
+    "PREPARED",
+    "REPORTS",
+    "SEGMENTATION",
+    "SETS",
+    "TOWN",
+    "TRAIN_PLOTS",
+    "TRANSLATED",
+    "work_folder",
+]
+
+CODE = Path("data/code")
+TOWN = Path("data/town")
+PREPARED = Path("data/prepared")
+SETS = Path("data/sets")
+MODEL = Path("models/hflow")
+JUDGE = Path("models/judge")
+TRANSLATED = Path("data/translated")
+BASELINE_SETS = Path("data/baselines")
+TRAIN_PLOTS = Path("plots/train")
+SEGMENTATION = Path("metrics/segment")
+EVALUATION = Path("metrics/evaluate.json")
+EVALUATE_PLOTS = Path("plots/evaluate")
+REPORTS = Path("reports")
+
+
+def work_folder(stage: str) -> Path:
+    """Where a stage keeps finished pieces between runs; copies that experiments run in share it."""
+    return project_root() / ".hflow" / stage

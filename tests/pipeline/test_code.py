@@ -1,0 +1,168 @@
+"""What DVC is told that a stage depends on, held against what the stage runs and reads."""
+
+import ast
+import importlib
+import pkgutil
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+import yaml
+
+from hflow.foundation import code_fingerprint
+from hflow.foundation.params import Params
+from hflow.pipeline import stages
+from hflow.pipeline.code import STAGES
+from hflow.presets import preset_names, preset_text
+
+ROOT = Path(__file__).parents[2]
+PIPELINES = ("dvc.yaml", "data/dvc.yaml", "models/dvc.yaml")
+NAMED = {stage.__name__: stage for stage in STAGES}
+
+CHANGE_NO_BYTE = {
+    "prepare": {"prepare.workers"},
+    "train": {"train.workers", "train.checkpoint_every", "data.source.root", "data.target.root"},  # roots: for MLflow
+    "translate": {"translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "tracking"},
+    "baselines": {"baselines.workers"},
+    "segment": {"segment.train_on"},  # the set's own file is a dependency
+    "evaluate": {"translate.model", "tracking"},  # the model's folder is a dependency
+}
+"""Parameters that a stage reads and that say where or how fast it runs, or what MLflow is told."""
+
+
+TIMES = "hflow.foundation.timings."
+"""Every stage has a watch; of the results, only the report shows times."""
+
+
+def _declared() -> Iterator[tuple[str, dict[str, Any]]]:
+    for name in PIPELINES:
+        yield from yaml.safe_load((ROOT / name).read_text())["stages"].items()
+
+
+RUN = {name: stage for name, stage in _declared() if name in NAMED}
+
+
+def _calls(stage: dict[str, Any]) -> set[str]:
+    """The functions of hflow.pipeline.stages that a stage's command calls, by the flow's or the command's source."""
+    module, *arguments = stage["cmd"].removeprefix("python -m ").split()
+    if module == "hflow":
+        tree = ast.parse((ROOT / "hflow/commands/cli.py").read_text())
+        tree = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == arguments[0])
+    else:
+        tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
+    called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {f.attr for f in called if isinstance(f, ast.Attribute) and ast.unparse(f.value) == "stages"}
+
+
+def test_every_stage_depends_on_the_code_that_its_command_runs() -> None:
+    for name, stage in _declared():
+        for called in _calls(stage) - {"fetch"}:
+            assert f"data/code/{called}.json" in stage["deps"], name
+    assert RUN.keys() == NAMED.keys()
+    assert NAMED.keys() | {"fetch"} == set(stages.__all__)
+    assert next(stage for name, stage in _declared() if name == "fetch")["always_changed"]
+
+
+def _reads(name: str) -> set[str]:
+    """The parameters that a stage reads: `translate.seed`, or all of a section that it hands on."""
+    found: set[str] = set()
+    reached, _ = code_fingerprint._reach(f"{stages.__name__}.{name}")
+    for module, statements in reached.items():
+        if module.name.startswith("hflow.pipeline."):
+            for node in (node for statement in statements for node in ast.walk(statement)):
+                if isinstance(node, ast.Attribute) and (text := ast.unparse(node)).startswith("params."):
+                    found.add(text.removeprefix("params."))
+    # params.town is given a name first.
+    whole = {key for key in found if not any(other.startswith(f"{key}.") for other in found) or key in _handed_on(name)}
+    fields = {section: field.annotation.model_fields for section, field in Params.model_fields.items()}  # type: ignore
+    return {full for key in whole for full in ([f"{key}.{k}" for k in fields[key]] if key in fields else [key])}
+
+
+def _handed_on(name: str) -> set[str]:
+    """The sections that a stage hands on whole."""
+    tree = ast.parse((ROOT / "hflow/pipeline/stages.py").read_text())
+    function = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
+    calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
+    given = [value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords))]
+    return {ast.unparse(value).removeprefix("params.") for value in given}
+
+
+def _covers(listed: set[str], key: str) -> bool:
+    return any(key == entry or key.startswith(f"{entry}.") for entry in listed)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_every_parameter_that_a_stage_reads_is_a_dependency_or_changes_no_byte(name: str) -> None:
+    listed, harmless = set(RUN[name]["params"]), CHANGE_NO_BYTE.get(name, set())
+    read = _reads(name)
+    assert not {key for key in read if not _covers(listed | harmless, key)}
+    assert not {key for key in harmless if _covers(listed, key)}
+
+
+@pytest.mark.parametrize("preset", preset_names())
+def test_every_preset_has_the_parameters_that_dvc_asks_for(preset: str) -> None:
+    values = yaml.safe_load(preset_text(preset))
+    for name, stage in _declared():
+        for key in stage.get("params", []):
+            section, _, rest = key.partition(".")
+            if section in values or name != "town":
+                assert not rest or rest in values[section], key
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+    """Parameters of a run of few and small pictures, in a folder of its own, without MLflow and noted times."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(stages, "find_spec", lambda _: None)
+    monkeypatch.setattr(stages, "file_timing", lambda *_: None)
+    values = yaml.safe_load(preset_text("town"))
+    values["town"] = {"seed": 0, "source": 6, "target_train": 4, "target_val": 2, "size": [64, 32]}
+    values["prepare"] |= {"size": [64, 32], "shard_size": 4}
+    values["model"]["variant"] = [2]
+    values["train"] |= {"steps": 2, "warm_up": 1, "crop": [32, 32], "log_every": 1, "checkpoint_every": 1}
+    values["segment"] |= {"train_on": ["source", "translated", "reinhard", "fda"], "steps": 1, "batch_size": 2}
+    return Params.model_validate(values)
+
+
+@pytest.fixture
+def ran() -> Iterator[set[str]]:
+    """The definitions of hflow that run from here on; what runs only while a module is imported is not among them."""
+    found: set[str] = set()
+
+    def note(frame: FrameType, event: str, _: Any) -> None:
+        module = frame.f_globals.get("__name__", "")
+        definition = frame.f_code.co_qualname.partition(".")[0]
+        # A dataclass makes its methods in __create_fn__.
+        if event == "call" and module.startswith("hflow.") and definition not in ("<module>", "__create_fn__"):
+            found.add(f"{module}.{definition}")
+
+    for module in pkgutil.walk_packages([str(ROOT / "hflow")], "hflow."):
+        if not module.name.startswith(("hflow.__main__", "hflow.translation.engines.dask")):
+            importlib.import_module(module.name)
+    threading.setprofile(note)
+    sys.setprofile(note)
+    yield found
+    sys.setprofile(None)
+    threading.setprofile(None)  # type: ignore[arg-type]
+
+
+def test_a_stage_runs_no_code_that_its_fingerprint_lacks(project: Params, ran: set[str]) -> None:
+    missing: dict[str, set[str]] = {}
+    for name, stage in NAMED.items():
+        ran.clear()
+        for arguments in [[name] for name in project.segment.train_on] if name == "segment" else [[]]:
+            stage(project, *arguments)
+        reached, _ = code_fingerprint._reach(f"{stages.__name__}.{name}")
+        known = {
+            f"{module.name}.{defined}"
+            for module, statements in reached.items()
+            for statement in statements
+            for defined in code_fingerprint._defined(statement)
+        }
+        unknown = {place for place in ran - known if not code_fingerprint._left_out(place)}
+        missing[name] = {place for place in unknown if not place.startswith(TIMES)}
+    assert not any(missing.values()), missing
