@@ -1,11 +1,11 @@
 """Translation of any folder of images as a flow."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flows.stage import alone_on_gpu, publish_table, stage_flow
 from hflow.foundation.devices import pick_device
-from hflow.foundation.params import load_params
+from hflow.foundation.params import StyleParams, check_section, load_params
 from hflow.model.store import load_model
 from hflow.pipeline.models import find_model
 from hflow.translation.folder import translate_folder as translate_images
@@ -19,6 +19,9 @@ def translate_folder(
     out: Path,
     model: str = "models:/town@champion",
     seed: int = 0,
+    style_by: Literal["frame", "sequence"] = "frame",
+    sequence: str | None = None,
+    style_group: str | None = None,
     device: str = "auto",
     max_rejected: float = 0.01,
 ) -> dict[str, Any]:
@@ -28,15 +31,17 @@ def translate_folder(
         frames: the folder of images, on the worker's machine.
         out: the folder that gets images of the same names, and manifest.parquet.
         model: models:/NAME@champion, models:/NAME/VERSION, or the folder of a model.
-        seed: of the choice of a style for each frame.
+        seed, style_by, sequence, style_group: of the choice of a style for each frame, as in params.yaml.
         device: auto, cpu, cuda, cuda:1, ...
         max_rejected: the share of images that may be at fault.
     """
+    chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
+    style = check_section(StyleParams, chosen, "translate-folder")
     folder = find_model(model, load_params())
     with alone_on_gpu():
         where = str(pick_device(device))
         counts = translate_images(
-            frames, out, load_model(folder), name=model, seed=seed, device=where, max_rejected=max_rejected
+            frames, out, load_model(folder), name=model, style=style, device=where, max_rejected=max_rejected
         )
     publish_table("translate-folder", {"frames": frames, "out": out, "model": model, **counts}, "What was translated")
     return counts

@@ -29,7 +29,7 @@ from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
-from hflow.foundation.params import BASELINES, BaselinesParams
+from hflow.foundation.params import BASELINES, BaselinesParams, StyleParams
 from hflow.foundation.progress import progress
 from hflow.foundation.publishing import publish
 from hflow.foundation.work_folder import Finished, WorkFolder
@@ -46,8 +46,7 @@ def make_baselines(
     names: Sequence[str],
     params: BaselinesParams,
     *,
-    seed: int,
-    nearest: int | None = None,
+    style: StyleParams,
     prepared: Path,
     out: Path,
     sets: Path,
@@ -60,7 +59,7 @@ def make_baselines(
     Args:
         names: of `BASELINES`; may be empty.
         params: the section of params.yaml.
-        seed, nearest: of the choice of styles, as in the section translate.
+        style: of the choice of styles, as in the section translate.
         prepared: the folder that prepare wrote.
         out: the folder that gets NAME/{train,val}/shard-*.parquet, with the columns of translated shards.
         sets: the folder of training sets; gets NAME.json for every baseline, an empty set for one that isn't named.
@@ -82,9 +81,10 @@ def make_baselines(
         "fda": partial(fda, beta=params.fda_beta),
     }
     styles, store = ShardSet(targets, ["key", "image"]), WorkFolder(work)
-    layouts = None if nearest is None else np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in styles])
-    choice = StyleChoice(seed, len(styles), nearest, layouts)
-    settings = [code_fingerprint(make_baselines), seed, nearest, [sha256_file(path) for path in targets]]
+    layouts = None if style.nearest is None else np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in styles])
+    keys = [key for path in targets for key in read_table(path, ["key"])["key"].to_pylist()]
+    choice = StyleChoice(style, keys, layouts)
+    settings = [code_fingerprint(make_baselines), style.model_dump(), [sha256_file(path) for path in targets]]
     settings += [*machine_marks(torch.device("cpu")), platform.machine()]
     files: dict[str, Path | bytes] = {}
     counts: dict[str, dict[str, float]] = {}

@@ -70,7 +70,8 @@ def benchmark_stages(case: BenchmarkCase, frames: int) -> StageBenchmark:
         _prepare(folder, size, frames, params.workers)
         shards = shard_files(folder / "prepared/source/train")
         translator = Translator(model, device=device, precision=case.precision)
-        pipeline = FramePipeline(translator, choice=StyleChoice(0, STYLES), batch_size=batch, workers=params.workers)
+        choice = StyleChoice.of(model.styles, params)
+        pipeline = FramePipeline(translator, choice=choice, batch_size=batch, workers=params.workers)
         say(f"timing {frames} frames of {size[0]}x{size[1]} on {device}, {translator.precision}, {translator.backend}")
         times: dict[str, float] = {}
         with _timed(times, "decode"):

@@ -18,7 +18,7 @@ from hflow.commands.picture import picture
 from hflow.commands.project import write_params
 from hflow.commands.release import release
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import load_params
+from hflow.foundation.params import StyleParams, check_section, load_params
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.code import write_code_marks
 from hflow.pipeline.models import find_model
@@ -84,6 +84,15 @@ def translate(
     out: Annotated[Path | None, typer.Argument(help="The folder to write, images of the same names.")] = None,
     model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(outputs.MODEL),
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
+    style_by: Annotated[
+        str, typer.Option(help="frame, or sequence: one style for all frames of a sequence.")
+    ] = "frame",
+    sequence: Annotated[
+        str | None, typer.Option(help="A pattern whose first group names an image's sequence; none: its folder.")
+    ] = None,
+    style_group: Annotated[
+        str | None, typer.Option(help="A pattern whose first group names a style image's group; none: no groups.")
+    ] = None,
     device: Device = "auto",
     max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
     params: ParamsFile = DEFAULT,
@@ -98,10 +107,12 @@ def translate(
     from hflow.model.store import load_model
     from hflow.translation.folder import translate_folder
 
+    chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
+    style = check_section(StyleParams, chosen, "hflow translate")
     where = str(pick_device(device))
     folder = find_model(model, load_params(params) if params.is_file() else None)
     counts = translate_folder(
-        frames, out, load_model(folder), name=model, seed=seed, device=where, max_rejected=max_rejected
+        frames, out, load_model(folder), name=model, style=style, device=where, max_rejected=max_rejected
     )
     show(counts)
     print(f"{counts['translated']} images are in {out}")

@@ -1,8 +1,9 @@
 """params.yaml as typed, checked sections: unknown keys and impossible values are refused by name."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -26,10 +27,12 @@ __all__ = [
     "PrepareParams",
     "ReleaseParams",
     "SegmentParams",
+    "StyleParams",
     "TownParams",
     "TrackingParams",
     "TrainParams",
     "TranslateParams",
+    "check_section",
     "load_params",
 ]
 
@@ -50,6 +53,7 @@ Size = tuple[Side, Side]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Section = TypeVar("Section", bound="_Section")
 
 
 class _Section(BaseModel):
@@ -169,13 +173,52 @@ class TrainParams(_Section):
         return self
 
 
-class TranslateParams(_Section):
+class StyleParams(_Section):
+    """How a frame's style is chosen, for translation and for the baselines.
+
+    Attributes:
+        seed: of the lot.
+        nearest: among how many styles it is drawn, those whose images are laid out most like the frame; null is all.
+        style_by: whether each frame has a style of its own, or all frames of a sequence one.
+        sequence: a regular expression whose first group, in a frame's key, names its sequence; null takes the key's
+            folder.
+        style_group: a regular expression whose first group, in a style image's key, names its group: a frame or a
+            sequence then draws a group, and its style in that. Images that it doesn't match are no styles. null makes
+            all of them one group.
+    """
+
+    seed: Seed = 0
+    nearest: Count | None = None
+    style_by: Literal["frame", "sequence"] = "frame"
+    sequence: str | None = None
+    style_group: str | None = None
+
+    @field_validator("sequence", "style_group")
+    @classmethod
+    def _pattern(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "")
+        except re.error as error:
+            raise ValueError(f"is not a regular expression ({error})") from None
+        return pattern
+
+    @model_validator(mode="after")
+    def _one_style_a_sequence(self) -> "StyleParams":
+        if self.style_by == "frame" and self.sequence is not None:
+            raise ValueError(f"sequence ({self.sequence!r}) is for style_by sequence: set that, or sequence to null")
+        if self.style_by == "sequence" and self.nearest is not None:
+            raise ValueError(
+                f"nearest ({self.nearest}) goes by the layout of each frame, so a sequence would not keep one style: "
+                "set nearest to null, or style_by to frame"
+            )
+        return self
+
+
+class TranslateParams(StyleParams):
     """How the frames are translated, and where. `devices` is the number of processes of this machine, a device each."""
 
     model: str = "models/hflow"
     batch_size: Count = 4
-    seed: Seed = 0
-    nearest: Count | None = None
     device: str = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     workers: Count = 2
@@ -288,11 +331,25 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
         raise HflowError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
         raise HflowError(f"{path} must hold sections (data:, prepare:, ...), not {type(values).__name__}")
+    return check_section(Params, values, str(path))
+
+
+def check_section(section: type[Section], values: Mapping[str, Any], where: str) -> Section:
+    """The values as a section.
+
+    Args:
+        section: the class of a section, or of the whole.
+        values: by name.
+        where: they are from, for the error to name.
+
+    Raises:
+        HflowError: a name is unknown or a value impossible; each fault is named.
+    """
     try:
-        return Params.model_validate(values)
+        return section.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(dict.fromkeys(_fault(e["loc"], e["msg"], e["type"], e["input"]) for e in error.errors()))
-        raise HflowError(f"{path}: {faults}") from None
+        raise HflowError(f"{where}: {faults}") from None
 
 
 def _fault(location: tuple[int | str, ...], message: str, kind: str, given: Any) -> str:
@@ -301,4 +358,7 @@ def _fault(location: tuple[int | str, ...], message: str, kind: str, given: Any)
         return f"{key} is not a parameter: remove it or correct its name"
     if kind == "missing":
         return f"{key} is missing: add it"
-    return f"{key} is {given!r}: {message.removeprefix('Value error, ')}"
+    said = message.removeprefix("Value error, ")
+    if isinstance(given, dict):  # parameters that don't go together: the message names them
+        return f"{key}: {said}" if key else said
+    return f"{key} is {given!r}: {said}"

@@ -126,13 +126,18 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
 def baselines(params: Params) -> dict[str, Any]:
     """Recolour the prepared frames by each baseline in segment.train_on; gives the mean SSIM of each."""
     from hflow.baselines.sets import make_baselines
-    from hflow.foundation.params import BASELINES
+    from hflow.foundation.params import BASELINES, StyleParams
 
     counts = make_baselines(
         [name for name in params.segment.train_on if name in BASELINES],
         params.baselines,
-        seed=params.translate.seed,
-        nearest=params.translate.nearest,
+        style=StyleParams(
+            seed=params.translate.seed,
+            nearest=params.translate.nearest,
+            style_by=params.translate.style_by,
+            sequence=params.translate.sequence,
+            style_group=params.translate.style_group,
+        ),
         prepared=PREPARED,
         out=BASELINE_SETS,
         sets=SETS,

@@ -19,6 +19,7 @@ from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.locks import exclusive
+from hflow.foundation.params import StyleParams
 from hflow.foundation.progress import progress, say
 from hflow.model.store import TrainedModel
 from hflow.translation.frame_pipeline import FramePipeline
@@ -38,7 +39,7 @@ def translate_folder(
     model: TrainedModel,
     *,
     name: str | None = None,
-    seed: int = 0,
+    style: StyleParams | None = None,
     device: str = "cpu",
     max_rejected: float = 0.01,
 ) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def translate_folder(
         out: a folder that is missing, empty, or was written by this function before.
         model: the trained model.
         name: what the manifest calls it.
-        seed: of the choice of a style for each frame.
+        style: of the choice of a style for each image; None is what StyleParams says by itself.
         device: where to translate.
         max_rejected: the share of images that may be at fault.
 
@@ -62,8 +63,8 @@ def translate_folder(
         Counts: given, translated, rejected, and the mean SSIM.
 
     Raises:
-        HflowError: there are no images, `out` holds something else or can't be written, or too many images are at
-            fault.
+        HflowError: there are no images, `out` holds something else or can't be written, a style can't be chosen as
+            `style` says, or too many images are at fault.
     """
     given = _find(frames)
     _check_out(frames, out)
@@ -71,7 +72,9 @@ def translate_folder(
         out.mkdir(parents=True, exist_ok=True)
         for left in out.rglob(".*.tmp"):
             left.unlink()
-        job = _Job(frames, out, model, name, seed, torch.device(device))
+        job = _Job(frames, out, model, name, style or StyleParams(), torch.device(device))
+        for key in given.values():
+            job.pipeline.choice.drawn_for(key)
         job.say_labels(given)
         done = {row["source_path"]: row for row in _finished(out)}
         rows: dict[str, dict[str, Any]] = {}
@@ -101,19 +104,21 @@ def translate_folder(
 class _Job:
     """What is done with each image."""
 
-    def __init__(self, frames: Path, out: Path, model: TrainedModel, name: str | None, seed: int, device: torch.device):
+    def __init__(
+        self, frames: Path, out: Path, model: TrainedModel, name: str | None, style: StyleParams, device: torch.device
+    ):
         self.frames, self.out, self.name = frames, out, name
         translator = Translator(model, device=device)
         self.pipeline = FramePipeline(
-            translator, choice=StyleChoice(seed, len(model.styles.keys)), batch_size=1, workers=WORKERS
+            translator, choice=StyleChoice.of(model.styles, style), batch_size=1, workers=WORKERS
         )
         self.shared = {
             "split": "",
             "model_sha256": model.sha256,
-            "seed": seed,
+            "seed": style.seed,
             "precision": translator.precision,
             "backend": translator.backend,
-            "params_fingerprint": fingerprint([seed, worker_marks(device, None, "auto")]),
+            "params_fingerprint": fingerprint([style.model_dump(), worker_marks(device, None, "auto")]),
             "code_fingerprint": code_fingerprint(translate_folder),
         }
 

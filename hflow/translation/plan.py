@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, shard_files
+from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import TranslateParams
@@ -16,6 +16,7 @@ from hflow.model.store import TrainedModel, model_files
 from hflow.segmentation.judge import load_judge
 from hflow.translation.shard import code_marks
 from hflow.translation.shard_task import Recipe, ShardTask, WorkerMarks
+from hflow.translation.style_choice import StyleChoice
 
 __all__ = ["CHANGE_NO_BYTE", "Plan", "plan_translation"]
 
@@ -63,11 +64,13 @@ def plan_translation(
         work: the folder for finished shards; gets a copy of the model.
 
     Raises:
-        HflowError: there is nothing prepared, a shard is damaged, or the work folder can't be written.
+        HflowError: there is nothing prepared, a shard is damaged, the work folder can't be written, or a style can't be
+            chosen as the parameters say.
     """
     shards = [(split, path.resolve()) for split in SPLITS for path in shard_files(prepared / "source" / split)]
     if not shards:
         raise HflowError(f"{prepared / 'source'} has no shards: run `hflow prepare` first")
+    choice = StyleChoice.of(model.styles, params)
     judge = None if params.judge is None else load_judge(params.judge)
     settings = params.model_dump(mode="json", exclude=CHANGE_NO_BYTE)
     settings |= {"judge": judge and [judge.sha256, list(judge.classes)], "marks": list(marks)}
@@ -78,6 +81,9 @@ def plan_translation(
     def task(shard: tuple[str, Path]) -> ShardTask:
         split, path = shard
         rows, digest = count_rows(path, PREPARED_SCHEMA), sha256_file(path)
+        if params.sequence is not None:
+            for key in read_table(path, ["key"])["key"].to_pylist():
+                choice.drawn_for(key)
         return ShardTask(recipe, split, path, digest, rows, fingerprint([code_mark, model.sha256, params_mark, digest]))
 
     with ThreadPoolExecutor(params.workers) as pool:

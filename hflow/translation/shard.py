@@ -83,11 +83,9 @@ class ShardWorker:
     def _pipeline(self) -> FramePipeline:
         params = self.recipe.params
         model = load_model(self.recipe.model)
-        styles = model.styles
-        layouts = None if styles.layouts is None else styles.layouts.numpy()
         return FramePipeline(
             Translator(model, device=self.device, precision=self.recipe.marks.precision),
-            choice=StyleChoice(params.seed, len(styles.keys), params.nearest, layouts),
+            choice=StyleChoice.of(model.styles, params),
             batch_size=params.batch_size,
             workers=params.workers,
             judge=None if params.judge is None else load_judge(params.judge, device=self.device),

@@ -14,20 +14,19 @@ from hflow.datasets.images import decode_rgb
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files
 from hflow.datasets.training_sets import read_training_set
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import BASELINES, BaselinesParams, TranslateParams
+from hflow.foundation.params import BASELINES, BaselinesParams, StyleParams, TranslateParams
 from hflow.model.store import load_model
 from hflow.translation.dataset import translate_dataset
 from tests.conftest import Project
 
 
 def _make(
-    project: Project, out: Path, names: tuple[str, ...] = BASELINES, nearest: int | None = None, **options: Any
+    project: Project, out: Path, names: tuple[str, ...] = BASELINES, style: StyleParams | None = None, **options: Any
 ) -> dict[str, Any]:
     return make_baselines(
         names,
         BaselinesParams.model_validate(options),
-        seed=0,
-        nearest=nearest,
+        style=style or StyleParams(),
         prepared=project.prepared,
         out=out / "baselines",
         sets=out / "sets",
@@ -61,15 +60,17 @@ def test_every_frame_is_recoloured_and_its_label_is_as_it_was(project: Project, 
     assert np.array_equal(decode_rgb(got["image"]["bytes"]), expected)
 
 
-@pytest.mark.parametrize("nearest", [None, 2])
+@pytest.mark.parametrize(
+    "chosen", [{}, {"nearest": 2}, {"style_by": "sequence", "sequence": r"(\d\d)\d$", "style_group": r"([0-3])_\d+$"}]
+)
 def test_a_frame_gets_the_style_that_translation_chooses(
-    project: Project, model_folder: Path, tmp_path: Path, nearest: int | None
+    project: Project, model_folder: Path, tmp_path: Path, chosen: dict[str, Any]
 ) -> None:
-    _make(project, tmp_path, ("fda",), nearest)
+    _make(project, tmp_path, ("fda",), StyleParams.model_validate(chosen))
     shutil.copytree(project.sets, tmp_path / "sets", dirs_exist_ok=True)
     translate_dataset(
         load_model(model_folder),
-        TranslateParams(device="cpu", nearest=nearest),
+        TranslateParams.model_validate({"device": "cpu", **chosen}),
         prepared=project.prepared,
         out=tmp_path / "translated",
         sets=tmp_path / "sets",

@@ -44,6 +44,9 @@ FAULTS = {
     "segment.train_on": ("[source, translated]", "[source, dreams]"),
     "baselines.fda_beta": ("fda_beta: 0.05", "fda_beta: 0.6"),
     "data.source.layout": ("layout: gta", "layout: gtav"),
+    "translate.style_group": ("style_group: null", "style_group: '('"),
+    "translate: sequence": ("sequence: null ", "sequence: a "),
+    "translate: nearest": ("style_by: frame ", "style_by: sequence\n  nearest: 3\n#"),
 }
 
 

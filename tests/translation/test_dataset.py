@@ -231,3 +231,19 @@ def test_consistency_is_the_miou_of_what_the_judge_sees_before_and_after(
 def test_a_threshold_without_a_judge_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a judge"):
         TranslateParams(min_consistency=0.5)
+
+
+def test_frames_of_a_sequence_have_one_style_across_shards(
+    project: Project, model_folder: Path, tmp_path: Path
+) -> None:
+    tens = {"style_by": "sequence", "sequence": r"^(\d{4})"}
+    _translate(project, model_folder, tmp_path, **tens)
+    drawn: dict[str, set[str]] = {}
+    shards: dict[str, set[str]] = {}
+    for row in _manifest(tmp_path):
+        drawn.setdefault(row["key"][:4], set()).add(row["style"])
+        shards.setdefault(row["key"][:4], set()).add(row["shard"])
+    assert len(shards["0000"]) > 1
+    assert all(len(styles) == 1 for styles in drawn.values())
+    with pytest.raises(HflowError, match="matches no part of the key '000"):
+        _translate(project, model_folder, tmp_path / "other", **tens | {"sequence": "(a)"})

@@ -15,6 +15,7 @@ from PIL import Image
 
 from hflow.datasets.verification import verify
 from hflow.foundation.errors import HflowError
+from hflow.foundation.params import StyleParams
 from hflow.model.store import TrainedModel
 from hflow.translation.folder import translate_folder
 from tests.pictures import random_picture, street_ids
@@ -257,3 +258,18 @@ def test_kill_9_and_the_same_command_again_leave_no_frame_out(
     for name in (*NAMES, "manifest.parquet"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not list((tmp_path / "out").rglob(".*"))
+
+
+def test_images_of_a_folder_keep_one_style_and_each_pattern_at_fault_is_named(
+    frames: Path, model: TrainedModel, tmp_path: Path
+) -> None:
+    def styles(**chosen: Any) -> dict[str, str]:
+        translate_folder(frames, tmp_path / "out", model, style=StyleParams.model_validate(chosen))
+        rows = pq.read_table(tmp_path / "out/manifest.parquet").to_pylist()
+        return {row["source_path"]: row["style"] for row in rows}
+
+    apart = next(seed for seed in range(99) if len(set(styles(seed=seed).values())) == 3)
+    together = styles(seed=apart, style_by="sequence")
+    assert together["b/c.jpg"] == together["b/d.webp"]
+    with pytest.raises(HflowError, match=r"translate.sequence '\(b/\)' matches no part of the key 'a'"):
+        styles(style_by="sequence", sequence="(b/)")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from hflow.foundation.params import StyleParams
 from hflow.model.store import load_model
 from hflow.translation.frame_pipeline import FramePipeline
 from hflow.translation.style_choice import StyleChoice
@@ -38,7 +39,9 @@ def test_decoding_and_encoding_go_on_beside_the_network(model_folder: Path, monk
             waited_for_nothing.append("a later frame is translated after the encoding of this one")
 
     monkeypatch.setattr(Translator, "__call__", network)
-    pipeline = FramePipeline(Translator(load_model(model_folder)), choice=StyleChoice(0, 1), batch_size=1, workers=2)
+    pipeline = FramePipeline(
+        Translator(load_model(model_folder)), choice=StyleChoice(StyleParams(), ["a"]), batch_size=1, workers=2
+    )
     rows = list(pipeline.run(({"key": str(i), "number": i} for i in range(COUNT)), decode, encode))
     assert [(row["number"], reason) for row, reason in rows] == [(i, "") for i in range(COUNT)]
     assert not waited_for_nothing
