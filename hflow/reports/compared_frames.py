@@ -8,6 +8,7 @@ import numpy as np
 
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.manifest import MANIFEST, read_manifest
+from hflow.datasets.rows_by_key import RowsByKey
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.errors import HflowError
@@ -65,7 +66,7 @@ class DatasetFrames:
             "rejected": str(len(manifest.rejected)),
         }
         self.name = folder.as_posix()
-        self._numbers: dict[Path, dict[str, int]] = {}
+        self._rows = RowsByKey(["image", "label_train_ids"])
 
     def image_and_ssim(self, key: Key) -> tuple[np.ndarray, float | None]:
         row = self.rows[key]
@@ -82,14 +83,7 @@ class DatasetFrames:
         return None if label is None else decode_ids(label["bytes"])
 
     def _stored(self, key: Key) -> dict[str, Any]:
-        path = self.folder / key[0] / self.rows[key]["shard"]
-        if path not in self._numbers:
-            keys = read_table(path, ["key"])["key"].to_pylist()
-            self._numbers[path] = {name: number for number, name in enumerate(keys)}
-        if key[1] not in self._numbers[path]:
-            raise HflowError(f"{path} has no frame {key[1]!r}, though the manifest names it: translate again")
-        stored: dict[str, Any] = ShardSet([path], ["image", "label_train_ids"])[self._numbers[path][key[1]]]
-        return stored
+        return self._rows.find(self.folder / key[0] / self.rows[key]["shard"], key[1])
 
 
 class ModelFrames:

@@ -13,6 +13,7 @@ import numpy as np
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.manifest import MANIFEST, Manifest, read_manifest
 from hflow.datasets.preparation_stats import read_stats
+from hflow.datasets.rows_by_key import RowsByKey
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
@@ -192,10 +193,10 @@ def _picture(path: Path) -> np.ndarray | None:
 def _examples(rows: Sequence[Mapping[str, Any]], prepared: Path, translated: Path) -> list[Example]:
     """The frames of some rows of the manifest, with their images."""
     styles = _style_images(prepared / "target" / "train", {row["style"] for row in rows})
-    examples = []
+    sources, outputs, examples = RowsByKey(["image"]), RowsByKey(["image", "label_train_ids"]), []
     for row in rows:
-        source = _frame(prepared / "source" / row["split"] / row["shard"], row["key"], ["image"])
-        output = _frame(translated / row["split"] / row["shard"], row["key"], ["image", "label_train_ids"])
+        source = sources.find(prepared / "source" / row["split"] / row["shard"], row["key"])
+        output = outputs.find(translated / row["split"] / row["shard"], row["key"])
         label = output["label_train_ids"]
         examples.append(
             Example(
@@ -221,11 +222,3 @@ def _style_images(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
             if key in wanted:
                 images[key] = narrowed(decode_rgb(rows[number]["image"]["bytes"]), SHOWN_WIDTH)
     return images
-
-
-def _frame(path: Path, key: str, columns: Sequence[str]) -> dict[str, Any]:
-    keys = read_table(path, ["key"])["key"].to_pylist()
-    if key not in keys:
-        raise HflowError(f"{path} has no frame {key!r}, though the manifest names it: run `hflow translate` again")
-    frame: dict[str, Any] = ShardSet([path], columns)[keys.index(key)]
-    return frame
