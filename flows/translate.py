@@ -1,6 +1,7 @@
 """The stage translate as a flow: every prepared frame in the target's style, a task a shard."""
 
 import contextlib
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -35,7 +36,9 @@ Submit = Callable[[ShardTask], Callable[[], Finished]]
 @stage_flow
 def translate(params: Path = Path("params.yaml")) -> dict[str, Any]:
     """Run the stage with the parameters in a params.yaml."""
-    result = stages.translate(load_params(params), run_as_tasks)
+    # Without a run, as after the loss of its server, shards are translated as the plain command does it.
+    run = run_as_tasks if FlowRunContext.get() else None
+    result = stages.translate(load_params(params), run)
     publish_table("translate", result, "How many frames were translated, and how much of them was kept")
     return result
 
@@ -79,13 +82,22 @@ shard_task = task(
 
 @contextlib.contextmanager
 def _here(engine: Engine, advance: Advance) -> Iterator[Submit]:
-    """Tasks in threads of this process, which wait for the engine."""
+    """Tasks in threads of this process, which wait for the engine; a stopped run stops them after their batch."""
+    stopped = threading.Event()
+
+    def advance_until_stopped(count: int = 1) -> None:
+        if stopped.is_set():
+            raise HflowError("the run was stopped")
+        advance(count)
 
     @shard_task
     def translate_shard(shard: ShardTask) -> Finished:
-        return engine.translate(shard, advance)
+        return engine.translate(shard, advance_until_stopped)
 
-    yield lambda shard: translate_shard.submit(shard).result
+    try:
+        yield lambda shard: translate_shard.submit(shard).result
+    finally:
+        stopped.set()
 
 
 @shard_task

@@ -3,8 +3,11 @@
 import errno
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -104,6 +107,32 @@ def test_a_shard_is_a_task_and_the_artifact_says_how_far_it_is(
     assert engine.seen == sorted(engine.seen)
     assert any(0 < value < 100 for value in engine.seen), "it must be seen while the work goes on"
     assert _progress(api) == 100
+
+
+def test_a_stopped_run_stops_its_tasks_and_is_cancelled(
+    api: str, project: Project, model_folder: Path, tmp_path: Path
+) -> None:
+    class Endless(_Engine):
+        def translate(self, task: ShardTask, advance: Any) -> Finished:
+            while True:
+                time.sleep(0.1)
+                if time.monotonic() > end:
+                    return super().translate(task, advance)
+                advance(0)
+
+    engine, params = Endless(api, []), TranslateParams.model_validate(OPTIONS)
+    plan = plan_translation(load_model(model_folder), params, engine.marks, prepared=project.prepared, work=tmp_path)
+
+    @stage_flow
+    def translate_here() -> None:
+        threading.Timer(2, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT)).start()
+        run_as_tasks(engine, plan.tasks, lambda _: None)
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        end = time.monotonic() + 60
+        state = translate_here(return_state=True)
+    assert state.is_cancelled()
+    assert time.monotonic() < end
 
 
 @pytest.mark.parametrize("error", [OSError(errno.EIO, "Input/output error"), LostWorkerError("gone")])
