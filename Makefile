@@ -6,8 +6,9 @@ BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
+export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: repro test lint soak up deploy setup requirements
+.PHONY: repro test lint docs reference soak up deploy setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
@@ -20,11 +21,18 @@ test: setup ## run all tests
 soak: setup ## kill a translation at random, again and again, and compare (some minutes)
 	python -m tests.soak
 
-lint: setup ## style, types, and which room may import which
+lint: setup ## style, types, which room may import which, and the lines of the documentation
 	ruff check .
 	ruff format --check .
 	mypy
 	lint-imports
+	mdformat --check *.md docs
+
+docs: setup ## the documentation as a site in site/; a broken link or a page that no part of it names is an error
+	mkdocs build --strict
+
+reference: setup ## write the pages of the commands and of params.yaml again, from the code
+	python -m docs.reference.generate
 
 up: setup ## a Prefect server, an MLflow server and workers on this machine, until Ctrl-C
 	@python -m flows.up

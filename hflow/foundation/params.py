@@ -57,35 +57,48 @@ Section = TypeVar("Section", bound="_Section")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class TownParams(_Section):
     """The miniature datasets that a fresh clone runs on; read by data/dvc.yaml."""
 
     seed: Seed = 0
+    """Of everything that is drawn."""
     source: Count = 240
+    """Frames of the miniature GTA5."""
     target_train: Count = 120
+    """Training images of the miniature Cityscapes."""
     target_val: Count = 60
+    """Validation images of it."""
     size: Size = (128, 64)
+    """Width and height in pixels."""
 
 
 class DomainParams(_Section):
     """A raw dataset: its root, its layout, the names of its splits where the layout has splits, and its licence."""
 
     root: Path
+    """The folder of the raw dataset."""
     layout: Literal["gta", "cityscapes", "folder"]
+    """How it lies there."""
     train: str = "train"
+    """The name of the folder of its training split, in layouts that have splits."""
     val: str = "val"
+    """The name of the folder of its validation split, likewise."""
     licence: str | None = None
+    """What exports say of the licence of its images."""
 
 
 class DataParams(_Section):
     """Where the frames and the target images are, and the classes to train on."""
 
     source: DomainParams
+    """The frames to translate."""
     target: DomainParams
+    """The images that they are to look like."""
     classes: tuple[str, ...] = TRAIN_CLASSES
+    """The names of the classes to train on, 2 to 255; by default the 19 of Cityscapes."""
 
     @field_validator("classes")
     @classmethod
@@ -99,16 +112,22 @@ class PrepareParams(_Section):
     """What is stored and translated."""
 
     size: Size | Literal["native"]
+    """Width and height of what is stored and translated, in pixels; native keeps each frame's own."""
     fit: Literal["crop", "stretch"] = "crop"
+    """To another aspect ratio: crop cuts off what is too much, stretch keeps everything."""
     max_rejected: Share = 0.01
+    """The share of faulty samples above which preparing is an error."""
     shard_size: Count = 256
+    """Samples a shard, on average."""
     workers: Count = 2
+    """Threads that decode and resize."""
 
 
 class ModelParams(_Section):
     """The network: a variant of the paper or a list of expansion rates."""
 
     variant: Literal["hf", "hf+", "hf++", "hf-dagger"] | tuple[Annotated[int, Field(ge=2, le=64)], ...] = "hf"
+    """hf is (10, 4), hf+ (4, 5, 2), hf++ (10, 4, 4), hf-dagger (10, 4, 4, 4); or a list of expansion rates."""
 
     @property
     def expansions(self) -> tuple[int, ...]:
@@ -126,17 +145,24 @@ class EncoderParams(_Section):
     """The frozen network in whose features the loss is measured."""
 
     name: Literal["vgg16", "vgg19"] = "vgg16"
+    """vgg16 is installed with hflow, vgg19 is downloaded by torchvision."""
     weights: Path | None = None
+    """A file of weights to take instead."""
 
 
 class LossParams(_Section):
     """Equations 4 to 7 of the paper."""
 
     lambda_style: Annotated[float, Field(ge=0)] = 0.1
+    """The weight of the style term against the content term."""
     k: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The share of channels whose style is aligned."""
     std_weight: Annotated[float, Field(ge=0)] = 1.0
+    """The weight of the channels' stds against their means; 1 in the paper."""
     bands: Annotated[int, Field(ge=1, le=8)] = 1
+    """Of the height, each compared with the same one of the style image; 1 in the paper."""
     style_layers: tuple[StyleLayer, ...] = ("relu1_1", "relu2_1", "relu3_1")
+    """Layers of the encoder that the style term looks at, each once."""
 
     @field_validator("style_layers")
     @classmethod
@@ -150,19 +176,33 @@ class TrainParams(_Section):
     """How the network is trained. `batch_size` counts all processes together."""
 
     steps: Count
+    """Steps of the optimizer."""
     warm_up: Annotated[int, Field(ge=0)] = 300
+    """Steps before them, in which the Style-Net learns the statistics of the target images."""
     batch_size: Count = 1
+    """Samples a step, of all processes together; a multiple of `devices`."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    """At the start; it falls to 0 by a cosine."""
     size: Size | None = None
+    """Width and height that images are resized to first, in pixels; null leaves them."""
     crop: Size | None = None
+    """Width and height of random crops, in pixels; null takes whole images."""
     flip: bool = True
+    """Whether half of the samples are mirrored."""
     seed: Seed = 0
+    """Of weights, pairs and crops."""
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where it runs; auto takes a GPU where there is one."""
     devices: Count = 1
+    """Processes, a device each."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto takes bfloat16 where the device multiplies it faster."""
     workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that decode images; 0 decodes between the steps."""
     log_every: Count = 10
+    """Steps between two points of the learning curves."""
     checkpoint_every: Count = 100
+    """Steps between two checkpoints."""
 
     @model_validator(mode="after")
     def _whole_batches(self) -> "TrainParams":
@@ -174,24 +214,19 @@ class TrainParams(_Section):
 
 
 class StyleParams(_Section):
-    """How a frame's style is chosen, for translation and for the baselines.
-
-    Attributes:
-        seed: of the lot.
-        nearest: among how many styles it is drawn, those whose images are laid out most like the frame; null is all.
-        style_by: whether each frame has a style of its own, or all frames of a sequence one.
-        sequence: a regular expression whose first group, in a frame's key, names its sequence; null takes the key's
-            folder.
-        style_group: a regular expression whose first group, in a style image's key, names its group: a frame or a
-            sequence then draws a group, and its style in that. Images that it doesn't match are no styles. null makes
-            all of them one group.
-    """
+    """How a frame's style is chosen, for translation and for the baselines."""
 
     seed: Seed = 0
+    """Of the lot."""
     nearest: Count | None = None
+    """Among how many styles it is drawn, those whose images are laid out most like the frame; null is all."""
     style_by: Literal["frame", "sequence"] = "frame"
+    """Whether each frame has a style of its own, or all frames of a sequence one."""
     sequence: str | None = None
+    """A regular expression whose first group, in a frame's key, names its sequence; null takes the key's folder."""
     style_group: str | None = None
+    """A regular expression whose first group, in a style image's key, names its group: a frame or a sequence then draws
+    a group, and its style in that. Images that it doesn't match are no styles. null makes all of them one group."""
 
     @field_validator("sequence", "style_group")
     @classmethod
@@ -218,17 +253,29 @@ class TranslateParams(StyleParams):
     """How the frames are translated, and where. `devices` is the number of processes of this machine, a device each."""
 
     model: str = "models/hflow"
+    """The model just trained, another folder, or `models:/NAME@champion`."""
     batch_size: Count = 4
+    """Frames at once."""
     device: str = "auto"
+    """auto, cpu, cuda, cuda:1, ..."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """auto takes bf16 where the device multiplies it faster."""
     workers: Count = 2
+    """Threads that decode and encode."""
     engine: Literal["local", "dask"] = "local"
+    """This machine, or the workers of a Dask cluster."""
     devices: Count | Literal["all"] = "all"
+    """Processes on this machine, a GPU each; on a CPU all is one."""
     threads: Count | None = None
+    """Of torch in each process; null leaves it to torch."""
     scheduler: str | None = None
+    """The address of Dask's scheduler; null starts one here."""
     judge: Path | None = None
+    """The folder of a segmenter that looks at each frame before and after."""
     min_consistency: Share = 0.0
+    """Frames of which the judge sees less than this again (mIoU) are rejected."""
     max_rejected: Share = 0.01
+    """The share of faulty frames above which translating is an error."""
 
     @model_validator(mode="after")
     def _agree(self) -> "TranslateParams":
@@ -243,19 +290,28 @@ class BaselinesParams(_Section):
     """The recoloured frames that translation is held against, where `segment.train_on` names them."""
 
     fda_beta: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    """The share of the frequencies whose amplitudes FDA takes from the style image."""
     workers: Count = 2
+    """Threads that recolour."""
 
 
 class SegmentParams(_Section):
     """The downstream task: a DeepLabV3 trained on each named set in turn."""
 
     train_on: tuple[str, ...] = ("source", "translated")
+    """Of source, translated, target, translated+target, histogram, reinhard, fda, each once; none scores nothing."""
     weights: Literal["none", "imagenet"] = "none"
+    """What the backbone starts from."""
     steps: Count = 200
+    """Steps of a training."""
     batch_size: Annotated[int, Field(ge=2)] = 8
+    """Samples a step."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """At the start; it falls to 0."""
     seeds: tuple[Seed, ...] = (0,)
+    """A training each; their scores are averaged."""
     device: str = "auto"
+    """auto, cpu, cuda, cuda:1, ..."""
 
     @field_validator("train_on")
     @classmethod
@@ -279,22 +335,29 @@ class EvaluateParams(_Section):
     """What the evaluation and the report show."""
 
     examples: Annotated[int, Field(ge=1, le=50)] = 8
+    """Frames evenly spaced in the report, and as many drawn by lot."""
 
 
 class ReleaseParams(_Section):
     """The gate that a model passes to become the champion; scores are mIoU on the target's validation set."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")] = "hflow"
+    """Of the registered model, `models:/NAME@champion`."""
     margin: Annotated[float, Field(ge=-1, le=1)] = 0.0
+    """What translated frames must score above raw ones, in mIoU."""
     tolerance: Share = 0.02
+    """What they may score below the champion, in mIoU."""
     min_ssim: Annotated[float, Field(ge=-1, le=1)] = 0.5
+    """The least mean SSIM of the frames to their source."""
 
 
 class TrackingParams(_Section):
     """MLflow: the experiment, and the store where MLFLOW_TRACKING_URI names none."""
 
     experiment: str = "hflow"
+    """The name of MLflow's experiment."""
     uri: str = "sqlite:///mlflow.db"
+    """The store, where MLFLOW_TRACKING_URI names no other."""
 
 
 class Params(_Section):

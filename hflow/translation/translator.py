@@ -35,6 +35,7 @@ class Translator:
     Attributes:
         precision, backend: what was chosen.
 
+    Examples:
         >>> translate = Translator(HierarchyFlow((4,)), styles=torch.rand(2, 3, 64, 64))
         >>> translate(torch.rand(5, 3, 32, 48)).shape
         torch.Size([5, 3, 32, 48])
