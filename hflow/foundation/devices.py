@@ -9,7 +9,19 @@ import torch
 
 from hflow.foundation.errors import HflowError
 
-__all__ = ["fast_bfloat16", "machine_marks", "pick_device", "torch_threads"]
+__all__ = ["fast_bfloat16", "is_out_of_memory", "machine_marks", "pick_device", "torch_threads"]
+
+_OUT_OF_MEMORY = (
+    "out of memory",  # CUDA's allocator and driver, torch.AcceleratorError among them
+    "can't allocate memory",  # a CPU's allocator
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",  # no room for the handle
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_NOT_INITIALIZED",
+    "DEVICE_ALLOCATION_FAILED",  # cuDNN 9
+    "HOST_ALLOCATION_FAILED",
+    "unable to find an engine to execute this computation",  # no algorithm's work space had room
+)
 
 
 def pick_device(name: str) -> torch.device:
@@ -52,6 +64,13 @@ def fast_bfloat16(device: torch.device) -> bool:
         return False
     flags = set(_cpu("flags").split())
     return "amx_bf16" in flags or "avx512_bf16" in flags
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that a device's memory was too small, so that less at once may fit."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error) for said in _OUT_OF_MEMORY)
 
 
 def _cpu(what: str) -> str:

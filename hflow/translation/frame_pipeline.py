@@ -4,21 +4,20 @@ Batches are neighbours of one shape, so what a frame comes out as depends on the
 on the number of threads that decode, not on how fast they are.
 """
 
+import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import check_frame_size
-from hflow.metrics.fidelity import ssim
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.segmentation.judge import Judge
+from hflow.translation.frame_batch import BatchTranslator, FrameResult, PendingFrames
 from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Translator
 
@@ -32,29 +31,6 @@ class _Frame:
     row: Row
     pixels: np.ndarray | None  # (H, W, 3), uint8
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class _Outputs:
-    """What the network made of `size` frames at once, still on the device."""
-
-    size: int
-    levels: Tensor  # (B, H, W, 3), uint8
-    finite: Tensor  # (B,), bool
-    similarity: Tensor  # (B,)
-    seen: tuple[Tensor, Tensor] | None  # what the judge sees before and after, (B, H, W), uint8
-
-
-@dataclass(frozen=True)
-class _Result:
-    """One frame of `_Outputs`, on the CPU."""
-
-    pixels: np.ndarray  # (H, W, 3), uint8
-    finite: bool
-    similarity: float
-    seen: tuple[Tensor, Tensor] | None  # (H, W) each
-    size: int
-    halved: bool
 
 
 class FramePipeline:
@@ -80,6 +56,7 @@ class FramePipeline:
         min_consistency: float = 0.0,
     ):
         self.translator, self.choice, self.judge = translator, choice, judge
+        self._translate = BatchTranslator(translator, judge)
         self.batch_size, self.workers, self.min_consistency = batch_size, workers, min_consistency
         self._ahead = 2 * batch_size + workers
 
@@ -100,8 +77,8 @@ class FramePipeline:
         waiting: deque[tuple[_Frame, Future[None] | None]] = deque()
         with ThreadPoolExecutor(self.workers) as pool:
             try:
-                for frames, outputs in self._computed(self._batches(self._decoded(pool, rows, decode))):
-                    results = _single(outputs)
+                for frames, pending in self._computed(self._batches(self._decoded(pool, rows, decode))):
+                    results = itertools.chain.from_iterable(part.fetch() for part in pending)
                     for frame in frames:
                         if frame.reason:
                             waiting.append((frame, None))
@@ -141,58 +118,22 @@ class FramePipeline:
         if batch:
             yield batch
 
-    def _computed(self, batches: Iterable[list[_Frame]]) -> Iterator[tuple[list[_Frame], list[_Outputs]]]:
+    def _computed(self, batches: Iterable[list[_Frame]]) -> Iterator[tuple[list[_Frame], list[PendingFrames]]]:
         """One batch behind, so that a GPU has the next one to do while this one is fetched."""
-        before: tuple[list[_Frame], list[_Outputs]] | None = None
+        before: tuple[list[_Frame], list[PendingFrames]] | None = None
         for batch in batches:
             given = [(frame.row, frame.pixels) for frame in batch if frame.pixels is not None]
             styles = [self.choice(row["key"], pixels) for row, pixels in given]
             for (row, _), style in zip(given, styles, strict=True):
                 row["style"] = self.translator.styles.keys[style]
-            outputs = self._compute([pixels for _, pixels in given], styles) if given else []
+            pending = self._translate([pixels for _, pixels in given], styles) if given else []
             if before is not None:
                 yield before
-            before = batch, outputs
+            before = batch, pending
         if before is not None:
             yield before
 
-    def _compute(self, pixels: Sequence[np.ndarray], styles: Sequence[int]) -> list[_Outputs]:
-        """Translate a batch; where the device's memory does not hold it, each half by itself."""
-        try:
-            return [self._network(pixels, styles)]
-        except RuntimeError as error:
-            if not _out_of_memory(error):
-                raise
-        # Outside the handler, since the error holds on to the tensors that did not fit.
-        if self.translator.device.type == "cuda":
-            torch.cuda.empty_cache()
-        if len(pixels) == 1:
-            height, width = pixels[0].shape[:2]
-            empty = torch.zeros(1)
-            return [_Outputs(0, torch.zeros(1, height, width, 3, dtype=torch.uint8), empty > 0, empty, None)]
-        half = len(pixels) // 2
-        return self._compute(pixels[:half], styles[:half]) + self._compute(pixels[half:], styles[half:])
-
-    @torch.inference_mode()
-    def _network(self, pixels: Sequence[np.ndarray], styles: Sequence[int]) -> _Outputs:
-        device = self.translator.device
-        given = torch.from_numpy(np.stack(pixels))  # (B, H, W, 3)
-        if device.type == "cuda":
-            given = given.pin_memory().to(device, non_blocking=True)
-        frames = given.permute(0, 3, 1, 2).contiguous().float().div(255)  # (B, 3, H, W)
-        outputs = self.translator(frames, styles).float()  # (B, 3, H, W)
-        levels = outputs.mul(255).round().clamp(0, 255).to(torch.uint8)
-        shown = levels.float().div(255)
-        # SSIM takes differences of squares, for which TensorFloat-32 is too coarse.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            similarity = ssim(shown, frames)
-        seen = None
-        if self.judge:
-            seen = self.judge.predict(frames).to(torch.uint8), self.judge.predict(shown).to(torch.uint8)
-        finite = outputs.isfinite().flatten(1).all(1)  # (B,)
-        return _Outputs(len(pixels), levels.permute(0, 2, 3, 1), finite, similarity, seen)
-
-    def _finish(self, frame: _Frame, result: _Result, encode: Callable[[Row, np.ndarray], None]) -> None:
+    def _finish(self, frame: _Frame, result: FrameResult, encode: Callable[[Row, np.ndarray], None]) -> None:
         height, width = result.pixels.shape[:2]
         if not result.size:
             raise HflowError(f"is {width}x{height}: the device has too little memory for it, even by itself")
@@ -210,15 +151,6 @@ class FramePipeline:
                 f"translate.min_consistency ({self.min_consistency})"
             )
         encode(frame.row, result.pixels)
-
-
-def _single(outputs: Sequence[_Outputs]) -> Iterator[_Result]:
-    for out in outputs:
-        levels, finite, similarity = out.levels.contiguous().cpu().numpy(), out.finite.tolist(), out.similarity.tolist()
-        before, after = (view.cpu() for view in out.seen) if out.seen else (None, None)
-        for i in range(len(levels)):
-            seen = None if before is None or after is None else (before[i], after[i])
-            yield _Result(levels[i], finite[i], similarity[i], seen, out.size, len(outputs) > 1)
 
 
 def _checked(row: Row, decode: Callable[[Row], np.ndarray]) -> np.ndarray:
@@ -241,7 +173,3 @@ def _outcome(frame: _Frame, finished: Future[None] | None) -> tuple[Row, str]:
         except HflowError as error:
             return frame.row, str(error)
     return frame.row, frame.reason
-
-
-def _out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,12 +1,12 @@
 """A trained network with its style bank, ready to be called: frames in, frames out."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
-from hflow.foundation.devices import fast_bfloat16, machine_marks
+from hflow.foundation.devices import fast_bfloat16
 from hflow.foundation.progress import say
 from hflow.model import HierarchyFlow
 from hflow.model.batch_transfer import BatchTransfer
@@ -66,11 +66,6 @@ class Translator:
         self.styles = styles
         self._codes = styles.codes.to(self.device)  # (S, 8)
 
-    @property
-    def marks(self) -> list[Any]:
-        """For fingerprints: all besides weights and frames that can change the last bit of a float."""
-        return [*machine_marks(self.device), self.precision, self.backend]
-
     @torch.inference_mode()
     def __call__(self, frames: Tensor, choice: Sequence[int] | None = None) -> Tensor:
         """Translate frames, (B, 3, H, W) in [0, 1], to the same shape and range.
@@ -79,7 +74,9 @@ class Translator:
             choice: the number in the style bank for each frame; None takes the styles in turn.
         """
         choice = [i % len(self._codes) for i in range(len(frames))] if choice is None else choice
-        return self._transfer(frames.to(self.device), self._codes[list(choice)])
+        # Indexed by a list, a GPU would first end what it has to do.
+        numbers = torch.tensor(list(choice)).to(self.device, non_blocking=True)
+        return self._transfer(frames.to(self.device), self._codes[numbers])
 
     def _built(self) -> Callable[[Tensor, Tensor], Tensor]:
         """(B, 3, H, W) and codes, (B, 8), to (B, 3, H, W), by the backend chosen."""

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.manifest import MANIFEST_SCHEMA
@@ -20,14 +19,12 @@ from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import TranslateParams
 from hflow.metrics.fidelity import ssim
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
-from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge, save_judge
 from hflow.segmentation.judge_training import train_judge
 from hflow.translation.dataset import translate_dataset
 from hflow.translation.shard import code_marks
 from hflow.translation.style_choice import choose_style
-from hflow.translation.translator import Translator
 from tests.conftest import Project
 
 
@@ -150,22 +147,6 @@ def test_the_number_of_workers_changes_no_byte(project: Project, model_folder: P
     for workers in (1, 3):
         _translate(project, model_folder, tmp_path / str(workers), workers=workers)
     assert _bytes(tmp_path / "1" / "translated") == _bytes(tmp_path / "3" / "translated")
-
-
-def test_the_style_of_a_frame_depends_on_seed_and_key_alone() -> None:
-    choices = [choose_style(0, str(i), 10) for i in range(1000)]
-    assert choices == [choose_style(0, str(i), 10) for i in range(1000)]
-    assert choices != [choose_style(1, str(i), 10) for i in range(1000)]
-    assert all(60 < choices.count(style) < 140 for style in range(10))
-
-
-def test_a_translator_takes_images_as_styles() -> None:
-    torch.manual_seed(0)
-    network = HierarchyFlow((2,)).eval()
-    styles, frames = torch.rand(2, 3, 32, 32), torch.rand(3, 3, 20, 30)
-    out = Translator(network, styles=styles, precision="fp32")(frames)
-    with torch.inference_mode():
-        assert torch.allclose(out, network(frames, styles[[0, 1, 0]]), atol=1e-6)
 
 
 def test_missing_prepared_frames_are_an_error_that_says_what_to_run(model_folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,13 @@ KEYS = [f"{place}/{i}" for place in ("day", "night", "rain") for i in range(10)]
 LAYOUTS = np.stack([layout(pixels) for pixels in PICTURES])  # (S, 128)
 
 
+def test_the_style_of_a_frame_depends_on_seed_and_key_alone() -> None:
+    choices = [choose_style(0, str(i), 10) for i in range(1000)]
+    assert choices == [choose_style(0, str(i), 10) for i in range(1000)]
+    assert choices != [choose_style(1, str(i), 10) for i in range(1000)]
+    assert all(60 < choices.count(style) < 140 for style in range(10))
+
+
 def test_a_layout_tells_light_from_dark_and_neither_brightness_nor_contrast_nor_size() -> None:
     picture = PICTURES[0] // 2
     assert np.linalg.norm(layout(picture)) == pytest.approx(1)

@@ -40,15 +40,6 @@ def test_auto_is_bfloat16_where_the_device_is_faster_at_it():
     assert translator.backend == "strips"
 
 
-def test_all_that_can_change_a_float_is_in_the_marks():
-    net, styles = network((2,)), torch.rand(1, 3, 32, 32)
-    marks = [
-        Translator(net, styles, precision=precision, backend=backend).marks
-        for precision, backend in (("fp32", "strips"), ("bf16", "strips"), ("fp32", "whole"), ("fp32", "plain"))
-    ]
-    assert all(marks.count(mark) == 1 for mark in marks)
-
-
 def test_without_a_compiler_translation_goes_on_and_says_why(monkeypatch, capsys):
     def broken(*_):
         raise RuntimeError("no compiler found")
@@ -63,3 +54,12 @@ def test_without_a_compiler_translation_goes_on_and_says_why(monkeypatch, capsys
 def test_the_plain_network_has_no_bfloat16():
     with pytest.raises(ValueError, match="fp32 alone"):
         Translator(network((2,)), torch.rand(1, 3, 32, 32), backend="plain", precision="bf16")
+
+
+def test_a_translator_takes_images_as_styles():
+    torch.manual_seed(0)
+    net = HierarchyFlow((2,)).eval()
+    styles, frames = torch.rand(2, 3, 32, 32), torch.rand(3, 3, 20, 30)
+    out = Translator(net, styles=styles, precision="fp32")(frames)
+    with torch.inference_mode():
+        assert torch.allclose(out, net(frames, styles[[0, 1, 0]]), atol=1e-6)
