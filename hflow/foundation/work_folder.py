@@ -9,6 +9,7 @@ from typing import Any
 
 from hflow.foundation.atomic_files import atomic_path, write_json
 from hflow.foundation.hashes import sha256_file
+from hflow.foundation.publishing import remove_leftovers
 
 __all__ = ["Finished", "WorkFolder", "project_root"]
 
@@ -63,6 +64,11 @@ class WorkFolder:
             digest = sha256_file(temporary)
         write_json(marker, {"sha256": digest, "note": note})
         return Finished(path, digest, note)
+
+    def remove_leftovers(self, fingerprint: str) -> None:
+        """Remove what a killed run left of this piece and of its marker; nobody may be making it."""
+        for place in self._places(fingerprint):
+            remove_leftovers(place)
 
     def _places(self, fingerprint: str) -> tuple[Path, Path]:
         return self.folder / fingerprint, self.folder / f"{fingerprint}.json"

@@ -8,6 +8,7 @@ from hflow.foundation.locks import exclusive
 from hflow.foundation.params import TranslateParams
 from hflow.foundation.progress import progress, say
 from hflow.foundation.publishing import remove_leftovers
+from hflow.foundation.work_folder import WorkFolder
 from hflow.model.store import TrainedModel
 from hflow.translation.engines.opening import open_engine
 from hflow.translation.engines.running import ShardRunner, translate_shards
@@ -56,6 +57,6 @@ def translate_dataset(
         )
         with exclusive(work / plan.fingerprint), progress("translate", plan.frames, unit="frames") as advance:
             for task in plan.tasks:
-                remove_leftovers(work / task.fingerprint)
+                WorkFolder(work).remove_leftovers(task.fingerprint)
             finished = run(engine, plan.tasks, advance)
         return publish_translation(plan, finished, prepared=prepared, out=out, sets=sets)
