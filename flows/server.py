@@ -56,7 +56,7 @@ def _answers(url: str) -> bool:
     """Whether a server is at this address. Loopback is asked without a proxy, whatever the environment names."""
     try:
         with httpx.Client(trust_env=not _is_loopback(url), timeout=10) as client:
-            return client.get(f"{url}/health").status_code == httpx.codes.OK
+            return client.get(f"{url.rstrip('/')}/health").status_code == httpx.codes.OK
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
 
