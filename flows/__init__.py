@@ -2,6 +2,8 @@
 
 import os
 
+from hflow.foundation.loopback import ask_loopback_directly
+
 # These hold for the temporary server that Prefect starts where PREFECT_API_URL names none, and must be set before
 # Prefect is imported. On SQLite its telemetry prints tracebacks about a locked database; on a busy machine, with a new
 # database, it needs more than the 20 s that Prefect waits for it.
@@ -9,6 +11,4 @@ os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
 os.environ.setdefault("DO_NOT_TRACK", "1")
 os.environ.setdefault("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "180")
 
-# The servers of a run are on loopback, to which no proxy leads.
-for name in ("NO_PROXY", "no_proxy"):
-    os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost")))
+ask_loopback_directly()  # the servers of a run are there

@@ -1,13 +1,15 @@
 """Child processes that end with the flow run that started them, whatever ends it."""
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+
+import psutil
 
 __all__ = ["end_with_worker", "run_command", "started"]
 
@@ -67,31 +69,28 @@ def end_with_worker() -> None:
     chain = _up_to_worker()
 
     def watch() -> None:
-        while all(_parent(child) == parent for child, parent in chain):
+        while all(_is_child(child, parent) for child, parent in itertools.pairwise(chain)):
             time.sleep(1)
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _up_to_worker() -> list[tuple[int, int]]:
-    """Child and parent, from this process up to the worker; without a worker above it the first pair alone."""
-    chain = [(os.getpid(), os.getppid())]
-    while chain[-1][1] > 1:
-        words = Path(f"/proc/{chain[-1][1]}/cmdline").read_bytes().split(b"\0")
-        if b"worker" in words:
-            return chain
-        chain.append((chain[-1][1], _parent(chain[-1][1])))
-    return chain[:1]
+def _up_to_worker() -> list[psutil.Process]:
+    """This process and those above it, up to the worker; without a worker above it, its parent alone."""
+    this = psutil.Process()
+    above = this.parents()
+    for number, process in enumerate(above, start=1):
+        if "worker" in process.cmdline():
+            return [this, *above[:number]]
+    return [this, *above[:1]]
 
 
-def _parent(process: int) -> int:
-    """The parent's id; 0 where the process is gone."""
+def _is_child(child: psutil.Process, parent: psutil.Process) -> bool:
     try:
-        # The name in parentheses may hold anything, blanks too.
-        return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+        return child.ppid() == parent.pid
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _end_group(process: "subprocess.Popen[bytes]") -> None:

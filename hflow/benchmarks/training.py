@@ -16,7 +16,7 @@ from hflow.foundation.params import EncoderParams, LossParams, TrainParams
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
 from hflow.training.encoder import Encoder, load_encoder, measure_scales
-from hflow.training.loop import set_up, training_fabric, training_losses
+from hflow.training.loop import set_up, training_fabric, training_losses, training_precision
 from hflow.training.losses import aligned_style_loss, content_loss
 
 __all__ = ["TrainingBenchmark", "benchmark_training"]
@@ -63,15 +63,13 @@ def benchmark_training(case: BenchmarkCase) -> TrainingBenchmark:
     for convolution in unordered.modules():
         if isinstance(convolution, nn.Conv2d):
             convolution.weight.data = convolution.weight.contiguous()
-    fabric = training_fabric(
-        TrainParams(
-            steps=rounds, accelerator="cuda" if device.type == "cuda" else "cpu", precision=PRECISIONS[case.precision]
-        )
-    )
+    accelerator: Literal["cuda", "cpu"] = "cuda" if device.type == "cuda" else "cpu"
+    params = TrainParams(steps=rounds, accelerator=accelerator, precision=PRECISIONS[case.precision])
+    fabric, precision = training_fabric(params), training_precision(params)
     network, rounded = copy.deepcopy(start), copy.deepcopy(start)
     for parameter in rounded.parameters():
         parameter.data = parameter.data.bfloat16().float()
-    module, optimizer = set_up(fabric, network, torch.optim.Adam(network.parameters(), lr=1e-4), encoder)
+    module, optimizer = set_up(fabric, network, torch.optim.Adam(network.parameters(), lr=1e-4), encoder, precision)
     ours = _step(module, optimizer, encoder, _loss, fabric.backward, clock)
     plain, again = (
         _step(one, torch.optim.Adam(one.parameters(), lr=1e-4), unordered, _plain_loss, Tensor.backward, clock)
@@ -91,7 +89,7 @@ def benchmark_training(case: BenchmarkCase) -> TrainingBenchmark:
         train=median([b for _, b in seconds]) / batch,
         ratio=median([a / b for a, b in seconds]),
         losses=losses,
-        precision=fabric._precision.precision,
+        precision=precision,
     )
 
 

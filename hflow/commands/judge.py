@@ -20,12 +20,19 @@ def judge(
     params: ParamsFile = DEFAULT,
 ) -> None:
     """Train the judge that tells what translation changed, on the labelled frames of both domains."""
-    classes = load_params(params).data.classes
+    loaded = load_params(params)
     from hflow.datasets.shards import shard_files
     from hflow.foundation.devices import pick_device
     from hflow.segmentation.judge import save_judge
     from hflow.segmentation.judge_training import train_judge
 
     shards = [path for domain in ("source", "target") for path in shard_files(outputs.PREPARED / domain / "train")]
-    trained = train_judge(shards, classes, steps=steps, seed=seed, device=pick_device(device))
+    trained = train_judge(
+        shards,
+        loaded.data.classes,
+        steps=steps,
+        seed=seed,
+        device=pick_device(device),
+        workers=loaded.segment.workers,
+    )
     show({"judge": out, "sha256": save_judge(trained, out).sha256})

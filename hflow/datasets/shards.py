@@ -20,6 +20,7 @@ from hflow.foundation.errors import HflowError
 
 __all__ = [
     "PREPARED_SCHEMA",
+    "SHARDS",
     "TRANSLATED_SCHEMA",
     "ShardSet",
     "check_key",
@@ -33,6 +34,9 @@ __all__ = [
     "split_by_key",
     "write_shard",
 ]
+
+SHARDS = "shard-*.parquet"
+"""The names by which readers know shards, those of other tools too."""
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _ROWS_A_GROUP = 16
@@ -104,7 +108,7 @@ def shard_name(last_key: str) -> str:
 
 def shard_files(folder: Path) -> list[Path]:
     """The shards in a folder, sorted by name; none where there is no such folder."""
-    return sorted(folder.glob("shard-*.parquet"))
+    return sorted(folder.glob(SHARDS))
 
 
 def check_key(key: str) -> None:

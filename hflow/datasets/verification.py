@@ -5,14 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
 
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
-from hflow.datasets.shards import check_key, read_rows, shard_files
+from hflow.datasets.shards import SHARDS, check_key, read_rows, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
@@ -254,5 +254,8 @@ def _check_manifest(rows: list[dict[str, Any]]) -> Iterator[Fault]:
             yield Fault(MANIFEST, f"says of {row['key']!r} that it is {row['status']!r}")
         elif row["status"] == "rejected" and not row["reason"]:
             yield Fault(MANIFEST, f"has no reason for the rejection of {row['key']!r}")
+    for split, name in sorted({(row["split"], row["shard"]) for row in rows if row["shard"]}):
+        if not PurePath(name).match(SHARDS):
+            yield Fault(MANIFEST, f"names a shard {split}/{name}, and readers pass over what is not {SHARDS}")
     if len({(row["model_sha256"], row["seed"]) for row in rows}) > 1:
         yield Fault(MANIFEST, "has rows of several models or seeds")

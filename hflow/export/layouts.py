@@ -2,8 +2,7 @@
 
 import io
 import json
-import tarfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
@@ -152,15 +151,6 @@ LAYOUTS: Mapping[str, Layout] = {
         _imagefolder, _imagefolder_closing, None, '`datasets.load_dataset("imagefolder", data_dir=ROOT)`'
     ),
 }
-
-
-def tar_bytes(files: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """A tar of files, piece by piece; the same files give the same bytes."""
-    for name, content in files:
-        entry = tarfile.TarInfo(name)
-        entry.size, entry.mode = len(content), 0o644
-        yield entry.tobuf(tarfile.PAX_FORMAT) + content + bytes(-len(content) % tarfile.BLOCKSIZE)
-    yield bytes(2 * tarfile.BLOCKSIZE)
 
 
 def _with_palette(label: bytes) -> bytes:

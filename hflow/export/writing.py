@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import numpy as np
 from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.datasets.shards import check_key, read_rows
-from hflow.export.layouts import LAYOUTS, Frame, Layout, tar_bytes
+from hflow.export.layouts import LAYOUTS, Frame, Layout
 from hflow.foundation.atomic_files import writable, write_json
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
@@ -198,12 +199,14 @@ def _write_shard(
             yield from made.items()
 
     if layout.archive:
-        name, digest = layout.archive(split, number), sha256()
-        with (staging / name).open("wb") as archive:
-            for piece in tar_bytes(files()):
-                digest.update(piece)
-                archive.write(piece)
-        written[name] = digest.hexdigest()
+        name = layout.archive(split, number)
+        with tarfile.open(staging / name, "w", format=tarfile.PAX_FORMAT) as archive:
+            for member, content in files():
+                # Without time and owner: the same files give the same bytes.
+                entry = tarfile.TarInfo(member)
+                entry.size = len(content)
+                archive.addfile(entry, io.BytesIO(content))
+        written[name] = sha256_file(staging / name)
     else:
         for name, content in files():
             place = staging / name

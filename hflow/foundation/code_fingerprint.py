@@ -34,6 +34,7 @@ CHANGES_NO_BYTE = {
 LIBRARIES_CHANGE_NO_BYTE = {
     "pydantic": "checks parameters, which count by value",
     "rich": "draws the progress",
+    "tenacity": "tries again what failed",
     "yaml": "reads parameters and lists, which count by value",
 }
 """Third-party modules whose version no fingerprint holds, and why not."""

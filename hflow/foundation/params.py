@@ -32,6 +32,7 @@ __all__ = [
     "TrackingParams",
     "TrainParams",
     "TranslateParams",
+    "Workers",
     "check_section",
     "load_params",
 ]
@@ -54,6 +55,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Section = TypeVar("Section", bound="_Section")
+Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
 
 
 class _Section(BaseModel):
@@ -312,6 +314,8 @@ class SegmentParams(_Section):
     """A training each; their scores are averaged."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, ..."""
+    workers: Workers = "auto"
+    """Processes that load samples; auto is up to eight beside a GPU, none on a CPU."""
 
     @field_validator("train_on")
     @classmethod

@@ -6,17 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import t as student
 
 __all__ = ["Gain", "Similarity", "histogram", "paired_gain", "summarise_similarity"]
 
 BINS = 20
-
-# Student's t for a two-sided 95% interval, by degrees of freedom from 1; from 20 on the last one, which is on the
-# careful side.
-T95 = (
-    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
-    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +42,7 @@ def paired_gain(before: Mapping[int, float], after: Mapping[int, float]) -> Gain
     mean, count = statistics.fmean(differences), len(differences)
     if count < 2:
         return Gain(mean, count, None)
-    half = T95[min(count - 1, len(T95)) - 1] * statistics.stdev(differences) / math.sqrt(count)
+    half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
     return Gain(mean, count, (mean - half, mean + half))
 
 

@@ -1,12 +1,13 @@
 """Reaching MLflow: the store that is meant, whether it answers, and the experiment in it."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from mlflow.utils.credentials import get_default_host_creds
-from mlflow.utils.rest_utils import http_request
 
+from hflow.foundation.loopback import ask_loopback_directly
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.work_folder import project_root
 
@@ -35,28 +36,35 @@ def connect(params: TrackingParams) -> MlflowClient:
             minutes.
     """
     uri = tracking_uri(params)
+    client = MlflowClient(uri, uri)
     if uri.startswith("http"):
-        _ask(uri)
-    return MlflowClient(uri, uri)
+        ask_loopback_directly()
+        _ask(client)
+    return client
 
 
-def _ask(uri: str) -> None:
+def _ask(client: MlflowClient) -> None:
     # Not /health, which also answers those whom MLflow turns away: for their Host header, or without credentials.
     try:
-        answer = http_request(
-            get_default_host_creds(uri),
-            "/api/2.0/mlflow/experiments/get",
-            "GET",
-            max_retries=0,
-            timeout=SECONDS_TO_ANSWER,
-            raise_on_status=False,
-            params={"experiment_id": "0"},
-        )
+        with _environment(MLFLOW_HTTP_REQUEST_MAX_RETRIES="0", MLFLOW_HTTP_REQUEST_TIMEOUT=str(SECONDS_TO_ANSWER)):
+            client.get_experiment("0")
     except MlflowException as error:
-        raise ConnectionError(error.message) from None
-    # 404 is an answer too: the experiment 0 may have been deleted.
-    if not answer.ok and answer.status_code != 404:
-        raise ConnectionError(f"{answer.status_code}: {answer.text}")
+        # An answer too: the experiment 0 may have been deleted.
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise ConnectionError(error.message) from None
+
+
+@contextlib.contextmanager
+def _environment(**values: str) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
 def experiment_id(client: MlflowClient, params: TrackingParams) -> str:

@@ -24,7 +24,7 @@ from hflow.foundation.progress import say
 from hflow.foundation.work_folder import project_root
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id
-from hflow.registry.outbox import Entry, Letter, left_letters
+from hflow.registry.offline_queue import Entry, OfflineQueue, abandoned_queues
 
 __all__ = ["MODEL", "TrainingRun", "dvc_hash", "git_commit", "hand_in", "log_scores", "run_that_made"]
 
@@ -51,7 +51,7 @@ class TrainingRun:
         key = fingerprint(
             [params.model_dump(mode="json", exclude={"segment", "evaluate", "tracking", "release"}), inputs]
         )
-        self._letter = Letter(_outbox() / f"{key}.jsonl", _Teller(params.tracking))
+        self._queue = OfflineQueue(_queues() / f"{key}.jsonl", _Teller(params.tracking))
         self._next_try = 0.0
         self._told = True
         self._tell(
@@ -79,18 +79,18 @@ class TrainingRun:
     def _end(self, what: str, **values: Any) -> None:
         self._next_try = 0.0
         self._tell(what, **values)
-        self._letter.close()
+        self._queue.close()
 
     def _tell(self, what: str, **values: Any) -> None:
-        self._letter.add({"what": what, "time": int(time.time() * 1000), **values})
+        self._queue.add({"what": what, "time": int(time.time() * 1000), **values})
         if time.monotonic() < self._next_try:
             return
         try:
-            told = self._letter.deliver()
+            told = self._queue.deliver()
         except Exception as error:  # whatever the store or the network throws, the training goes on
             self._next_try = time.monotonic() + SECONDS_BETWEEN_TRIES
             if self._told:
-                say(f"{_away(error)}: training goes on, and what it logs waits in {self._letter.path}")
+                say(f"{_away(error)}: training goes on, and what it logs waits in {self._queue.path}")
             self._told = False
             return
         if not self._told:
@@ -112,38 +112,38 @@ def log_scores(params: Params, model: Path, scores: Mapping[str, Path], figures:
     hand_in(params.tracking)
     made_as = training_fingerprint(model)
     said = {name: read_json(path) for name, path in scores.items()}
-    letter = Letter(_outbox() / f"scores-{fingerprint([made_as, said])}.jsonl", _Teller(params.tracking))
+    queue = OfflineQueue(_queues() / f"scores-{fingerprint([made_as, said])}.jsonl", _Teller(params.tracking))
     now = int(time.time() * 1000)
-    letter.add({"what": "scores", "time": now, "model": made_as, "scores": said})
+    queue.add({"what": "scores", "time": now, "model": made_as, "scores": said})
     if figures:
         paths = [str(path) for path in figures]
-        letter.add({"what": "figures", "model": made_as, "paths": paths, "sha256": sha256_file(figures[0])})
+        queue.add({"what": "figures", "model": made_as, "paths": paths, "sha256": sha256_file(figures[0])})
     try:
-        letter.deliver()
+        queue.deliver()
     except Exception as error:  # as for a training: the scores are in metrics/ all the same
-        say(f"{_away(error)}: the scores wait in {letter.path}")
-    letter.close()
+        say(f"{_away(error)}: the scores wait in {queue.path}")
+    queue.close()
 
 
 def hand_in(params: TrackingParams) -> int:
     """Tell MLflow what earlier runs could not; gives how many entries that were."""
     handed = 0
-    for path in left_letters(_outbox()):
-        letter = Letter(path, _Teller(params))
+    for path in abandoned_queues(_queues()):
+        queue = OfflineQueue(path, _Teller(params))
         try:
-            told = letter.deliver()
+            told = queue.deliver()
             handed += told
             say(f"handed in to MLflow: {told} entries that waited in {path}")
         except Exception as error:  # it waits on; the run that has found it has work of its own
             say(f"{_away(error)}: what earlier runs logged waits on in {path}")
             return handed
         finally:
-            letter.close()
+            queue.close()
     return handed
 
 
 class _Teller:
-    """Tells MLflow the entries of one letter. It connects with the first of them."""
+    """Tells MLflow the entries of one queue. It connects with the first of them."""
 
     def __init__(self, params: TrackingParams):
         self._params = params
@@ -259,7 +259,7 @@ def git_commit() -> str:
     return done.stdout.strip() if done.returncode == 0 else "none"
 
 
-def _outbox() -> Path:
+def _queues() -> Path:
     return project_root() / ".hflow" / "tracking"
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 
 from hflow.foundation.errors import HflowError
+from hflow.foundation.params import Workers
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.networks import segmentation_network
 from hflow.segmentation.training import LabelledFrames, train_segmenter
@@ -28,6 +29,7 @@ def train_judge(
     learning_rate: float = 2e-3,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    workers: Workers = "auto",
 ) -> Judge:
     """Train a judge, an LR-ASPP with MobileNetV3 from scratch, on the labelled frames of some shards.
 
@@ -37,6 +39,7 @@ def train_judge(
         classes: the class names; a name's place is its train id.
         steps: of AdamW with a learning rate that falls to zero, on frames mirrored, scaled and cropped at random.
         seed: of the weights and of the frames' order; on one CPU the same seed and data give the same judge.
+        workers: processes that load, as in the section segment.
 
     Raises:
         HflowError: no frame has a label, no pixel has a class, or the loss is no longer finite.
@@ -55,5 +58,6 @@ def train_judge(
         seed=seed,
         title="judge",
         advice=f"lower its learning rate ({learning_rate}) or take another seed ({seed})",
+        workers=workers,
     )
     return Judge(network.eval(), NETWORK, tuple(classes))

@@ -29,7 +29,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.labels import IGNORE
-from hflow.foundation.params import SegmentParams
+from hflow.foundation.params import SegmentParams, Workers
 from hflow.foundation.progress import progress
 from hflow.foundation.work_folder import WorkFolder
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
@@ -86,7 +86,7 @@ def segment(
     validation_hashes = [sha256_file(path) for path in validation]
     depends_on = {
         "code": code_fingerprint(segment),
-        "params": params.model_dump(mode="json", exclude={"train_on", "seeds", "device"}),
+        "params": params.model_dump(mode="json", exclude={"train_on", "seeds", "device", "workers"}),
         "training": list(training_set.shards.values()),
         "validation": validation_hashes,
         "classes": list(classes),
@@ -109,6 +109,7 @@ def segment(
                 seed=seed,
                 title=f"segment {training_set.name}, seed {seed}",
                 advice=f"lower segment.learning_rate ({params.learning_rate})",
+                workers=params.workers,
             )
             scores = _score(network, held_out, device, f"score {training_set.name}, seed {seed}")
             path.write_text(json.dumps({"seed": seed, **scores, "curve": curve}), encoding="utf-8")
@@ -207,6 +208,7 @@ def train_segmenter(
     seed: int,
     title: str,
     advice: str,
+    workers: Workers = "auto",
 ) -> list[list[float]]:
     """Train a segmentation network where it is, and give its learning curve: [step, mean loss since the last point].
 
@@ -215,6 +217,7 @@ def train_segmenter(
         seed: of the crops.
         title: what the progress and an error call it.
         advice: what to do when the loss is no longer finite.
+        workers: processes that load crops; "auto" takes up to eight beside a GPU, and loads in this one on a CPU.
 
     Raises:
         HflowError: the loss is no longer finite, or no pixel has a class.
@@ -229,7 +232,7 @@ def train_segmenter(
     losses: list[float] = []
     learned_from = 0
     with progress(title, steps, unit="steps") as advance:
-        for step, (images, labels) in enumerate(_batches(crops, batch_size, device), start=1):
+        for step, (images, labels) in enumerate(_batches(crops, batch_size, device, workers), start=1):
             logits = network(images)["out"]  # (B, K, H, W)
             labelled = int((labels != IGNORE).sum())
             # A batch without a labelled pixel has a loss of 0, where a mean would have none.
@@ -265,11 +268,14 @@ def _score(network: nn.Module, frames: LabelledFrames, device: torch.device, tit
     return segment_scores(confusion, classes)
 
 
-def _batches(crops: Crops, batch_size: int, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(crops: Crops, batch_size: int, device: torch.device, workers: Workers) -> Iterator[tuple[Tensor, Tensor]]:
     """Every batch of a training, images (B, 3, H, W) and train ids (B, H, W), on the device."""
     on_gpu = device.type == "cuda"
-    loaders = min(MAX_LOADERS, os.cpu_count() or 1) if on_gpu else 0
-    for images, labels in load_batches(crops, batch_size, workers=loaders, pin_memory=on_gpu):
+    beside_gpu = min(MAX_LOADERS, os.cpu_count() or 1) if on_gpu else 0
+    loaders = beside_gpu if workers == "auto" else workers
+    for images, labels in load_batches(
+        crops, batch_size, workers=loaders, parameter="segment.workers", pin_memory=on_gpu
+    ):
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         yield images, labels.to(device, non_blocking=True)
 

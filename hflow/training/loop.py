@@ -7,10 +7,11 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import Tensor, nn
 from torch.utils.data import Subset
 
@@ -21,7 +22,7 @@ from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.contact_sheet import contact_sheet
-from hflow.foundation.devices import fast_bfloat16, machine_marks
+from hflow.foundation.devices import fast_bfloat16, machine_marks, pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
@@ -37,8 +38,17 @@ from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_los
 from hflow.training.warm_up import learn_styles
 from hflow.translation.style_choice import layout
 
-__all__ = ["TrainingLogger", "TrainingResult", "set_up", "train", "training_fabric", "training_losses"]
+__all__ = [
+    "TrainingLogger",
+    "TrainingResult",
+    "set_up",
+    "train",
+    "training_fabric",
+    "training_losses",
+    "training_precision",
+]
 
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 FIRST_IMAGES = 32
 SHEET_ROWS = 4
 
@@ -174,7 +184,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         done, states = saved
         network.load_state_dict(states["network"])
         optimizer.load_state_dict(states["optimizer"])
-    module, optimizer = set_up(fabric, network, optimizer, encoder)
+    module, optimizer = set_up(fabric, network, optimizer, encoder, training_precision(params))
     pairs = Pairs(
         ShardSet(job.source, ["key", "image"]),
         target,
@@ -215,13 +225,17 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
 
 
 def set_up(
-    fabric: Fabric, network: HierarchyFlow, optimizer: torch.optim.Optimizer, encoder: Encoder
+    fabric: Fabric,
+    network: HierarchyFlow,
+    optimizer: torch.optim.Optimizer,
+    encoder: Encoder,
+    precision: Precision,
 ) -> tuple[nn.Module, Any]:
     """The network, to be called with content and style, and its optimizer, as training steps use them.
 
-    The encoder's convolutions take the precision of the fabric from here on.
+    The encoder's convolutions take the precision, that of the fabric, from here on.
     """
-    if fabric._precision.precision == "bf16-mixed":
+    if precision == "bf16-mixed":
         encoder.stages.to(torch.bfloat16)
     return fabric.setup(TrainingNetwork(network), optimizer)
 
@@ -265,8 +279,14 @@ def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> It
         s * params.batch_size + fabric.global_rank * share + i for s in range(step, params.steps) for i in range(share)
     ]
     on_gpu = fabric.device.type == "cuda"
-    loader = load_batches(Subset(pairs, mine), share, workers=params.workers, pin_memory=on_gpu, collate=_collate)
-    for content, style in loader:
+    for content, style in load_batches(
+        Subset(pairs, mine),
+        share,
+        workers=params.workers,
+        parameter="train.workers",
+        pin_memory=on_gpu,
+        collate=_collate,
+    ):
         yield fabric.to_device((content, style))
 
 
@@ -315,15 +335,34 @@ def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device
         contact_sheet(rows, ["content", "style", "translated"]).save(path, "PNG")
 
 
+def training_precision(params: TrainParams) -> Precision:
+    """The precision of a training; `auto` is bfloat16 where the device multiplies it faster.
+
+    Raises:
+        HflowError: the device that `train.accelerator` names is not there.
+    """
+    device = pick_device(params.accelerator)
+    if params.precision != "auto":
+        return params.precision
+    return "bf16-mixed" if fast_bfloat16(device) else "32-true"
+
+
 def training_fabric(params: TrainParams) -> Fabric:
-    """The device and the precision of a training; `auto` is bfloat16 where the device multiplies it faster."""
-    accelerator = params.accelerator
-    precision = params.precision
-    if precision == "auto":
-        device = "cuda" if accelerator == "auto" and torch.cuda.is_available() else accelerator.replace("auto", "cpu")
-        precision = "bf16-mixed" if fast_bfloat16(torch.device(device)) else "32-true"
+    """The devices of a training and its precision.
+
+    Raises:
+        HflowError: a device is not there.
+    """
+    precision = training_precision(params)
     strategy = "auto" if params.devices == 1 else "ddp_spawn"
-    return Fabric(accelerator=accelerator, devices=params.devices, strategy=strategy, precision=precision)
+    try:
+        return Fabric(accelerator=params.accelerator, devices=params.devices, strategy=strategy, precision=precision)
+    except MisconfigurationException as error:
+        first = str(error).strip().splitlines()[0]
+        raise HflowError(
+            f"train.devices is {params.devices} and train.accelerator {params.accelerator}, which can't be had here "
+            f"({first}): lower train.devices, or set train.accelerator to auto"
+        ) from None
 
 
 def _fingerprint(job: _Job, fabric: Fabric) -> str:
@@ -338,7 +377,7 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
             "train": job.params.model_dump(mode="json", exclude={"workers", "log_every", "checkpoint_every"}),
             "source": [sha256_file(path) for path in job.source],
             "target": [sha256_file(path) for path in job.target],
-            "machine": [*machine_marks(fabric.device), fabric._precision.precision],
+            "machine": [*machine_marks(fabric.device), training_precision(job.params)],
         }
     )
 

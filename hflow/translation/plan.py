@@ -67,7 +67,7 @@ def plan_translation(
         HflowError: there is nothing prepared, a shard is damaged, the work folder can't be written, or a style can't be
             chosen as the parameters say.
     """
-    shards = [(split, path.resolve()) for split in SPLITS for path in shard_files(prepared / "source" / split)]
+    shards = [(split, path.absolute()) for split in SPLITS for path in shard_files(prepared / "source" / split)]
     if not shards:
         raise HflowError(f"{prepared / 'source'} has no shards: run `hflow prepare` first")
     choice = StyleChoice.of(model.styles, params)

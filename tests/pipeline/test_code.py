@@ -28,7 +28,7 @@ CHANGE_NO_BYTE = {
     "train": {"train.workers", "train.checkpoint_every", "data.source.root", "data.target.root"},  # roots: for MLflow
     "translate": {"translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "tracking"},
     "baselines": {"baselines.workers"},
-    "segment": {"segment.train_on"},  # the set's own file is a dependency
+    "segment": {"segment.train_on", "segment.workers"},  # the set's own file is a dependency
     "evaluate": {"translate.model", "tracking"},  # the model's folder is a dependency
 }
 """Parameters that a stage reads and that say where or how fast it runs, or what MLflow is told."""

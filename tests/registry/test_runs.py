@@ -101,6 +101,6 @@ def test_a_server_that_turns_the_client_away_is_named_with_its_reason(params: Pa
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", *store]
     with (
         served(*command, url=f"{params.tracking.uri}/health", log=Path.cwd() / "log"),
-        pytest.raises(HflowError, match="403: Invalid Host header"),
+        pytest.raises(HflowError, match=r"403 .*Invalid Host header"),
     ):
         Registry(params.tracking, "town")

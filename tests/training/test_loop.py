@@ -140,3 +140,9 @@ def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_checkpo
 def test_missing_shards_are_an_error_that_says_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(HflowError, match="hflow prepare"):
         Project(tmp_path).train(tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_said_in_one_line(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match=r"^there is no device 'cuda' here .*set it to auto, cpu or cuda$"):
+        project.train(tmp_path, accelerator="cuda")

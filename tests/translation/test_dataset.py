@@ -14,6 +14,7 @@ from hflow.datasets.manifest import MANIFEST_SCHEMA
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import read_training_set
+from hflow.datasets.verification import verify
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import TranslateParams
@@ -228,3 +229,16 @@ def test_frames_of_a_sequence_have_one_style_across_shards(
     assert all(len(styles) == 1 for styles in drawn.values())
     with pytest.raises(HflowError, match="matches no part of the key '000"):
         _translate(project, model_folder, tmp_path / "other", **tens | {"sequence": "(a)"})
+
+
+def test_shards_that_are_links_to_a_cache_keep_their_names(given: Project, model_folder: Path, tmp_path: Path) -> None:
+    names = []
+    for path in shard_files(given.prepared / "source" / "train"):
+        cached = tmp_path / "cache" / sha256_file(path)
+        cached.parent.mkdir(exist_ok=True)
+        path.rename(cached)
+        path.symlink_to(cached)
+        names.append(path.name)
+    _translate(given, model_folder, tmp_path)
+    assert [path.name for path in shard_files(tmp_path / "translated" / "train")] == names
+    assert not verify(tmp_path / "translated").faults

@@ -1,9 +1,10 @@
 """Shards given to an engine, those whose errors may pass again."""
 
 import functools
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hflow.foundation.atomic_files import NO_ROOM
 from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
@@ -75,19 +76,22 @@ def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], t
 
 
 def tried_again(
-    call: Callable[[], Finished], name: str, may_pass: Callable[[Exception], bool] = is_transient
+    call: Callable[[], Finished], name: str, may_pass: Callable[[BaseException], bool] = is_transient
 ) -> Finished:
     """What a call gives, tried again, later and later, where its error may pass; it is raised in the end."""
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            return call()
-        except (OSError, LostWorkerError) as error:
-            if attempt == ATTEMPTS or not may_pass(error):
-                raise
-            delay = FIRST_DELAY * 2 ** (attempt - 1)
-            say(f"shard {name}: {error}; trying again in {delay:g} s")
-            time.sleep(delay)
-    raise AssertionError
+    return Retrying(
+        stop=stop_after_attempt(ATTEMPTS),
+        wait=wait_exponential(FIRST_DELAY),
+        retry=retry_if_exception(may_pass),
+        before_sleep=lambda state: _say_delay(state, name),
+        reraise=True,
+    )(call)
+
+
+def _say_delay(state: RetryCallState, name: str) -> None:
+    assert state.outcome is not None
+    assert state.next_action is not None
+    say(f"shard {name}: {state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
 
 
 def _results(

@@ -1,6 +1,7 @@
 """Shards given to an engine: what may pass is tried again, what may not is said."""
 
 import errno
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,7 +12,6 @@ from hflow.foundation.errors import HflowError, LostWorkerError
 from hflow.foundation.params import TranslateParams
 from hflow.foundation.work_folder import Finished
 from hflow.model.store import load_model
-from hflow.translation.engines import running
 from hflow.translation.engines.in_process import InProcess
 from hflow.translation.engines.running import is_transient, translate_shards
 from hflow.translation.plan import plan_translation
@@ -46,7 +46,7 @@ def test_errors_that_may_pass_are_tried_again_later_and_later(
     project: Project, model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(running.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     engine = _Shaky([error, error])
     tasks = _tasks(engine, project, model_folder, tmp_path)
     assert len(translate_shards(engine, tasks, lambda _: None)) == len(tasks)

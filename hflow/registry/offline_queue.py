@@ -1,4 +1,4 @@
-"""What is to be told to a service that may be away: kept in files, in order, until it has been told."""
+"""What a server that may be away is still to be told: queues in files, in order, until it has been told."""
 
 import contextlib
 import fcntl
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Letter", "left_letters"]
+__all__ = ["OfflineQueue", "abandoned_queues"]
 
 Entry = Mapping[str, Any]
 
 
-class Letter:
+class OfflineQueue:
     """Entries in the order in which they are to be told, in a file of JSON lines.
 
     An entry is on disk before it is told, and the file stays until all of it has been. A process that opens a file left
@@ -56,7 +56,7 @@ class Letter:
         self._file.close()
 
 
-def left_letters(folder: Path) -> list[Path]:
+def abandoned_queues(folder: Path) -> list[Path]:
     """The files in a folder that no living process writes, by the time of their last entry."""
     return [path for path in sorted(folder.glob("*.jsonl"), key=lambda p: p.stat().st_mtime) if _is_left(path)]
 
