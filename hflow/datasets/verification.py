@@ -229,7 +229,9 @@ def _check_sums(folder: Path) -> Iterator[Fault]:
             yield Fault(SUMS, "is missing")
         return
     known = set()
-    for line in (folder / SUMS).read_text(encoding="utf-8", errors="replace").splitlines():
+    # Lines end with a newline alone: for splitlines, and for a file read as text, other bytes end one too.
+    text = (folder / SUMS).read_bytes().decode("utf-8", errors="replace")
+    for line in text.removesuffix("\n").split("\n"):
         digest, _, name = line.partition("  ")
         try:
             check_key(name)

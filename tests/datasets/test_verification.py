@@ -185,3 +185,11 @@ def _command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_what_is_no_dataset_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(HflowError, match="not a dataset"):
         verify(tmp_path)
+
+
+@pytest.mark.parametrize("other", [b"\x0b", b"\r", b"\r\n"])
+def test_another_end_of_a_line_in_the_sums_is_found(whole: Path, tmp_path: Path, other: bytes) -> None:
+    shutil.copytree(whole, tmp_path / "copy")
+    sums = tmp_path / "copy" / "SHA256SUMS"
+    sums.write_bytes(sums.read_bytes().replace(b"\n", other, 1))
+    assert verify(tmp_path / "copy").faults
