@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.datasets.inspection import FULL, Inspection, inspect_dataset
-from hflow.datasets.layouts.opening import LAYOUTS, open_raw
+from hflow.datasets.layouts.classes import shipped_tables
+from hflow.datasets.layouts.opening import LAYOUTS, open_domains, open_raw
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import Params, load_params
+from hflow.foundation.params import DomainParams, Params, load_params
 from hflow.pipeline.outputs import TOWN
 
 __all__ = ["check"]
@@ -21,7 +23,16 @@ def check(
     layout: Annotated[str, typer.Option(help=f"Of ROOT: {', '.join(LAYOUTS)}.")] = "gta",
     train: Annotated[str, typer.Option(help="The folder of ROOT's training split.")] = "train",
     val: Annotated[str, typer.Option(help="The folder of ROOT's validation split.")] = "val",
-    whole: Annotated[bool, typer.Option("--whole", help="Read every file of ROOT, not some of them.")] = False,
+    split: Annotated[str | None, typer.Option(help="The part of GTA5, by split.mat: train, val, test.")] = None,
+    images: Annotated[str, typer.Option(help="The folder of images, in the layout folder.")] = "images",
+    labels: Annotated[str, typer.Option(help="The folder of labels, in the layout folder.")] = "labels",
+    image_ending: Annotated[str, typer.Option(help="What image names end in after the key, as _rgb.png.")] = "",
+    label_ending: Annotated[str, typer.Option(help="What label names end in after the key.")] = "",
+    label_from: Annotated[str, typer.Option(help="What labels hold: ids, red, colours, train_ids.")] = "ids",
+    classes: Annotated[
+        str | None, typer.Option(help=f"The table of classes: a file, or one of {', '.join(shipped_tables())}.")
+    ] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Read every file, not some of them.")] = False,
     params: ParamsFile = DEFAULT,
 ) -> None:
     """Check params.yaml and its raw datasets, or see whether a folder is the dataset that it should be."""
@@ -30,19 +41,31 @@ def check(
         return
     if layout not in LAYOUTS:
         raise HflowError(f"there is no layout {layout!r}: take one of {', '.join(LAYOUTS)}")
-    found = inspect_dataset(root, layout, train=train, val=val, whole=whole)
-    _tell(found, FULL.get(layout, {}))
+    given = {"root": root, "layout": layout, "train": train, "val": val, "split": split, "images": images}
+    given |= {"labels": labels, "image_ending": image_ending, "label_ending": label_ending}
+    try:
+        domain = DomainParams.model_validate(given | {"label_from": label_from, "classes": classes})
+    except ValidationError as error:
+        said = ((".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors())
+        raise HflowError(
+            "; ".join(f"--{name.replace('_', '-')}: {text}" if name else text for name, text in said)
+        ) from None
+    found = inspect_dataset(domain, whole=whole)
+    _tell(found, FULL.get(layout, {}) if not split else {})
     if found.at_fault:
-        more = f", the first {len(found.faults)} are above" if found.at_fault > len(found.faults) else ""
-        raise HflowError(f"{found.at_fault:,} samples of {root} are at fault{more}: prepare will reject them")
+        raise HflowError(f"{found.at_fault:,} samples of {root} are at fault: prepare will reject them")
     print(f"{root} is a dataset of the layout {layout}: no fault found")
 
 
 def _check_raw(params: Params) -> None:
     """See whether the raw datasets are there, in their layouts; the town's may be yet to be drawn."""
-    for domain in (params.data.source, params.data.target):
-        if domain.root.exists() or not domain.root.is_relative_to(TOWN):
-            open_raw(domain.root, domain.layout, train=domain.train, val=domain.val)
+    domains = (params.data.source, params.data.target)
+    there = [domain for domain in domains if domain.root.exists() or not domain.root.is_relative_to(TOWN)]
+    if len(there) == len(domains):
+        open_domains(params.data)
+    else:
+        for domain in there:
+            open_raw(domain)
 
 
 def _tell(found: Inspection, full: Mapping[str, int]) -> None:
@@ -56,5 +79,9 @@ def _tell(found: Inspection, full: Mapping[str, int]) -> None:
     if found.classes:
         print("classes: " + ", ".join(f"{name} {share:.1%}" for name, share in found.classes.items()))
     print(f"looked at: names of all files, headers of {found.headers:,} samples, pixels of {found.read:,}")
+    for note in found.notes:
+        print(f"note: {note}")
     for fault in found.faults:
         print(f"fault: {fault}")
+    for suggestion in found.suggestions:
+        print(f"hint: {suggestion}")

@@ -31,6 +31,10 @@ def evaluate(
     target: Annotated[Path, typer.Option(help="The images that they should look like.")] = (
         outputs.PREPARED / "target" / "train"
     ),
+    suffix: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=SUFFIX", help="What image names of NAME end in beside the key, as _fake_B."),
+    ] = None,
     split: Annotated[str, typer.Option(help="Which shards are meant, where a folder has several splits.")] = "train",
     features: Annotated[str, typer.Option(help="Of FID and KID: auto, inception, vgg16.")] = "auto",
     inception: Annotated[Path | None, typer.Option(help="A file of Inception-v3's weights.")] = None,
@@ -45,7 +49,10 @@ def evaluate(
     if not datasets:
         show(stages.evaluate(load_params(params)))
         return
-    settings, named = load_params(params), _named_paths(datasets)
+    settings, named = load_params(params), {name: Path(path) for name, path in _named(datasets).items()}
+    suffixes = _named(suffix or ())
+    for name in suffixes.keys() - named.keys():
+        raise HflowError(f"--suffix names {name!r}, which is no dataset given: {', '.join(named)}")
     from hflow.foundation.devices import pick_device
     from hflow.metrics.feature_spaces import load_feature_space
     from hflow.metrics.lpips import load_vgg
@@ -78,6 +85,7 @@ def evaluate(
         split=split,
         space=space,
         vgg=vgg,
+        suffixes=suffixes,
         judge=frozen,
         model=load_model(model) if model.exists() else None,
         score=_segmenter(settings, protocol) if segment else None,
@@ -136,14 +144,14 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
     return score
 
 
-def _named_paths(datasets: Sequence[str]) -> dict[str, Path]:
-    """NAME=PATH, each name once and fit for a file's name."""
-    paths = {}
+def _named(datasets: Sequence[str]) -> dict[str, str]:
+    """The values of NAME=VALUE, each name once and fit for a file's name."""
+    values: dict[str, str] = {}
     for dataset in datasets:
-        name, equals, path = dataset.partition("=")
-        if not (name and equals and path) or "/" in name:
+        name, equals, value = dataset.partition("=")
+        if not (name and equals and value) or "/" in name:
             raise HflowError(f"{dataset!r} is not NAME=PATH: say hflow evaluate translated=data/translated")
-        if name in paths:
+        if name in values:
             raise HflowError(f"the name {name!r} is given twice")
-        paths[name] = Path(path)
-    return paths
+        values[name] = value
+    return values

@@ -1,5 +1,6 @@
 """Any set of images by its path: shards of hflow, or a folder of image files that another tool wrote."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,14 +11,15 @@ import numpy as np
 from PIL import Image
 
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png, open_rgb
-from hflow.datasets.layouts.base import IMAGE_SUFFIXES
+from hflow.datasets.listing import list_images
 from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, image_value, read_table, shard_files, write_shard
 from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.progress import say
 from hflow.foundation.work_folder import WorkFolder
 
-__all__ = ["Frame", "ImageSet", "fitted", "labelled_set", "match_keys", "open_images"]
+__all__ = ["Frame", "ImageSet", "check_partners", "fitted", "labelled_set", "match_keys", "open_images"]
 
 ROWS_A_SHARD = 256
 
@@ -54,13 +56,15 @@ class ImageSet:
         return (self.load(number) for number in range(len(self)))
 
 
-def open_images(path: Path, split: str = "train") -> ImageSet:
+def open_images(path: Path, split: str = "train", *, suffix: str = "") -> ImageSet:
     """Open a set.
 
     Args:
         path: a folder with shards in it or in its subfolder `split`, such as data/translated or data/prepared/source;
             or a folder of images, in it or in its subfolder images/, at any depth.
         split: which subfolder of shards is meant.
+        suffix: of a folder of images, those whose names end in this before the dot, such as `_fake_B`; it is no part
+            of their keys.
 
     Raises:
         HflowError: it is no folder, or has neither.
@@ -71,10 +75,14 @@ def open_images(path: Path, split: str = "train") -> ImageSet:
     if shards:
         return _from_shards(path, shards)
     folder = path / "images" if (path / "images").is_dir() else path
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    files = list_images(folder)
     if not files:
         raise HflowError(f"{path} has no shards (shard-*.parquet, or in {split}/) and no images")
-    keys = [p.relative_to(folder).with_suffix("").as_posix() for p in files]
+    found = [p.stem for p in files]
+    files = [p for p in files if p.stem.endswith(suffix)]
+    if not files:
+        raise HflowError(f"{path} has no image whose name ends in {suffix}: it has {', '.join(found[:3])}, ...")
+    keys = [p.relative_to(folder).with_suffix("").as_posix().removesuffix(suffix) for p in files]
 
     def load(number: int) -> Frame:
         try:
@@ -102,6 +110,41 @@ def match_keys(keys: Sequence[str], others: Sequence[str]) -> dict[str, str]:
         elif len(named) == 1:
             found[key] = named[0]
     return found
+
+
+def check_partners(images: ImageSet, source: ImageSet) -> None:
+    """See that at most one image belongs to a source frame, and say so where none does.
+
+    Raises:
+        HflowError: several images belong to one frame, or names are those of the frames but for an ending.
+    """
+    belonging: dict[str, list[str]] = {}
+    for key, frame in match_keys(images.keys, source.keys).items():
+        belonging.setdefault(frame, []).append(key)
+    twice = next((keys for keys in belonging.values() if len(keys) > 1), None)
+    if twice or len(set(images.keys)) < len(images.keys):
+        keys = twice or [key for key, count in Counter(images.keys).items() if count > 1]
+        raise HflowError(
+            f"{images.path} has several images of one source frame, such as {', '.join(keys[:3])}: name the folder of "
+            "those that are meant"
+        )
+    if belonging:
+        return
+    shown = f"its keys are {', '.join(images.keys[:3])}, ..., those of the frames {', '.join(source.keys[:3])}, ..."
+    names = {key.rpartition("/")[2] for key in source.keys}
+    endings = Counter(ending for key in images.keys if (ending := _ending(key.rpartition("/")[2], names)))
+    if endings:
+        known = ", ".join(ending for ending, _ in endings.most_common(3))
+        raise HflowError(
+            f"{images.path} has no image of a source frame's name: {shown}; they end in {known}: name the ending that "
+            f"is meant by --suffix NAME={endings.most_common(1)[0][0]}"
+        )
+    say(f"{images.path} has no image of a source frame's name, so it is not compared frame by frame: {shown}")
+
+
+def _ending(name: str, names: set[str]) -> str | None:
+    """What a name has after the longest of `names` that it begins with."""
+    return next((name[end:] for end in range(len(name) - 1, 0, -1) if name[:end] in names), None)
 
 
 def fitted(frame: Frame, original: Frame) -> np.ndarray:

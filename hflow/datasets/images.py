@@ -1,74 +1,116 @@
 """Decoding and encoding of single images, and bringing them to a size."""
 
+import contextlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from hflow.foundation.errors import HflowError
 
-__all__ = ["decode_ids", "decode_rgb", "encode_png", "fit_image", "open_image", "open_rgb", "read_ids"]
+__all__ = [
+    "decode_ids",
+    "decode_rgb",
+    "encode_png",
+    "fit_image",
+    "open_image",
+    "open_rgb",
+    "open_upright",
+    "read_ids",
+    "read_size",
+    "stored_size",
+    "turn_upright",
+]
 
 Source = Path | bytes
 
+_ORIENTATION = 0x0112  # of EXIF: 1 is upright, 2 to 8 are turned or mirrored, from 5 on with the sides exchanged
+
 
 def open_image(source: Source) -> Image.Image:
-    """Decode a whole image file, in its own mode.
+    """Decode a whole image file, in its own mode, as it is stored.
 
     Raises:
         HflowError: the file is truncated, is no image, or is so large that it looks like a decompression bomb.
     """
-    try:
-        with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
-            # A phone's JPEG of several pictures shows the first, as its one picture.
-            pictures = getattr(image, "n_frames", 1)
-            if pictures > 1 and image.format != "MPO":
-                raise HflowError(f"holds {pictures} pictures: give each a file of its own")
-            image.load()
-            return image
-    except UnidentifiedImageError:
-        raise HflowError("is not an image that Pillow knows") from None
-    except FileNotFoundError:
-        raise HflowError("is missing") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise HflowError(f"can't be decoded: {error}") from None
+    return _open(source)[0]
 
 
 def open_rgb(source: Source) -> Image.Image:
-    """Decode an image to RGB as a person sees it: turned upright, 16 bits scaled to 8, grey and palette expanded.
+    """Decode an image to RGB as a person sees it.
+
+    It is turned upright, its colours are converted to sRGB where a profile says that they are others, 16 bits are
+    scaled to 8, grey and palette expanded.
 
     Raises:
         HflowError: it can't be decoded, or has transparent pixels, whose colour is not known.
     """
-    image = ImageOps.exif_transpose(open_image(source))
+    return open_upright(source)[0]
+
+
+def open_upright(source: Source) -> tuple[Image.Image, int]:
+    """An image as `open_rgb` gives it, and the EXIF orientation, 1 to 8, that it is stored in.
+
+    Raises:
+        HflowError: as open_rgb.
+    """
+    stored, orientation = _open(source)
+    image = ImageOps.exif_transpose(stored)
     if image.mode.startswith("I;16") or image.mode == "I":
         low, high = np.asarray(image).min(), np.asarray(image).max()
         if low < 0 or high > 65535:
-            raise HflowError(f"holds numbers from {low} to {high}, whose range is not known: give it 8 or 16 bits")
+            raise HflowError(f"holds numbers of an unknown range: from {low} to {high}; give it 8 or 16 bits")
         scaled = np.asarray(image).astype(np.int64) // 256
-        return Image.fromarray(scaled.astype(np.uint8)).convert("RGB")
+        return Image.fromarray(scaled.astype(np.uint8)).convert("RGB"), orientation
     if image.mode == "F":
-        raise HflowError("holds fractions, whose range is not known: give it 8 or 16 bits")
+        raise HflowError("holds fractions of an unknown range: give it 8 or 16 bits")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise HflowError("has transparent pixels: give it a background first")
-    return image.convert("RGB")
+    return _in_srgb(image), orientation
+
+
+def stored_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """The (width, height) in the file of an image that has this size once it is turned upright, or the other way."""
+    return (size[1], size[0]) if orientation >= 5 else size
+
+
+def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Pixels, (H, W), turned as an image of this EXIF orientation is turned."""
+    image = Image.fromarray(pixels)
+    image.getexif()[_ORIENTATION] = orientation
+    return np.asarray(ImageOps.exif_transpose(image))
+
+
+def read_size(path: Path) -> tuple[tuple[int, int], int]:
+    """Upright (width, height) and EXIF orientation of an image, from its header.
+
+    Raises:
+        HflowError: it is no image that Pillow knows.
+    """
+    with _said(), Image.open(path) as image:
+        # Pillow would decode a whole PNG in search of a tag behind the pixels.
+        tagged = image.format != "PNG" or "exif" in image.info
+        orientation = _orientation(image) if tagged else 1
+        # Pillow gives the upright size of a TIFF, the stored one of others.
+        return image.size if image.format == "TIFF" else stored_size(image.size, orientation), orientation
 
 
 def read_ids(source: Source) -> np.ndarray:
-    """The ids of a label map, uint8 (H, W): grey values, or palette indices.
+    """The ids of a label map as they are stored, uint8 (H, W): grey values of 1 to 16 bits, or palette indices.
 
     Raises:
         HflowError: it can't be decoded, is a colour image, or has ids over 255.
     """
     image = open_image(source)
     if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
-        raise HflowError(f"holds colours (mode {image.mode}), not ids")
+        raise HflowError(f"holds colours, not ids: its mode is {image.mode}")
     ids = np.asarray(image)
-    if ids.max() > 255:
-        raise HflowError(f"has the id {ids.max()}; ids go to 255")
-    return ids.astype(np.uint8)
+    if ids.max() > 255 or ids.min() < 0:
+        raise HflowError(f"has ids over 255 or below 0: {ids.min()} to {ids.max()}")
+    return ids.astype(np.uint8) // _grey_step(source)
 
 
 def decode_rgb(content: bytes) -> np.ndarray:
@@ -108,3 +150,71 @@ def fit_image(
         left, top = (image.width - size[0] * scale) / 2, (image.height - size[1] * scale) / 2
         box = (left, top, image.width - left, image.height - top)
     return image.resize(size, Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC, box=box)
+
+
+def _open(source: Source) -> tuple[Image.Image, int]:
+    """A decoded image, and its EXIF orientation."""
+    with _said(), Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
+        # A phone's JPEG of several pictures shows the first, as its one picture.
+        pictures = getattr(image, "n_frames", 1)
+        if pictures > 1 and image.format != "MPO":
+            raise HflowError(f"holds several pictures: {pictures}; give each a file of its own")
+        # Pillow turns a TIFF upright as it loads, and its tag is gone after that.
+        orientation = _orientation(image) if image.format == "TIFF" else 0
+        image.load()
+        return image, orientation or _orientation(image)
+
+
+@contextlib.contextmanager
+def _said() -> Iterator[None]:
+    """Whatever Pillow says of a file becomes an HflowError."""
+    try:
+        yield
+    except HflowError:
+        raise
+    except UnidentifiedImageError:
+        raise HflowError("is not an image that Pillow knows") from None
+    except FileNotFoundError:
+        raise HflowError("is missing, or a link to nothing") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # Pillow's readers raise whatever a broken file leads them into
+        raise HflowError(f"can't be decoded: {error or type(error).__name__}") from None
+
+
+def _orientation(image: Image.Image) -> int:
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    return orientation if orientation in range(1, 9) else 1
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    """An image of any mode of 8 bits as RGB in sRGB, which is what an image without a profile is taken for."""
+    profile = image.info.get("icc_profile")
+    try:
+        if image.mode not in ("L", "CMYK"):
+            image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
+        given = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else None
+        if given and "srgb" not in ImageCms.getProfileDescription(given).lower():
+            if given.profile.xcolor_space.strip() == "RGB":
+                image = image.convert("RGB")
+            srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB"))
+            image = ImageCms.applyTransform(image, ImageCms.buildTransform(given, srgb, image.mode, "RGB")) or image
+    except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
+        raise HflowError(f"has colours that can't be brought to sRGB: {error}") from None
+    image = image.convert("RGB")
+    image.info.clear()
+    return image
+
+
+def _grey_step(source: Source) -> int:
+    """By how much Pillow spreads the grey values of a PNG: it shows 2 and 4 bits as 8.
+
+    In a PNG byte 24 is the bit depth and byte 25 the kind, of which 0 is grey (PNG specification, section 11.2.2).
+    """
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            head = file.read(26)
+    else:
+        head = source[:26]
+    is_grey = head.startswith(b"\x89PNG") and len(head) == 26 and head[25] == 0
+    return {2: 85, 4: 17}.get(head[24], 1) if is_grey else 1

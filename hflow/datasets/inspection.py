@@ -1,19 +1,20 @@
-"""Whether a folder is the dataset that it should be, in seconds: counts, sizes, classes found, first faults."""
+"""Whether a folder is the dataset that it should be, in seconds: counts, sizes, classes found, faults by kind."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
-from hflow.datasets.images import open_rgb
+from hflow.datasets.faults import group_faults
 from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.layouts.opening import open_raw
+from hflow.datasets.layouts.recognition import suggest_params
+from hflow.datasets.samples import ReadSample, Size, look_at_sample, read_sample, unread_fault
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
+from hflow.foundation.params import DomainParams
 
 __all__ = ["FULL", "Inspection", "inspect_dataset"]
 
@@ -36,58 +37,73 @@ class Inspection:
         classes: share of the pixels of each class, in the labels that were read; the largest first.
         read, headers: how many samples were read whole, and of how many the header only.
         at_fault: how many of those have a fault.
-        faults: the first of them, a line each.
+        faults: a line a kind of fault, the most frequent first, with its count and three examples.
+        notes: what was found and is not read.
+        suggestions: parameters that would read what is refused so.
     """
 
     images: Mapping[str, int]
     labelled: Mapping[str, int]
-    sizes: Mapping[tuple[int, int], int]
+    sizes: Mapping[Size, int]
     classes: Mapping[str, float]
     read: int
     headers: int
     at_fault: int
     faults: Sequence[str]
+    notes: Sequence[str]
+    suggestions: Sequence[str]
 
 
-def inspect_dataset(
-    root: Path, layout: str, *, train: str = "train", val: str = "val", whole: bool = False, shown: int = 10
-) -> Inspection:
+def inspect_dataset(domain: DomainParams, *, whole: bool = False) -> Inspection:
     """Look at a raw dataset: all names, the headers of some hundred files, and the pixels of a few.
 
     Args:
-        root, layout, train, val: as for `open_raw`.
-        whole: read every file; that takes as long as preparing does.
-        shown: how many faults to list.
+        domain: where it lies, and how.
+        whole: read every file; that takes as long as preparing does, and finds what preparing rejects.
 
     Raises:
         HflowError: the root is missing, is of another layout, or has no images.
     """
-    dataset = open_raw(root, layout, train=train, val=val)
-    every = [sample for samples in dataset.splits.values() for sample in samples]
-    pairs = [sample for sample in every if _is_paired(sample, dataset)]
-    unpaired = [
-        (sample, "has no label" if sample.image else "is a label without image")
-        for sample in every
-        if not _is_paired(sample, dataset)
-    ]
+    dataset = open_raw(domain)
+    every = [(sample, split in dataset.labelled) for split, samples in dataset.splits.items() for sample in samples]
+    faults: dict[int, tuple[str, str]] = {}  # name and reason, by the sample's number
+    pairs: list[int] = []
+    for number, (sample, labelled) in enumerate(every):
+        fault = unread_fault(sample, labelled=labelled)
+        if fault:
+            faults[number] = (_name(dataset, sample), fault)
+        else:
+            pairs.append(number)
     headers = pairs if whole else evenly_spaced(pairs, HEADERS)
     read = pairs if whole else evenly_spaced(pairs, READ)
-    sizes: Counter[tuple[int, int]] = Counter()
+    sizes: Counter[Size] = Counter()
     pixels = np.zeros(256, np.int64)
-    faults = [f"{_name(dataset, sample)} {what}" for sample, what in unpaired]
-    at_fault = {sample.key for sample, _ in unpaired}
+
+    def look(number: int) -> Size | HflowError:
+        sample, labelled = every[number]
+        try:
+            return look_at_sample(dataset, sample, labelled=labelled)
+        except HflowError as error:
+            return error
+
+    def load(number: int) -> ReadSample | HflowError:
+        sample, labelled = every[number]
+        try:
+            return read_sample(dataset, sample, labelled=labelled)
+        except HflowError as error:
+            return error
+
     with ThreadPoolExecutor() as pool:
-        for sample, (size, fault) in zip(headers, pool.map(_header, headers), strict=True):
-            if size:
+        for number, size in zip(headers, pool.map(look, headers), strict=True):
+            if isinstance(size, HflowError):
+                faults[number] = (_name(dataset, every[number][0]), str(size))
+            else:
                 sizes[size] += 1
-            if fault:
-                at_fault.add(sample.key)
-                faults.append(f"{_name(dataset, sample)}: {fault}")
-        for sample, (counts, fault) in zip(read, pool.map(lambda s: _read(dataset, s), read), strict=True):
-            pixels += counts
-            if fault and sample.key not in at_fault:
-                at_fault.add(sample.key)
-                faults.append(f"{_name(dataset, sample)}: {fault}")
+        for number, counts in zip(read, pool.map(lambda n: _counted(load(n)), read), strict=True):
+            if isinstance(counts, HflowError):
+                faults[number] = (_name(dataset, every[number][0]), str(counts))
+            else:
+                pixels += counts
     return Inspection(
         images={split: sum(s.image is not None for s in samples) for split, samples in dataset.splits.items()},
         labelled={split: sum(bool(s.image and s.label) for s in samples) for split, samples in dataset.splits.items()},
@@ -95,48 +111,22 @@ def inspect_dataset(
         classes=dict(_shares(dataset, pixels)),
         read=len(read),
         headers=len(headers),
-        at_fault=len(at_fault),
-        faults=faults[:shown],
+        at_fault=len(faults),
+        faults=group_faults(faults[number] for number in sorted(faults)),
+        notes=dataset.notes,
+        suggestions=suggest_params(domain, dataset) if faults else [],
     )
 
 
-def _is_paired(sample: RawSample, dataset: RawDataset) -> bool:
-    return sample.image is not None and (sample.label is not None or not dataset.labelled)
-
-
-def _header(sample: RawSample) -> tuple[tuple[int, int] | None, str | None]:
-    """The image's size, and a fault that shows without reading any pixel."""
-    sizes = []
-    for path in (sample.image, sample.label):
-        if path is None:
-            continue
-        try:
-            with Image.open(path) as image:
-                sizes.append(image.size)
-        except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
-            return None, f"{path.name} is no image that Pillow knows"
-    if len(set(sizes)) > 1:
-        (width, height), (label_width, label_height) = sizes
-        return sizes[0], f"the label is {label_width}x{label_height}, the image {width}x{height}"
-    return sizes[0], None
-
-
-def _read(dataset: RawDataset, sample: RawSample) -> tuple[np.ndarray, str | None]:
-    """How many pixels of each raw id the label has, and a fault of either file."""
-    counts = np.zeros(256, np.int64)
-    try:
-        assert sample.image is not None
-        if open_rgb(sample.image).getcolors(1) is not None:
-            return counts, "is of one colour"
-        if sample.label:
-            counts = np.bincount(dataset.read_label(sample.label).ravel(), minlength=256)
-    except HflowError as error:
-        return counts, str(error)
-    return counts, None
+def _counted(read: ReadSample | HflowError) -> np.ndarray | HflowError:
+    """How many pixels of each raw id the label has, (256,)."""
+    if isinstance(read, HflowError):
+        return read
+    return np.bincount(read.ids.ravel(), minlength=256) if read.ids is not None else np.zeros(256, np.int64)
 
 
 def _shares(dataset: RawDataset, pixels: np.ndarray) -> Iterator[tuple[str, float]]:
-    names = dataset.raw_classes or {}
+    names = dataset.raw_classes
     total = max(int(pixels.sum()), 1)
     for raw_id in np.argsort(-pixels, kind="stable"):
         if pixels[raw_id]:
@@ -146,4 +136,4 @@ def _shares(dataset: RawDataset, pixels: np.ndarray) -> Iterator[tuple[str, floa
 def _name(dataset: RawDataset, sample: RawSample) -> str:
     path = sample.image or sample.label
     assert path is not None
-    return path.relative_to(dataset.root).as_posix()
+    return dataset.name(path)

@@ -3,10 +3,9 @@
 import functools
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,17 +14,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from hflow.datasets.images import encode_png, fit_image, open_rgb
+from hflow.datasets.faults import group_faults
+from hflow.datasets.images import encode_png, fit_image
+from hflow.datasets.keys import printable
 from hflow.datasets.layouts.base import RawDataset, RawSample
-from hflow.datasets.layouts.opening import open_raw
+from hflow.datasets.layouts.opening import open_domains
 from hflow.datasets.preparation_stats import STATS
+from hflow.datasets.samples import read_sample
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, shard_name, split_by_key, write_shard
 from hflow.datasets.training_sets import TrainingSet, write_training_set
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.labels import IGNORE, train_id_table
-from hflow.foundation.params import DataParams, DomainParams, PrepareParams
+from hflow.foundation.params import DataParams, PrepareParams
 from hflow.foundation.progress import progress, say
 from hflow.foundation.publishing import publish
 from hflow.foundation.work_folder import Finished, WorkFolder
@@ -68,11 +70,14 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
     rejections: list[Rejection] = []
     stats: dict[str, Any] = {"classes": list(data.classes)}
     shards: dict[str, dict[Path, str]] = {}
+    too_many: list[str] = []
     # Both are scanned before hours are spent on the first.
-    raw = {name: _open(name, domain, data.classes) for name, domain in _domains(data)}
-    for name, dataset in raw.items():
+    for name, dataset in open_domains(data).items():
+        for note in dataset.notes:
+            say(f"{name}: {note}")
         for split, samples in dataset.splits.items():
-            finished = _prepare_split(
+            where, labelled = f"{name}/{split}", split in dataset.labelled
+            rejected, finished = _prepare_split(
                 dataset,
                 samples,
                 domain=name,
@@ -84,33 +89,23 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
                 workers=params.workers,
                 work=WorkFolder(work),
             )
-            rejected = [Rejection(**r) for piece in finished for r in piece.note["rejected"]]
-            _check_share(rejected, len(samples), params.max_rejected, f"{name}/{split}")
+            for line in group_faults((r.source_path, r.reason) for r in rejected):
+                say(f"rejected in {where}: {line}")
+            if len(rejected) > params.max_rejected * len(samples) or (samples and len(rejected) == len(samples)):
+                too_many.append(_too_many(rejected, len(samples), params.max_rejected, where))
             rejections += rejected
-            written = {f"{name}/{split}/{piece.note['name']}": piece for piece in finished if piece.note["rows"]}
+            written = {f"{where}/{piece.note['name']}": piece for piece in finished if piece.note["rows"]}
             files |= {place: piece.path for place, piece in written.items()}
-            shards[f"{name}/{split}"] = {out / place: piece.sha256 for place, piece in sorted(written.items())}
-            stats[f"{name}/{split}"] = _stats(finished, len(samples), len(rejected), data.classes, dataset.labelled)
+            shards[where] = {out / place: piece.sha256 for place, piece in sorted(written.items())}
+            stats[where] = _stats(finished, len(samples), len(rejected), data.classes, labelled)
+    if too_many:
+        raise HflowError("; ".join(too_many))
     files["rejected.parquet"] = _rejected_table(rejections)
     files[STATS] = (json.dumps(stats, indent=2) + "\n").encode()
     publish(files, out)
-    for name in raw:
+    for name in ("source", "target"):
         write_training_set(sets / f"{name}.json", TrainingSet(name, shards[f"{name}/train"]))
-    for rejection in rejections[:10]:
-        say(f"rejected: {rejection.source_path}: {rejection.reason}")
     return stats
-
-
-def _domains(data: DataParams) -> Iterable[tuple[str, DomainParams]]:
-    return (("source", data.source), ("target", data.target))
-
-
-def _open(name: str, domain: DomainParams, classes: Sequence[str]) -> RawDataset:
-    dataset = open_raw(domain.root, domain.layout, train=domain.train, val=domain.val)
-    known = set(dataset.raw_classes.values() if dataset.raw_classes else classes)
-    if dataset.labelled and not known & set(classes):
-        raise HflowError(f"data.classes names none of the classes of data.{name} ({', '.join(sorted(known))})")
-    return dataset
 
 
 def _prepare_split(
@@ -125,19 +120,23 @@ def _prepare_split(
     shard_size: int,
     workers: int,
     work: WorkFolder,
-) -> list[Finished]:
-    by_key = {sample.key: sample for sample in samples}
-    raw_classes = dataset.raw_classes or dict(enumerate(classes))
-    table = train_id_table(raw_classes, classes)
-    settings = [code_fingerprint(prepare), dataset.read_label.__module__, dataset.labelled]
-    settings += [domain, split, list(classes), sorted(raw_classes.items()), size, fit, PREPARED_SCHEMA.names]
+) -> tuple[list[Rejection], list[Finished]]:
+    """The rejections of a split, and its shards."""
+    labelled = split in dataset.labelled
+    by_key = {sample.key: sample for sample in samples if not sample.fault}
+    table = train_id_table(dataset.raw_classes, classes)
+    settings = [code_fingerprint(prepare), list(dataset.label_settings), labelled]
+    settings += [domain, split, list(classes), sorted(dataset.raw_classes.items()), size, fit, PREPARED_SCHEMA.names]
+
+    def reject(sample: RawSample, reason: str) -> Rejection:
+        place = dataset.name(sample.image or sample.label or dataset.root)
+        return Rejection(domain, split, printable(sample.key), place, reason)
 
     def prepared(sample: RawSample) -> _Prepared | Rejection:
         try:
-            return _prepare_sample(dataset, sample, table, size, fit)
+            return _prepare_sample(dataset, sample, labelled, table, size, fit)
         except HflowError as error:
-            place = (sample.image or sample.label or dataset.root).relative_to(dataset.root)
-            return Rejection(domain, split, sample.key, place.as_posix(), str(error))
+            return reject(sample, str(error))
 
     def write(pool: ThreadPoolExecutor, members: Sequence[RawSample], path: Path) -> dict[str, Any]:
         results = list(pool.map(prepared, members))
@@ -158,7 +157,9 @@ def _prepare_split(
             mark = fingerprint([settings, [_stamp(sample, dataset.root) for sample in members]])
             finished.append(work.obtain(mark, functools.partial(write, pool, members)))
             advance(len(members))
-    return finished
+    # A name at fault is no key, so such a sample belongs to no shard.
+    rejections = [reject(sample, sample.fault) for sample in samples if sample.fault]
+    return rejections + [Rejection(**r) for piece in finished for r in piece.note["rejected"]], finished
 
 
 @dataclass(frozen=True)
@@ -170,21 +171,14 @@ class _Prepared:
 def _prepare_sample(
     dataset: RawDataset,
     sample: RawSample,
+    labelled: bool,
     table: np.ndarray,
     size: tuple[int, int] | None,
     fit: Literal["crop", "stretch"],
 ) -> _Prepared:
-    if sample.image is None:
-        raise HflowError("label without image")
-    try:
-        content = sample.image.read_bytes()
-    except OSError as error:
-        raise HflowError(f"can't be read: {error.strerror}") from None
-    image = open_rgb(content)
-    if image.getcolors(1) is not None:
-        raise HflowError("is of one colour")
-    ids = _read_label(dataset, sample, image.size) if dataset.labelled else None
-    image = fit_image(image, size, fit)
+    read = read_sample(dataset, sample, labelled=labelled)
+    assert sample.image is not None
+    image = fit_image(read.image, size, fit)
     row: dict[str, Any] = {
         "key": sample.key,
         "image": image_value(encode_png(image), f"{sample.key}.png"),
@@ -192,12 +186,12 @@ def _prepare_sample(
         "label_train_ids": None,
         "width": image.width,
         "height": image.height,
-        "source_path": sample.image.relative_to(dataset.root).as_posix(),
-        "source_sha256": sha256(content).hexdigest(),
+        "source_path": dataset.name(sample.image),
+        "source_sha256": read.sha256,
     }
     pixels = np.zeros(256, np.int64)
-    if ids is not None:
-        ids = np.asarray(fit_image(Image.fromarray(ids), size, fit, nearest=True))
+    if read.ids is not None:
+        ids = np.asarray(fit_image(Image.fromarray(read.ids), size, fit, nearest=True))
         train_ids = table[ids]  # (H, W)
         row["label"] = image_value(encode_png(ids), f"{sample.key}_labelIds.png")
         row["label_train_ids"] = image_value(encode_png(train_ids), f"{sample.key}_labelTrainIds.png")
@@ -205,36 +199,21 @@ def _prepare_sample(
     return _Prepared(row, pixels)
 
 
-def _read_label(dataset: RawDataset, sample: RawSample, size: tuple[int, int]) -> np.ndarray:
-    if sample.label is None:
-        raise HflowError("label missing")
-    try:
-        ids = dataset.read_label(sample.label)
-    except HflowError as error:
-        raise HflowError(f"label {sample.label.relative_to(dataset.root).as_posix()}: {error}") from None
-    if ids.shape != (size[1], size[0]):
-        raise HflowError(f"label is {ids.shape[1]}x{ids.shape[0]}, the image {size[0]}x{size[1]}: they must be equal")
-    return ids
-
-
 def _stamp(sample: RawSample, root: Path) -> list[Any]:
     """What a file is known by without reading it: its name, size and time of change."""
     stamp: list[Any] = [sample.key]
     for path in (sample.image, sample.label):
-        status = path.stat() if path else None
+        status = path.stat() if path and path.exists() else None
         stamp.append([str(path.relative_to(root)), status.st_size, status.st_mtime_ns] if path and status else None)
     return stamp
 
 
-def _check_share(rejected: Sequence[Rejection], given: int, allowed: float, where: str) -> None:
-    if len(rejected) > allowed * given:
-        first = "; ".join(f"{r.source_path}: {r.reason}" for r in rejected[:3])
-        raise HflowError(
-            f"{len(rejected)} of {given} samples of {where} are at fault, more than prepare.max_rejected ({allowed}) "
-            f"allows: mend or remove them, or raise it. First: {first}"
-        )
-    if given and len(rejected) == given:
-        raise HflowError(f"all {given} samples of {where} are at fault. First: {rejected[0].reason}")
+def _too_many(rejected: Sequence[Rejection], given: int, allowed: float, where: str) -> str:
+    most = group_faults((r.source_path, r.reason) for r in rejected)
+    return (
+        f"{len(rejected)} of {given} samples of {where} are at fault, more than prepare.max_rejected ({allowed}) "
+        f"allows: mend or remove them, or raise it. Most frequent: {most[0]}"
+    )
 
 
 def _stats(

@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +23,6 @@ __all__ = [
     "SHARDS",
     "TRANSLATED_SCHEMA",
     "ShardSet",
-    "check_key",
     "count_rows",
     "image_value",
     "read_rows",
@@ -109,23 +108,6 @@ def shard_name(last_key: str) -> str:
 def shard_files(folder: Path) -> list[Path]:
     """The shards in a folder, sorted by name; none where there is no such folder."""
     return sorted(folder.glob(SHARDS))
-
-
-def check_key(key: str) -> None:
-    """See that a key names a place inside the folder it is written below.
-
-    Raises:
-        HflowError: it is empty, absolute, leaves the folder, or has a character that no file name has.
-    """
-    path = PurePosixPath(key)
-    if (
-        not key
-        or path.is_absolute()
-        or path.as_posix() != key
-        or {".", ".."} & {key, *path.parts}
-        or set("\0\\") & set(key)
-    ):
-        raise HflowError(f"the key {key!r} is not a plain relative path")
 
 
 def write_shard(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:

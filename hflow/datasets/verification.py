@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.keys import check_key, check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
-from hflow.datasets.shards import SHARDS, check_key, read_rows, shard_files
+from hflow.datasets.shards import SHARDS, read_rows, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
@@ -186,7 +187,7 @@ def _frames(folder: Path, translated: list[dict[str, Any]], faults: list[Fault])
             yield from _single(folder, row, faults)
     for name, missing in by_shard.items():
         try:
-            check_key(name)
+            check_path(name)
             for row in read_rows(folder / name):
                 said = missing.pop(row["key"], None)
                 place = f"{name}: {row['key']}"
@@ -209,7 +210,7 @@ def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[
     """A frame that is a file of its own, its label, where there is one, in labels/."""
     place = row["source_path"]
     try:
-        check_key(place)
+        check_path(place)
         images: dict[str, bytes | None] = {"image": (folder / place).read_bytes(), "label": None}
         if row["label_sha256"]:
             check_key(row["key"])
@@ -234,7 +235,7 @@ def _check_sums(folder: Path) -> Iterator[Fault]:
     for line in text.removesuffix("\n").split("\n"):
         digest, _, name = line.partition("  ")
         try:
-            check_key(name)
+            check_path(name)
             if sha256_file(folder / name) != digest:
                 yield Fault(name, f"has other bytes than {SUMS} says")
         except FileNotFoundError:

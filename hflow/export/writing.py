@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from hflow.datasets.images import decode_ids, open_rgb
+from hflow.datasets.keys import check_key, check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
-from hflow.datasets.shards import check_key, read_rows
+from hflow.datasets.shards import read_rows
 from hflow.export.layouts import LAYOUTS, Frame, Layout
 from hflow.foundation.atomic_files import writable, write_json
 from hflow.foundation.code_fingerprint import code_fingerprint
@@ -129,7 +130,7 @@ def _write_frames(
     notes, names = [], dict[str, str]()
     with ThreadPoolExecutor(workers) as pool, progress("export", len(rows), unit="frames") as advance:
         for (split, shard), wanted in sorted(by_shard.items()):
-            check_key(f"{split}/{shard}")
+            check_path(f"{split}/{shard}")
             marker = staging / DONE / f"{split}-{shard}.json"
             note = _finished(staging, marker)
             if note is None:

@@ -1,7 +1,7 @@
-"""Label maps: the Cityscapes classes, the colours GTA5 shares with them, and raw ids to train ids.
+"""Label maps: the classes of Cityscapes, their colours there and in GTA5, and raw ids to train ids.
 
 Source of the table: cityscapesScripts, helpers/labels.py (class names, ids, train ids, colours).
-Playing for Data (Richter et al. 2016) stores its labels in the same colours.
+Playing for Data (Richter et al. 2016) stores its labels by the same ids.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,6 +13,7 @@ from hflow.foundation.errors import HflowError
 
 __all__ = [
     "CITYSCAPES",
+    "GTA5_COLOURS",
     "IGNORE",
     "TRAIN_CLASSES",
     "CityscapesClass",
@@ -76,6 +77,9 @@ CITYSCAPES = tuple(
     )
 )
 
+GTA5_COLOURS = {c.id: c.colour for c in CITYSCAPES} | {4: (20, 20, 20), 34: (0, 0, 142)}
+"""The colour of each id in GTA5's labels. Source: label/initLabels.m of Playing for Data; 34 is license plate."""
+
 TRAIN_CLASSES = tuple(c.name for c in CITYSCAPES if c.train_id != IGNORE)
 """The 19 class names in the order of their train ids."""
 
@@ -86,7 +90,7 @@ def cityscapes_ids() -> dict[int, str]:
 
 
 def colours_to_ids(colours: np.ndarray) -> np.ndarray:
-    """Cityscapes label ids of an image of the official colours.
+    """Cityscapes label ids of an image of the official colours, those of Cityscapes or of GTA5.
 
     Args:
         colours: uint8, (H, W, 3).
@@ -99,13 +103,16 @@ def colours_to_ids(colours: np.ndarray) -> np.ndarray:
     """
     packed = _pack(colours)  # (H, W)
     known = np.full(1 << 24, IGNORE, np.uint8)
+    known[_pack(np.array(GTA5_COLOURS[4], np.uint8))] = 4
     # Written in this order, ids that are trained on win over others, and smaller ids over larger ones.
     for c in sorted(CITYSCAPES, key=lambda c: (c.train_id == IGNORE, c.id), reverse=True):
         known[_pack(np.array(c.colour, np.uint8))] = c.id
     ids = known[packed]  # (H, W)
     if (ids == IGNORE).any():
         red, green, blue = colours[ids == IGNORE][0]
-        raise HflowError(f"the colour ({red}, {green}, {blue}) is not one of the official label colours")
+        raise HflowError(
+            f"has a colour of no class: the colour ({red}, {green}, {blue}) is not one of the official label colours"
+        )
     return ids
 
 

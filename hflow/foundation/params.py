@@ -78,7 +78,7 @@ class TownParams(_Section):
 
 
 class DomainParams(_Section):
-    """A raw dataset: its root, its layout, the names of its splits where the layout has splits, and its licence."""
+    """A raw dataset: its root, its layout, its splits, and in the layout `folder` what its files are named and hold."""
 
     root: Path
     """The folder of the raw dataset."""
@@ -88,8 +88,31 @@ class DomainParams(_Section):
     """The name of the folder of its training split, in layouts that have splits."""
     val: str = "val"
     """The name of the folder of its validation split, likewise."""
+    split: Literal["train", "val", "test"] | None = None
+    """The part of GTA5 that is used, by its split.mat; null is all of it."""
+    images: str = "images"
+    """The folder of the images, in the layout `folder`."""
+    labels: str = "labels"
+    """The folder of the labels, likewise."""
+    image_ending: str = ""
+    """What the images' names end in after the key, such as `_rgb.png`."""
+    label_ending: str = ""
+    """What the labels' names end in after the key, such as `_gt_labelIds.png`."""
+    label_from: Literal["ids", "red", "colours", "train_ids"] = "ids"
+    """How labels tell their ids: as grey values or palette indices, as the first channel, by colour, as train ids."""
+    classes: str | None = None
+    """The table of classes: a file, or the name of one that ships with hflow; null is classes.yaml in the root."""
     licence: str | None = None
     """What exports say of the licence of its images."""
+
+    @model_validator(mode="after")
+    def _of_the_layout(self) -> "DomainParams":
+        if self.split and self.layout != "gta":
+            raise ValueError(f"split ({self.split}) is for the layout gta: take it out")
+        for name in ("images", "labels", "image_ending", "label_ending", "label_from", "classes"):
+            if self.layout != "folder" and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name} ({getattr(self, name)}) is for the layout folder: take it out")
+        return self
 
 
 class DataParams(_Section):

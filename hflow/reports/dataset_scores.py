@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hflow.datasets.image_sets import Frame, ImageSet, fitted, match_keys, open_images
+from hflow.datasets.image_sets import Frame, ImageSet, check_partners, fitted, match_keys, open_images
 from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
@@ -94,6 +94,7 @@ def score_datasets(
     split: str,
     space: FeatureSpace,
     vgg: ShiftTolerantVGG,
+    suffixes: Mapping[str, str] | None = None,
     judge: Judge | None = None,
     model: TrainedModel | None = None,
     score: Callable[[str, ImageSet, ImageSet], Mapping[str, Any] | None] | None = None,
@@ -107,6 +108,7 @@ def score_datasets(
         split: which split of shards is meant, where a folder has several.
         space: where FID and KID are measured.
         vgg: for ST-LPIPS.
+        suffixes: what the names of a dataset's images end in beside the key, as `open_images` takes it.
         judge: a frozen segmenter for the check of what changed.
         model: whose parameters and operations are shown beside the datasets that it made.
         score: trains the downstream segmenter on a set, given its name, the set and the source, and gives its scores.
@@ -114,8 +116,11 @@ def score_datasets(
     Raises:
         HflowError: a path has no images, or there are too few.
     """
-    sets = {name: open_images(path, split) for name, path in datasets.items()}
+    suffixes = suffixes or {}
+    sets = {name: open_images(path, split, suffix=suffixes.get(name, "")) for name, path in datasets.items()}
     frames = open_images(source, split)
+    for images in sets.values():
+        check_partners(images, frames)
     wanted_images = open_images(target, split)
     for images in (wanted_images, *sets.values()):
         if len(images) < LEAST:

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hflow.datasets.images import open_image, open_rgb
-from hflow.datasets.layouts.base import IMAGE_SUFFIXES
+from hflow.datasets.images import open_image, open_upright
+from hflow.datasets.keys import key_fault, printable
+from hflow.datasets.listing import IMAGE_SUFFIXES, list_images
 from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, read_manifest
 from hflow.foundation.atomic_files import atomic_path, writable
 from hflow.foundation.code_fingerprint import code_fingerprint
@@ -82,8 +83,13 @@ def translate_folder(
             (out / JOURNAL).open("a", encoding="utf-8") as journal,
             progress("translate", len(given), unit="frames") as advance,
         ):
-            for path in given:
-                if job.still_there(done.get(path), path):
+            for path, key in given.items():
+                fault = key_fault(key)
+                if fault:
+                    named = {"key": printable(key), "source_path": printable(path)}
+                    rows[path] = job.told(named, f"name that can't be a key: {fault}")
+                    advance()
+                elif job.still_there(done.get(path), path):
                     rows[path] = done[path] | {"model": job.name}
                     advance()
             for row, reason in job.pipeline.run(
@@ -135,13 +141,18 @@ class _Job:
         try:
             content = (self.frames / row["source_path"]).read_bytes()
             row["source_sha256"] = sha256(content).hexdigest()
-            pixels = np.asarray(open_rgb(content))
+            image, orientation = open_upright(content)
+            pixels = np.asarray(image)
             label = self._label(row["key"])
         except OSError as error:
             raise HflowError(f"can't be read: {error.strerror}") from None
         height, width = pixels.shape[:2]
         row |= {"width": width, "height": height, "label": label, "label_sha256": _hash(label)}
         if label is not None:
+            if orientation != 1:
+                raise HflowError(
+                    f"is turned by its EXIF orientation {orientation}, its label is not: store both upright"
+                )
             try:
                 size = open_image(label).size
             except HflowError as error:
@@ -211,9 +222,8 @@ def _find(frames: Path) -> dict[str, str]:
     Of several that differ by their suffix alone, the suffix stays.
     """
     root = frames / "images" if (frames / "images").is_dir() else frames
-    images = [p for p in sorted(root.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()]
-    images = [p for p in images if not p.name.startswith(".")]
-    if not frames.is_dir() or not images:
+    images = list_images(root) if root.is_dir() else []
+    if not images:
         raise HflowError(f"{frames} has no images: name a folder of {', '.join(IMAGE_SUFFIXES)}")
     keys = [path.relative_to(root).with_suffix("").as_posix() for path in images]
     count = Counter(keys)

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png
-from hflow.datasets.shards import TRANSLATED_SCHEMA, check_key, image_value, read_rows, write_shard
+from hflow.datasets.keys import check_key
+from hflow.datasets.shards import TRANSLATED_SCHEMA, image_value, read_rows, write_shard
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError

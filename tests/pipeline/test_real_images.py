@@ -7,7 +7,7 @@ import pytest
 
 from hflow.datasets.layouts.opening import open_raw
 from hflow.datasets.preparation import prepare
-from hflow.foundation.params import DataParams, PrepareParams
+from hflow.foundation.params import DataParams, DomainParams, PrepareParams
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="no real datasets beside the project")
@@ -28,14 +28,13 @@ def test_real_gta_and_cityscapes_images_are_prepared_without_labels_or_validatio
 
 
 def test_real_cityscapes_labels_are_legal() -> None:
-    dataset = open_raw(DATA / "cityscapes", "cityscapes")
+    dataset = open_raw(DomainParams(root=DATA / "cityscapes", layout="cityscapes"))
     for sample in dataset.splits["train"]:
         assert sample.label is not None
         assert len(np.unique(dataset.read_label(sample.label))) > 8
 
 
 def test_real_camvid_has_its_splits_and_classes() -> None:
-    dataset = open_raw(DATA / "camvid", "folder", val="tune")
+    dataset = open_raw(DomainParams(root=DATA / "camvid", layout="folder", val="tune"))
     assert (len(dataset.splits["train"]), len(dataset.splits["val"])) == (266, 101)
-    assert dataset.raw_classes is not None
     assert dataset.raw_classes[3] == "road"

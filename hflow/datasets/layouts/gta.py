@@ -1,27 +1,94 @@
-"""The layout of GTA5 (Playing for Data, Richter et al. 2016): images/NNNNN.png, labels/NNNNN.png in colours."""
+"""The layout of GTA5 (Playing for Data, Richter et al. 2016): images/NNNNN.png, labels/NNNNN.png, split.mat."""
 
 from pathlib import Path
 
 import numpy as np
 
-from hflow.datasets.images import open_image
-from hflow.datasets.layouts.base import IMAGE_SUFFIXES, RawDataset, find_files, pair_up
-from hflow.foundation.labels import cityscapes_ids, colours_to_ids
+from hflow.datasets.images import open_image, read_ids
+from hflow.datasets.label_files import read_label_colours
+from hflow.datasets.layouts.base import (
+    LABEL_SUFFIXES,
+    FoundFiles,
+    RawDataset,
+    RawSample,
+    find_files,
+    find_labels,
+    pair_up,
+)
+from hflow.datasets.listing import IMAGE_SUFFIXES
+from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import CITYSCAPES, GTA5_COLOURS, cityscapes_ids, colours_to_ids
+from hflow.foundation.params import DomainParams
 
 __all__ = ["read_label", "scan"]
 
 
-def scan(root: Path, _train: str, _val: str) -> RawDataset:
-    """Every frame of the dataset as its training split; the layout has no other."""
-    labels = root / "labels"
-    samples = pair_up(find_files(root / "images", IMAGE_SUFFIXES), find_files(labels, ".png"))
-    return RawDataset(root, {"train": samples}, labels.is_dir(), cityscapes_ids(), read_label)
+def scan(domain: DomainParams) -> RawDataset:
+    """The frames in images/ as the training split, or the part of them that split.mat gives for `domain.split`.
+
+    The dataset has no validation split of its own; VAL/images and VAL/labels are one, as `hflow export` writes them.
+
+    Raises:
+        HflowError: split.mat is asked for and is missing, or is no such file.
+    """
+    root = domain.root
+    places = {"train": root} | ({"val": root / domain.val} if (root / domain.val / "images").is_dir() else {})
+    splits, notes, labelled = {}, [], []
+    for split, place in places.items():
+        images: FoundFiles = find_files(place / "images", IMAGE_SUFFIXES)
+        splits[split] = pair_up(images, find_labels(place / "labels", LABEL_SUFFIXES))
+        notes += images.note((place / "images").relative_to(root).as_posix())
+        if (place / "labels").is_dir():
+            labelled.append(split)
+    if domain.split:
+        splits["train"] = _part(splits["train"], root / "split.mat", domain.split)
+    return RawDataset(root, splits, labelled, cityscapes_ids(), read_label, ["gta"], notes)
 
 
 def read_label(path: Path) -> np.ndarray:
-    """Cityscapes label ids, uint8 (H, W), of a label in the official colours, as RGB or with a palette.
+    """Cityscapes label ids, uint8 (H, W), of a label as the dataset has them, or as other tools have converted them.
+
+    Grey values are ids. So are the indices of a palette, unless it has the official colours in another order: then
+    they are looked up, as those of RGB and RGBA are. GTA5's colours are those of Cityscapes but for `static`, which is
+    (20, 20, 20) in GTA5 and black in Cityscapes; both are known. A colour that several ids share gets the smallest of
+    them that is trained on, else the smallest: (0, 0, 142) is car, not license plate (34 in GTA5), (153, 153, 153) is
+    pole, not polegroup, and black is unlabeled. Ids of 34 and more belong to no class.
 
     Raises:
         HflowError: the file can't be read, or has a colour that no class has.
     """
-    return colours_to_ids(np.asarray(open_image(path).convert("RGB")))
+    image = open_image(path)
+    if image.mode in ("RGB", "RGBA"):
+        return colours_to_ids(read_label_colours(path))
+    ids = read_ids(path)
+    if image.mode == "P" and _in_another_order(np.unique(ids), image.getpalette("RGB") or []):
+        return colours_to_ids(read_label_colours(path))
+    return ids
+
+
+def _in_another_order(used: np.ndarray, palette: list[int]) -> bool:
+    """Whether the palette's colours at the indices used are official ones, but of other ids than those."""
+    colours = [tuple(palette[3 * i : 3 * i + 3]) for i in used]
+    official = {c.id: {c.colour, GTA5_COLOURS[c.id]} for c in CITYSCAPES}
+    known = set().union(*official.values())
+    in_order = all(colour in official.get(int(i), {colour}) for i, colour in zip(used, colours, strict=True))
+    return not in_order and all(colour in known for colour in colours)
+
+
+def _part(samples: list[RawSample], split_file: Path, part: str) -> list[RawSample]:
+    """The samples whose numbers, which are their names, split.mat has for the part."""
+    from scipy.io import loadmat
+
+    try:
+        numbers = {int(number) for number in np.ravel(loadmat(str(split_file))[f"{part}Ids"])}
+    except FileNotFoundError:
+        raise HflowError(f"{split_file} is missing, and data.*.split is {part}: put it there, or set null") from None
+    except Exception as error:  # whatever scipy says of a file that is none of MATLAB's
+        raise HflowError(
+            f"{split_file} is not the dataset's split.mat with {part}Ids ({type(error).__name__}: {error}): "
+            "fetch it again, or set data.*.split to null"
+        ) from None
+    kept = [sample for sample in samples if sample.key.isdecimal() and int(sample.key) in numbers]
+    if not kept:
+        raise HflowError(f"{split_file} has no number of {part} that is the name of an image, such as 00001.png")
+    return kept

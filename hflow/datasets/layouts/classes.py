@@ -1,0 +1,123 @@
+"""Class tables: the class of a raw id or of a label's colour; classes.yaml, and those that ship with hflow."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from hflow.foundation.errors import HflowError
+
+__all__ = ["ClassTable", "ids_of_colours", "read_class_table", "shipped_tables"]
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a dataset.
+
+    Attributes:
+        names: class name of each raw id, 0 to 255.
+        colours: the raw id of each RGB colour; empty where the table has none.
+    """
+
+    names: Mapping[int, str]
+    colours: Mapping[Colour, int] = field(default_factory=dict)
+
+
+def read_class_table(place: str | Path) -> ClassTable:
+    """A class table from a YAML file, or one that ships with hflow, by its name.
+
+    A line is `7: road`, an id and its class, or `road: {ids: [7], colours: [[128, 64, 128]]}`. The colours of a class
+    stand in the order of its ids; those over belong to the last. A class without ids gets the smallest id that is free.
+
+    Raises:
+        HflowError: there is no such file or table, or a line is of neither form, or an id or a colour is given twice.
+    """
+    if str(place) in shipped_tables():
+        text = _shipped().joinpath(f"{place}.yaml").read_text(encoding="utf-8")
+    else:
+        text = _text(Path(place))
+    try:
+        lines = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise HflowError(f"{place} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(lines, dict) or not lines:
+        raise HflowError(f"{place} must map raw ids from 0 to 255 to class names, a line each, such as `7: road`")
+    names: dict[int, str] = {}
+    colours: dict[Colour, int] = {}
+    entries = [_entry(place, key, value) for key, value in lines.items()]
+    for name, ids, _ in entries:
+        for raw_id in ids:
+            if raw_id in names:
+                raise HflowError(f"{place} gives the id {raw_id} to {names[raw_id]!r} and to {name!r}: to one alone")
+            names[raw_id] = name
+    free = (raw_id for raw_id in range(256) if raw_id not in names)
+    for name, given, shown in entries:
+        ids = given or [next(free)]
+        names.update(dict.fromkeys(ids, name))
+        for number, colour in enumerate(shown):
+            if colour in colours:
+                raise HflowError(f"{place} gives the colour {colour} to two ids: to one alone")
+            colours[colour] = ids[min(number, len(ids) - 1)]
+    return ClassTable(names, colours)
+
+
+def shipped_tables() -> list[str]:
+    """The names of the class tables that ship with hflow."""
+    return sorted(p.name.removesuffix(".yaml") for p in _shipped().iterdir() if p.name.endswith(".yaml"))
+
+
+def ids_of_colours(pixels: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray:
+    """Raw ids, uint8 (H, W), of colours, uint8 (H, W, 3).
+
+    Raises:
+        HflowError: a colour is not in the table; it is named.
+    """
+    packed = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)  # (H, W)
+    found, places = np.unique(packed, return_inverse=True)
+    ids = []
+    for number in found.tolist():
+        colour = (number >> 16, number >> 8 & 255, number & 255)
+        if colour not in colours:
+            raise HflowError(f"has a colour of no class: the colour {colour} is not in the table of classes")
+        ids.append(colours[colour])
+    return np.array(ids, np.uint8)[places].reshape(packed.shape)
+
+
+def _entry(place: str | Path, key: Any, value: Any) -> tuple[str, list[int], list[Colour]]:
+    """The class of a line, its ids and its colours."""
+    if _is_byte(key) and isinstance(value, str):
+        return value, [key], []
+    if isinstance(key, str) and isinstance(value, dict) and value and value.keys() <= {"ids", "colours"}:
+        ids, colours = value.get("ids") or [], value.get("colours") or []
+        if all(_is_byte(raw_id) for raw_id in ids) and all(len(c) == 3 and all(map(_is_byte, c)) for c in colours):
+            return key, list(ids), [tuple(colour) for colour in colours]
+    raise HflowError(
+        f"{place}: the line {key!r} is neither an id from 0 to 255 and its class, `7: road`, nor a class with its ids "
+        "and colours, `road: {ids: [7], colours: [[128, 64, 128]]}`"
+    )
+
+
+def _is_byte(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise HflowError(f"{path} is not YAML: {error}") from None
+    except OSError:
+        raise HflowError(
+            f"there is no file {path} and no table of classes of this name: name a file, or one of "
+            f"{', '.join(shipped_tables())}"
+        ) from None
+
+
+def _shipped() -> Any:
+    return resources.files("hflow").joinpath("presets", "classes")
