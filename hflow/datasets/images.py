@@ -62,11 +62,11 @@ def open_upright(source: Source) -> tuple[Image.Image, int]:
     if image.mode.startswith("I;16") or image.mode == "I":
         low, high = np.asarray(image).min(), np.asarray(image).max()
         if low < 0 or high > 65535:
-            raise HflowError(f"holds numbers of an unknown range: from {low} to {high}; give it 8 or 16 bits")
+            raise HflowError(f"holds numbers whose range is not known: from {low} to {high}; give it 8 or 16 bits")
         scaled = np.asarray(image).astype(np.int64) // 256
         return Image.fromarray(scaled.astype(np.uint8)).convert("RGB"), orientation
     if image.mode == "F":
-        raise HflowError("holds fractions of an unknown range: give it 8 or 16 bits")
+        raise HflowError("holds fractions, whose range is not known: give it 8 or 16 bits")
     if image.has_transparency_data and np.asarray(image.convert("RGBA"))[..., 3].min() < 255:
         raise HflowError("has transparent pixels: give it a background first")
     return _in_srgb(image), orientation
@@ -158,7 +158,7 @@ def _open(source: Source) -> tuple[Image.Image, int]:
         # A phone's JPEG of several pictures shows the first, as its one picture.
         pictures = getattr(image, "n_frames", 1)
         if pictures > 1 and image.format != "MPO":
-            raise HflowError(f"holds several pictures: {pictures}; give each a file of its own")
+            raise HflowError(f"is more than one picture: it holds {pictures} pictures; give each a file of its own")
         # Pillow turns a TIFF upright as it loads, and its tag is gone after that.
         orientation = _orientation(image) if image.format == "TIFF" else 0
         image.load()

@@ -4,16 +4,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hflow.foundation.errors import HflowError
 
 __all__ = ["ClassTable", "ids_of_colours", "read_class_table", "shipped_tables"]
 
 Colour = tuple[int, int, int]
+_Byte = Annotated[int, Field(ge=0, le=255)]
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,9 @@ def read_class_table(place: str | Path) -> ClassTable:
             names[raw_id] = name
     free = (raw_id for raw_id in range(256) if raw_id not in names)
     for name, given, shown in entries:
-        ids = given or [next(free)]
+        ids = given or [next(free, -1)]
+        if ids == [-1]:
+            raise HflowError(f"{place} has more classes than there are ids, 256: {name!r} is one too many")
         names.update(dict.fromkeys(ids, name))
         for number, colour in enumerate(shown):
             if colour in colours:
@@ -89,22 +93,29 @@ def ids_of_colours(pixels: np.ndarray, colours: Mapping[Colour, int]) -> np.ndar
     return np.array(ids, np.uint8)[places].reshape(packed.shape)
 
 
+class _Line(BaseModel):
+    """What a line says of a class."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    ids: list[_Byte] = []
+    colours: list[Annotated[list[_Byte], Field(min_length=3, max_length=3)]] = []
+
+
 def _entry(place: str | Path, key: Any, value: Any) -> tuple[str, list[int], list[Colour]]:
     """The class of a line, its ids and its colours."""
-    if _is_byte(key) and isinstance(value, str):
-        return value, [key], []
-    if isinstance(key, str) and isinstance(value, dict) and value and value.keys() <= {"ids", "colours"}:
-        ids, colours = value.get("ids") or [], value.get("colours") or []
-        if all(_is_byte(raw_id) for raw_id in ids) and all(len(c) == 3 and all(map(_is_byte, c)) for c in colours):
-            return key, list(ids), [tuple(colour) for colour in colours]
+    try:
+        if isinstance(value, str):
+            return value, _Line(ids=[key]).ids, []
+        if isinstance(key, str) and value:
+            line = _Line.model_validate(value)
+            return key, line.ids, [(red, green, blue) for red, green, blue in line.colours]
+    except ValidationError:
+        pass
     raise HflowError(
         f"{place}: the line {key!r} is neither an id from 0 to 255 and its class, `7: road`, nor a class with its ids "
         "and colours, `road: {ids: [7], colours: [[128, 64, 128]]}`"
     )
-
-
-def _is_byte(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255
 
 
 def _text(path: Path) -> str:

@@ -72,7 +72,8 @@ def _in_another_order(used: np.ndarray, palette: list[int]) -> bool:
     official = {c.id: {c.colour, GTA5_COLOURS[c.id]} for c in CITYSCAPES}
     known = set().union(*official.values())
     in_order = all(colour in official.get(int(i), {colour}) for i, colour in zip(used, colours, strict=True))
-    return not in_order and all(colour in known for colour in colours)
+    # A palette that was made from an image of colours has each of them once.
+    return not in_order and len(set(colours)) == len(colours) and all(colour in known for colour in colours)
 
 
 def _part(samples: list[RawSample], split_file: Path, part: str) -> list[RawSample]:
