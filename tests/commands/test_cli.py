@@ -105,7 +105,7 @@ def test_check_looks_at_any_folder_and_names_its_faults(project: Path) -> None:
     assert "train: 4 images (the official dataset has 24,966), 4 with label" in done.stdout
     (project / "data/town/gta5/labels/00002.png").unlink()
     done = _hflow(project, "check", "data/town/gta5", "--layout", "gta")
-    assert "fault: images/00002.png has no label" in done.stdout
+    assert "fault: 1 x label missing: images/00002.png" in done.stdout
     assert "1 samples" in _fault(done)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hflow.datasets.image_sets import labelled_set, match_keys, open_images
+from hflow.datasets.image_sets import check_partners, labelled_set, match_keys, open_images
 from hflow.datasets.shards import read_rows
 from hflow.foundation.errors import HflowError
 from hflow.segmentation.training import LabelledFrames
@@ -89,3 +89,43 @@ def test_what_is_no_set_is_named(tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_bytes(b"no image")
     with pytest.raises(HflowError, match=r"broken\.png"):
         open_images(tmp_path).load(0)
+
+
+def _as_cyclegan_writes(project: Project, folder: Path) -> Path:
+    for frame in open_images(project.prepared / "source"):
+        for kind in ("fake_B", "real_A"):
+            folder.mkdir(exist_ok=True)
+            Image.fromarray(frame.pixels).save(folder / f"{frame.key}_{kind}.png")
+    return folder
+
+
+def test_images_named_by_a_key_and_an_ending_are_refused_until_it_is_named(project: Project, tmp_path: Path) -> None:
+    source, folder = open_images(project.prepared / "source"), _as_cyclegan_writes(project, tmp_path / "results")
+    with pytest.raises(HflowError, match=r"its keys are 00000_fake_B, .* end in _fake_B, _real_A.* --suffix NAME="):
+        check_partners(open_images(folder), source)
+    named = open_images(folder, suffix="_fake_B")
+    assert sorted(named.keys) == sorted(source.keys)
+    check_partners(named, source)
+    with pytest.raises(HflowError, match="no image whose name ends in _fake_C: it has 00000_fake_B"):
+        open_images(folder, suffix="_fake_C")
+
+
+def test_several_images_of_one_frame_are_refused(project: Project, tmp_path: Path) -> None:
+    for kind in ("fake_B", "real_A"):
+        _as_files(project, tmp_path / kind)
+    with pytest.raises(HflowError, match="several images of one source frame, such as fake_B/00000, real_A/00000"):
+        check_partners(open_images(tmp_path), open_images(project.prepared / "source"))
+
+
+def test_images_of_no_frame_are_said_to_be(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.new("RGB", (20, 20)).save(tmp_path / "elsewhere.png")
+    check_partners(open_images(tmp_path), open_images(project.prepared / "source"))
+    assert "its keys are elsewhere" in "".join(capsys.readouterr())
+
+
+def test_hidden_images_are_passed_over(project: Project, tmp_path: Path) -> None:
+    _as_files(project, tmp_path / "files")
+    (tmp_path / "files" / "._00000.png").write_bytes(b"no image")
+    assert len(list(open_images(tmp_path / "files"))) == 12

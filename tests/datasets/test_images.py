@@ -1,10 +1,12 @@
 """Images as a person sees them, or refused with the reason."""
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from hflow.datasets.images import decode_rgb, encode_png, fit_image, open_rgb, read_ids
 from hflow.foundation.errors import HflowError
@@ -98,3 +100,68 @@ def test_nearest_invents_no_ids() -> None:
     ids = np.random.default_rng(0).choice(np.array([7, 23, 26], np.uint8), (31, 53))
     resized = fit_image(Image.fromarray(ids), (20, 10), "crop", nearest=True)
     assert set(np.unique(np.asarray(resized))) <= {7, 23, 26}
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+def test_grey_ids_are_the_numbers_stored_at_every_depth(bits: int) -> None:
+    ids = np.arange(2**bits, dtype=np.uint8).reshape(2, -1)
+    palette = Image.fromarray(ids, "P")
+    palette.putpalette([0, 0, 0] * 2**bits)
+    content = bytearray(_png(palette, bits=bits))
+    assert np.array_equal(read_ids(bytes(content)), ids)
+    grey = _grey_png(ids, bits)
+    assert np.array_equal(read_ids(grey), ids)
+
+
+def _grey_png(ids: np.ndarray, bits: int) -> bytes:
+    """A grey PNG of 1, 2, 4 or 8 bits, which Pillow writes at 1 and 8 only."""
+    spread = np.unpackbits(ids[..., None], axis=-1)[..., 8 - bits :].reshape(len(ids), -1)
+    rows = b"".join(b"\0" + np.packbits(row).tobytes() for row in spread)
+    head = struct.pack(">IIBBBBB", ids.shape[1], ids.shape[0], bits, 0, 0, 0, 0)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(c)) + kind + c + struct.pack(">I", zlib.crc32(kind + c)) for kind, c in chunks
+    )
+
+
+def _profile(description: str) -> bytes:
+    """An ICC profile of Adobe RGB (1998): its primaries adapted to D50 and its gamma of 563/256 (ICC.1:2001-04)."""
+
+    def xyz(*values: float) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(struct.pack(">i", round(value * 65536)) for value in values)
+
+    text = description.encode() + b"\0"
+    tags = {
+        b"desc": b"desc\0\0\0\0" + struct.pack(">I", len(text)) + text + bytes(78),
+        b"cprt": b"text\0\0\0\0none\0",
+        b"wtpt": xyz(0.9642, 1.0, 0.8249),
+        b"rXYZ": xyz(0.60974, 0.31111, 0.01947),
+        b"gXYZ": xyz(0.20528, 0.62567, 0.06087),
+        b"bXYZ": xyz(0.14919, 0.06322, 0.74457),
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), b"curv\0\0\0\0" + struct.pack(">IH", 1, 563)),
+    }
+    tags = {name: content + bytes(-len(content) % 4) for name, content in tags.items()}
+    table, place = struct.pack(">I", len(tags)), 132 + 12 * len(tags)
+    for name, content in tags.items():
+        table += name + struct.pack(">II", place, len(content))
+        place += len(content)
+    head = struct.pack(">I", place) + bytes(4) + b"\x02\x10\0\0mntrRGB XYZ " + bytes(12) + b"acsp" + bytes(28)
+    head += struct.pack(">iii", 63190, 65536, 54061)
+    return head + bytes(128 - len(head)) + table + b"".join(tags.values())
+
+
+def test_colours_of_another_profile_are_brought_to_srgb() -> None:
+    grey_and_green = np.array([[[128, 128, 128], [100, 200, 100]]], np.uint8).repeat(4, axis=0)
+    content = _png(Image.fromarray(grey_and_green), icc_profile=_profile("Adobe RGB (1998)"))
+    image = open_rgb(content)
+    # x^2.2 of Adobe RGB through its matrix and that of sRGB, by hand.
+    assert abs(np.asarray(image)[0].astype(int) - [[127, 127, 127], [0, 202, 93]]).max() <= 3
+    assert "icc_profile" not in image.info
+
+
+def test_a_profile_of_srgb_changes_nothing_and_one_that_is_none_is_named() -> None:
+    pixels = random_picture(0)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert np.array_equal(decode_rgb(_png(Image.fromarray(pixels), icc_profile=srgb)), pixels)
+    with pytest.raises(HflowError, match="can't be brought to sRGB"):
+        decode_rgb(_png(Image.fromarray(pixels), icc_profile=b"no profile"))
