@@ -1,7 +1,7 @@
 """Whether a folder is the dataset that it should be, in seconds: counts, sizes, classes found, faults by kind."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -108,7 +108,7 @@ def inspect_dataset(domain: DomainParams, *, whole: bool = False) -> Inspection:
         images={split: sum(s.image is not None for s in samples) for split, samples in dataset.splits.items()},
         labelled={split: sum(bool(s.image and s.label) for s in samples) for split, samples in dataset.splits.items()},
         sizes=dict(sizes.most_common()),
-        classes=dict(_shares(dataset, pixels)),
+        classes=_shares(dataset, pixels),
         read=len(read),
         headers=len(headers),
         at_fault=len(faults),
@@ -125,12 +125,12 @@ def _counted(read: ReadSample | HflowError) -> np.ndarray | HflowError:
     return np.bincount(read.ids.ravel(), minlength=256) if read.ids is not None else np.zeros(256, np.int64)
 
 
-def _shares(dataset: RawDataset, pixels: np.ndarray) -> Iterator[tuple[str, float]]:
-    names = dataset.raw_classes
-    total = max(int(pixels.sum()), 1)
-    for raw_id in np.argsort(-pixels, kind="stable"):
-        if pixels[raw_id]:
-            yield names.get(int(raw_id), f"id {raw_id}"), float(pixels[raw_id] / total)
+def _shares(dataset: RawDataset, pixels: np.ndarray) -> dict[str, float]:
+    """The share of each class, the largest first; several ids may be of one."""
+    counts: Counter[str] = Counter()
+    for raw_id in np.flatnonzero(pixels):
+        counts[dataset.raw_classes.get(int(raw_id), f"id {raw_id}")] += int(pixels[raw_id])
+    return {name: count / counts.total() for name, count in counts.most_common()}
 
 
 def _name(dataset: RawDataset, sample: RawSample) -> str:

@@ -146,3 +146,10 @@ def test_faults_are_grouped_with_the_most_frequent_first(tmp_path: Path) -> None
         "4 x label missing: images/0.png, images/1.png, images/2.png, ...",
         "1 x is of one colour: images/5.png",
     ]
+
+
+def test_the_ids_of_one_class_are_counted_together(tmp_path: Path) -> None:
+    write_pair(tmp_path, "1", street_ids(0))
+    (tmp_path / "classes.yaml").write_text("7: flat\n23: flat\n26: car\n")
+    found = inspect_dataset(DomainParams(root=tmp_path, layout="folder"))
+    assert found.classes == pytest.approx({"flat": 1 - 48 / 1152, "car": 48 / 1152})
