@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+import yaml
 from PIL import Image
 
 from hflow.datasets.images import decode_ids
@@ -40,14 +41,15 @@ class Layout:
 
     Attributes:
         files: the files of a frame, name to content, of which the first is the image.
-        closing: files that tell of the whole, from a frame's names and numbers each: `files`, its names; `pixels`, how
-            many pixels have each train id; `facts`.
+        closing: files that tell of the whole, from a frame's names and numbers each, and the names of the classes:
+            `files`, its names; `pixels`, how many pixels have each train id; `raw_ids`, the train id of each raw id
+            that has one; `facts`.
         archive: the name of the archive that takes the frames of shard number N of a split; None for single files.
         load: how to load it, for the card.
     """
 
     files: Callable[[Frame], dict[str, bytes]]
-    closing: Callable[[Sequence[Mapping[str, Any]]], dict[str, bytes]]
+    closing: Callable[[Sequence[Mapping[str, Any]], Sequence[str]], dict[str, bytes]]
     archive: Callable[[str, int], str] | None
     load: str
 
@@ -67,7 +69,7 @@ def _gta(frame: Frame) -> dict[str, bytes]:
     return files
 
 
-def _gta_closing(frames: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+def _gta_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[str, bytes]:
     """The class statistics by which DAFormer and its successors draw rare classes more often."""
     stats, by_class = [], dict[str, list[tuple[str, int]]]()
     for frame in frames:
@@ -119,17 +121,20 @@ def _imagefolder(frame: Frame) -> dict[str, bytes]:
     return files
 
 
-def _imagefolder_closing(frames: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+def _imagefolder_closing(frames: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, bytes]:
+    """metadata.jsonl of each split, and what raw ids mean, as the layout `folder` reads it."""
     lines: dict[str, list[str]] = {}
     columns = {"images": "file_name", "labels": "label_file_name", "label_train_ids": "label_train_ids_file_name"}
     for frame in frames:
         names = [PurePosixPath(name) for name in frame["files"]]
         row = {columns[name.parts[1]]: str(name.relative_to(name.parts[0])) for name in names}
         lines.setdefault(names[0].parts[0], []).append(json.dumps(row | frame["facts"]) + "\n")
-    return {f"{split}/metadata.jsonl": "".join(rows).encode() for split, rows in lines.items()}
+    files = {f"{split}/metadata.jsonl": "".join(rows).encode() for split, rows in lines.items()}
+    meaning = {int(raw_id): classes[train_id] for frame in frames for raw_id, train_id in frame["raw_ids"].items()}
+    return files | ({"classes.yaml": yaml.safe_dump(meaning).encode()} if meaning else {})
 
 
-def _nothing(_: Sequence[Mapping[str, Any]]) -> dict[str, bytes]:
+def _nothing(_frames: Sequence[Mapping[str, Any]], _classes: Sequence[str]) -> dict[str, bytes]:
     return {}
 
 

@@ -87,7 +87,7 @@ def export(
         notes = _write_frames(dataset, staging, translated, LAYOUTS[layout], image_format, workers)
         frames = [frame for note in notes for frame in note["frames"]]
         sums = {name: digest for note in notes for name, digest in note["files"].items()}
-        closing = LAYOUTS[layout].closing(frames)
+        closing = LAYOUTS[layout].closing(frames, manifest.classes or ())
         card = _card(manifest.rows, frames, manifest.classes, layout, image_format, origins, mark)
         closing["README.md"] = card.encode()
         closing[MANIFEST] = (dataset / MANIFEST).read_bytes()
@@ -161,11 +161,11 @@ def _finished(staging: Path, marker: Path) -> dict[str, Any] | None:
 
 def _frames(
     path: Path, split: str, wanted: Mapping[str, dict[str, Any]], image_format: str, pool: ThreadPoolExecutor
-) -> Iterator[tuple[Frame, dict[str, int]]]:
-    """The frames of a shard with the pixels of each train id, checked against the manifest."""
+) -> Iterator[tuple[Frame, dict[str, Any]]]:
+    """The frames of a shard with the counts of their labels, checked against the manifest."""
     missing = set(wanted)
 
-    def frame(row: dict[str, Any]) -> tuple[Frame, dict[str, int]]:
+    def frame(row: dict[str, Any]) -> tuple[Frame, dict[str, Any]]:
         said = wanted.get(row["key"])
         check_key(row["key"])
         for name in ("image", "label", "label_train_ids"):
@@ -178,7 +178,8 @@ def _frames(
         image = _encoded(row["image"]["bytes"], image_format)
         facts = {name: said[name] for name in FACTS} if said else {}
         label = row["label"] and row["label"]["bytes"]
-        return Frame(row["key"], split, image, suffix, label, train_ids, facts), _pixels(train_ids)
+        counts = {"pixels": _pixels(train_ids), "raw_ids": _raw_ids(label, train_ids)}
+        return Frame(row["key"], split, image, suffix, label, train_ids, facts), counts
 
     rows = read_rows(path)
     while group := [row for _, row in zip(range(64), rows, strict=False)]:
@@ -188,15 +189,15 @@ def _frames(
 
 
 def _write_shard(
-    staging: Path, layout: Layout, frames: Iterator[tuple[Frame, dict[str, int]]], split: str, number: int
+    staging: Path, layout: Layout, frames: Iterator[tuple[Frame, dict[str, Any]]], split: str, number: int
 ) -> dict[str, Any]:
     written: dict[str, str] = {}
     told: list[dict[str, Any]] = []
 
     def files() -> Iterator[tuple[str, bytes]]:
-        for frame, pixels in frames:
+        for frame, counts in frames:
             made = layout.files(frame)
-            told.append({"files": list(made), "pixels": pixels, "facts": frame.facts})
+            told.append({"files": list(made), **counts, "facts": frame.facts})
             yield from made.items()
 
     if layout.archive:
@@ -231,6 +232,14 @@ def _pixels(train_ids: bytes | None) -> dict[str, int]:
         return {}
     counts = np.bincount(decode_ids(train_ids).ravel(), minlength=256)[:IGNORE]
     return {str(i): int(counts[i]) for i in np.flatnonzero(counts)}
+
+
+def _raw_ids(label: bytes | None, train_ids: bytes | None) -> dict[str, int]:
+    """The train id of each raw id of a label that has one."""
+    if label is None or train_ids is None:
+        return {}
+    pairs = np.unique(np.stack([decode_ids(label).ravel(), decode_ids(train_ids).ravel()]), axis=1)
+    return {str(raw_id): int(train_id) for raw_id, train_id in pairs.T if train_id != IGNORE}
 
 
 def _card(

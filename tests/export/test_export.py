@@ -19,12 +19,14 @@ from datasets import load_dataset
 from PIL import Image
 
 from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.inspection import inspect_dataset
 from hflow.datasets.layouts.opening import open_raw
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files, write_shard
 from hflow.datasets.verification import verify
 from hflow.export.layouts import LAYOUTS
 from hflow.export.writing import FORMATS, export
 from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import train_id_table
 from hflow.foundation.params import DomainParams, TranslateParams
 from hflow.model.store import load_model
 from hflow.translation.dataset import translate_dataset
@@ -154,6 +156,26 @@ def test_datasets_loads_the_imagefolder(
         assert _near(sample["image"], row, image_format)
         assert np.array_equal(np.asarray(sample["label"]), _ids(row))
         assert np.array_equal(np.asarray(sample["label_train_ids"]), _ids(row, "label_train_ids"))
+
+
+READERS = {"gta": "gta", "cityscapes": "cityscapes", "imagefolder": "folder"}
+
+
+@pytest.mark.parametrize("image_format", FORMATS)
+@pytest.mark.parametrize("layout", READERS)
+def test_what_is_exported_is_read_again_with_its_classes(
+    dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path, layout: str, image_format: str
+) -> None:
+    export(dataset, tmp_path / "out", layout=layout, image_format=image_format)
+    domain = DomainParams.model_validate({"root": tmp_path / "out", "layout": READERS[layout]})
+    found = inspect_dataset(domain, whole=True)
+    assert (found.at_fault, found.images["train"], found.labelled["train"]) == (0, 12, 12)
+    raw = open_raw(domain)
+    table = train_id_table(raw.raw_classes, ["road", "sky", "car"])
+    for sample in raw.splits["train"]:
+        assert sample.label is not None
+        row = rows[sample.key.removeprefix("frames/")]
+        assert np.array_equal(table[raw.read_label(sample.label)], _ids(row, "label_train_ids"))
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
