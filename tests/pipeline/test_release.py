@@ -26,6 +26,7 @@ from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import find_model
 from hflow.pipeline.release import release, rollback
 from hflow.registry import versions as registry_module
+from hflow.registry.client import connect
 from hflow.registry.versions import Registry, fetch_model
 from hflow.translation.translator import Translator
 from tests.models import write_model
@@ -169,7 +170,7 @@ def test_of_two_releases_at_once_one_wins(params: Params, monkeypatch: pytest.Mo
         _ran(seed, 0.4 + seed / 100)
         threads.append(threading.Thread(target=run))
         threads[-1].start()
-        while len(Registry(params.tracking, "town")._client.search_model_versions("name='town'")) < seed + 1:
+        while len(connect(params.tracking).search_model_versions("name='town'")) < seed + 1:
             threads[-1].join(0.1)
     for thread in threads:
         thread.join()
