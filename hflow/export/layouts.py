@@ -1,7 +1,10 @@
 """How other tools want a dataset on disk: which files a frame becomes, and what belongs to the whole."""
 
+import csv
 import io
 import json
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -16,18 +19,27 @@ from hflow.foundation.labels import CITYSCAPES
 __all__ = ["LAYOUTS", "Frame", "Layout"]
 
 
+FrameKey = tuple[str, str]
+"""Split and key."""
+
+OFFICIAL_NAME = re.compile(r"(?P<city>[^_/]+)/(?P=city)_\d{6}_\d{6}")
+
+
 @dataclass(frozen=True)
 class Frame:
     """A translated frame as it is exported.
 
     Attributes:
+        name: what its files are called after, as the layout's `names` says.
         image: in the format that was asked for, whose files end in `suffix`.
-        label, label_train_ids: PNG, or None where there is none.
+        label, label_train_ids: PNG, or None where there is none; the train ids are those of Cityscapes where the layout
+            is for tools that read these.
         facts: what the manifest says of it.
     """
 
     key: str
     split: str
+    name: str
     image: bytes
     suffix: str
     label: bytes | None
@@ -46,12 +58,19 @@ class Layout:
             that has one; `facts`.
         archive: the name of the archive that takes the frames of shard number N of a split; None for single files.
         load: how to load it, for the card.
+        official: whether it is for tools that read the ids and train ids of Cityscapes, whatever classes were trained
+            on.
+        names: of the frames, from split and key of each in order; by default the keys.
+        note: what else a user must know, for the card.
     """
 
     files: Callable[[Frame], dict[str, bytes]]
     closing: Callable[[Sequence[Mapping[str, Any]], Sequence[str]], dict[str, bytes]]
     archive: Callable[[str, int], str] | None
     load: str
+    official: bool = False
+    names: Callable[[Sequence[FrameKey]], Mapping[FrameKey, str]] = lambda keys: {key: key[1] for key in keys}
+    note: str = ""
 
 
 def _gta(frame: Frame) -> dict[str, bytes]:
@@ -84,19 +103,45 @@ def _gta_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[
 
 
 def _cityscapes(frame: Frame) -> dict[str, bytes]:
-    """leftImg8bit/SPLIT/CITY/NAME_leftImg8bit.png, gtFine/SPLIT/CITY/NAME_gtFine_labelIds.png and _labelTrainIds.png.
+    """leftImg8bit/SPLIT/NAME_leftImg8bit.png, gtFine/SPLIT/NAME_gtFine_labelIds.png, _labelTrainIds and _instanceIds.
 
-    The key's first folder is the city, "frames" where it has none.
+    No instance is told from another, which Cityscapes writes as the label's id itself.
     """
-    parts = PurePosixPath(frame.key).parts
-    city, name = (parts[0], "_".join(parts[1:])) if len(parts) > 1 else ("frames", frame.key)
-    place = f"{frame.split}/{city}/{name}"
+    place = f"{frame.split}/{frame.name}"
     files = {f"leftImg8bit/{place}_leftImg8bit{frame.suffix}": frame.image}
     if frame.label:
         files[f"gtFine/{place}_gtFine_labelIds.png"] = frame.label
+        files[f"gtFine/{place}_gtFine_instanceIds.png"] = frame.label
     if frame.label_train_ids:
         files[f"gtFine/{place}_gtFine_labelTrainIds.png"] = frame.label_train_ids
     return files
+
+
+def _cityscapes_names(keys: Sequence[FrameKey]) -> dict[FrameKey, str]:
+    """CITY/CITY_SEQUENCE_FRAME, two numbers of six digits, without which cityscapesscripts reads no file.
+
+    Keys that are of this form all stay as they are; else the letters and digits of a key's first folder are the city,
+    "frames" where there are none, and a city's frames are counted.
+    """
+    if all(OFFICIAL_NAME.fullmatch(key) for _, key in keys):
+        return {(split, key): key for split, key in keys}
+    names, counted = dict[FrameKey, str](), Counter[FrameKey]()
+    for split, key in sorted(keys):
+        folder = PurePosixPath(key).parts[0] if "/" in key else ""
+        city = "".join(c for c in folder if c.isascii() and c.isalnum()) or "frames"
+        sequence, number = divmod(counted[split, city], 10**6)
+        names[split, key] = f"{city}/{city}_{sequence:06d}_{number:06d}"
+        counted[split, city] += 1
+    return names
+
+
+def _cityscapes_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[str, bytes]:
+    """keys.csv: which key of the manifest each image has."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["split", "image", "key"])
+    writer.writerows([frame["facts"]["split"], frame["files"][0], frame["facts"]["key"]] for frame in frames)
+    return {"keys.csv": table.getvalue().encode()}
 
 
 def _webdataset(frame: Frame) -> dict[str, bytes]:
@@ -139,12 +184,18 @@ def _nothing(_frames: Sequence[Mapping[str, Any]], _classes: Sequence[str]) -> d
 
 
 LAYOUTS: Mapping[str, Layout] = {
-    "gta": Layout(_gta, _gta_closing, None, "as GTA5, by mmsegmentation and by DAFormer and its successors."),
+    "gta": Layout(
+        _gta, _gta_closing, None, "as GTA5, by mmsegmentation and by DAFormer and its successors.", official=True
+    ),
     "cityscapes": Layout(
         _cityscapes,
-        _nothing,
+        _cityscapes_closing,
         None,
         '`torchvision.datasets.Cityscapes(ROOT, split="train", mode="fine", target_type="semantic")`',
+        official=True,
+        names=_cityscapes_names,
+        note="The key of each image: keys.csv. There are no polygons, and no instance is told from another: "
+        "instanceIds are labelIds.",
     ),
     "webdataset": Layout(
         _webdataset,

@@ -19,12 +19,14 @@ from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.keys import check_key, check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.datasets.shards import read_rows
-from hflow.export.layouts import LAYOUTS, Frame, Layout
+from hflow.export.card import export_card
+from hflow.export.cityscapes_train_ids import CityscapesTrainIds
+from hflow.export.layouts import LAYOUTS, Frame, FrameKey, Layout
 from hflow.foundation.atomic_files import writable, write_json
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
-from hflow.foundation.labels import IGNORE
+from hflow.foundation.labels import IGNORE, TRAIN_CLASSES
 from hflow.foundation.locks import exclusive
 from hflow.foundation.progress import progress
 
@@ -64,7 +66,8 @@ def export(
         How many frames there are, and where.
 
     Raises:
-        HflowError: the dataset is not whole, two frames would get one name, or `out` holds something else.
+        HflowError: the dataset is not whole, two frames would get one name, `out` holds something else, or the layout
+            is for tools that read the ids of Cityscapes, and the labels have others.
     """
     manifest = read_manifest(dataset / MANIFEST)
     translated = manifest.translated
@@ -72,6 +75,7 @@ def export(
         raise HflowError(
             f"{dataset} has no shards of translated frames: export a folder that the stage translate wrote"
         )
+    train_ids = CityscapesTrainIds(manifest.classes, layout) if LAYOUTS[layout].official else None
     origins = origins or {}
     mark = fingerprint(
         [code_fingerprint(export), sha256_file(dataset / MANIFEST), layout, image_format, sorted(origins.items())]
@@ -84,11 +88,12 @@ def export(
             if stale != staging:
                 shutil.rmtree(stale)
         (staging / DONE).mkdir(parents=True, exist_ok=True)
-        notes = _write_frames(dataset, staging, translated, LAYOUTS[layout], image_format, workers)
+        notes = _write_frames(dataset, staging, translated, LAYOUTS[layout], image_format, train_ids, workers)
         frames = [frame for note in notes for frame in note["frames"]]
         sums = {name: digest for note in notes for name, digest in note["files"].items()}
-        closing = LAYOUTS[layout].closing(frames, manifest.classes or ())
-        card = _card(manifest.rows, frames, manifest.classes, layout, image_format, origins, mark)
+        classes = TRAIN_CLASSES if train_ids else manifest.classes
+        closing = LAYOUTS[layout].closing(frames, classes or ())
+        card = export_card(manifest.rows, frames, classes, layout, image_format, origins, mark)
         closing["README.md"] = card.encode()
         closing[MANIFEST] = (dataset / MANIFEST).read_bytes()
         said = {
@@ -120,12 +125,19 @@ def _there_already(out: Path, mark: str) -> dict[str, Any]:
 
 
 def _write_frames(
-    dataset: Path, staging: Path, rows: Sequence[dict[str, Any]], layout: Layout, image_format: str, workers: int
+    dataset: Path,
+    staging: Path,
+    rows: Sequence[dict[str, Any]],
+    layout: Layout,
+    image_format: str,
+    official: CityscapesTrainIds | None,
+    workers: int,
 ) -> list[dict[str, Any]]:
     """Every shard's frames as files; gives for each shard its `files` with hashes and its `frames`."""
     by_shard: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for row in rows:
         by_shard.setdefault((row["split"], row["shard"]), {})[row["key"]] = row
+    named = layout.names([(row["split"], row["key"]) for row in rows])
     numbers: Counter[str] = Counter()
     notes, names = [], dict[str, str]()
     with ThreadPoolExecutor(workers) as pool, progress("export", len(rows), unit="frames") as advance:
@@ -134,7 +146,7 @@ def _write_frames(
             marker = staging / DONE / f"{split}-{shard}.json"
             note = _finished(staging, marker)
             if note is None:
-                frames = _frames(dataset / split / shard, split, wanted, image_format, pool)
+                frames = _frames(dataset / split / shard, split, wanted, named, image_format, official, pool)
                 note = _write_shard(staging, layout, frames, split, numbers[split])
                 write_json(marker, note)
             numbers[split] += 1
@@ -160,7 +172,13 @@ def _finished(staging: Path, marker: Path) -> dict[str, Any] | None:
 
 
 def _frames(
-    path: Path, split: str, wanted: Mapping[str, dict[str, Any]], image_format: str, pool: ThreadPoolExecutor
+    path: Path,
+    split: str,
+    wanted: Mapping[str, dict[str, Any]],
+    named: Mapping[FrameKey, str],
+    image_format: str,
+    official: CityscapesTrainIds | None,
+    pool: ThreadPoolExecutor,
 ) -> Iterator[tuple[Frame, dict[str, Any]]]:
     """The frames of a shard with the counts of their labels, checked against the manifest."""
     missing = set(wanted)
@@ -173,13 +191,16 @@ def _frames(
             if said is None or digest != said[f"{name}_sha256"]:
                 raise HflowError(f"{path}: {row['key']} is not as the manifest says: see `hflow verify`")
         missing.discard(row["key"])
+        label = row["label"] and row["label"]["bytes"]
         train_ids = row["label_train_ids"] and row["label_train_ids"]["bytes"]
+        if official and label and train_ids:
+            train_ids = official.of(row["key"], label, train_ids)
         suffix, _, _ = FORMATS[image_format]
         image = _encoded(row["image"]["bytes"], image_format)
         facts = {name: said[name] for name in FACTS} if said else {}
-        label = row["label"] and row["label"]["bytes"]
+        name = named[split, row["key"]]
         counts = {"pixels": _pixels(train_ids), "raw_ids": _raw_ids(label, train_ids)}
-        return Frame(row["key"], split, image, suffix, label, train_ids, facts), counts
+        return Frame(row["key"], split, name, image, suffix, label, train_ids, facts), counts
 
     rows = read_rows(path)
     while group := [row for _, row in zip(range(64), rows, strict=False)]:
@@ -240,50 +261,3 @@ def _raw_ids(label: bytes | None, train_ids: bytes | None) -> dict[str, int]:
         return {}
     pairs = np.unique(np.stack([decode_ids(label).ravel(), decode_ids(train_ids).ravel()]), axis=1)
     return {str(raw_id): int(train_id) for raw_id, train_id in pairs.T if train_id != IGNORE}
-
-
-def _card(
-    rows: Sequence[dict[str, Any]],
-    frames: Sequence[dict[str, Any]],
-    classes: Sequence[str] | None,
-    layout: str,
-    image_format: str,
-    origins: Mapping[str, str],
-    mark: str,
-) -> str:
-    """README.md: counts, provenance and licences, with the header that the Hugging Face hub reads."""
-    first = next(row for row in rows if row["status"] == "translated")
-    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
-    pixels: Counter[str] = Counter()
-    for frame in frames:
-        pixels.update(frame["pixels"])
-    whole = max(1, pixels.total())
-
-    def count(split: str, status: str) -> int:
-        return sum(row["split"] == split and row["status"] == status for row in rows)
-
-    lines = ["---", "license: other", "task_categories: [image-segmentation]", "tags: [synthetic, sim2real]", "---"]
-    lines += ["", "# Translated frames", ""]
-    lines += ["Frames of a simulator in the style of photographs, translated by hflow. The labels are the simulator's."]
-    lines += ["", "| split | given | translated | rejected |", "| --- | --- | --- | --- |"]
-    for split in sorted({row["split"] for row in rows}):
-        done, not_done = count(split, "translated"), count(split, "rejected")
-        lines.append(f"| {split} | {done + not_done} | {done} | {not_done} |")
-    lines += ["", f"Mean SSIM to the source: {np.mean(similarity):.4f}. Layout: {layout}; images: {image_format}."]
-    lines += [f"To load: {LAYOUTS[layout].load}"]
-    if classes and pixels:
-        lines += ["", "| train id | class | share of labelled pixels |", "| --- | --- | --- |"]
-        lines += [f"| {i} | {name} | {pixels[str(i)] / whole:.4f} |" for i, name in enumerate(classes)]
-    reasons = Counter(row["reason"] for row in rows if row["status"] == "rejected")
-    if reasons:
-        lines += ["", "## Rejected", "", *(f"- {number}: {reason}" for reason, number in reasons.most_common(20))]
-    lines += ["", "## Provenance", ""]
-    lines += [f"- model: {first['model']}, weights and styles {first['model_sha256']}, seed {first['seed']}"]
-    lines += [f"- parameters: {first['params_fingerprint']}", f"- code: {first['code_fingerprint']}"]
-    lines += [
-        f"- this export: {mark}",
-        "- a row for every frame given: manifest.parquet; hashes of all files: SHA256SUMS",
-    ]
-    lines += ["", "## Licences of what it was made from", ""]
-    lines += [f"- {name}: {licence}" for name, licence in origins.items()] or ["- not stated"]
-    return "\n".join(lines) + "\n"

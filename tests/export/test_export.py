@@ -1,7 +1,9 @@
 """`hflow export`: each layout as its own loader reads it, whole or absent, resumed where it was stopped."""
 
+import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -60,6 +62,11 @@ def _ids(row: dict[str, Any], column: str = "label") -> np.ndarray:
     return decode_ids(row[column]["bytes"])
 
 
+def _official(row: dict[str, Any]) -> np.ndarray:
+    """Cityscapes' train ids of a label that has road, sky and car."""
+    return np.select([_ids(row) == raw for raw in (7, 23, 26)], [0, 10, 13], 255)
+
+
 def test_gta_keeps_names_and_bytes_and_is_read_again_by_hflow(
     dataset: Path, rows: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
@@ -76,7 +83,8 @@ def test_gta_keeps_names_and_bytes_and_is_read_again_by_hflow(
         with Image.open(sample.label) as label:
             assert np.array_equal(np.asarray(label), _ids(row)), "as ids"
         train_ids = sample.label.with_name(f"{sample.key}_labelTrainIds.png")
-        assert train_ids.read_bytes() == row["label_train_ids"]["bytes"]
+        with Image.open(train_ids) as label:
+            assert np.array_equal(np.asarray(label), _official(row))
 
 
 def test_the_class_statistics_are_as_rare_class_sampling_reads_them(
@@ -90,7 +98,7 @@ def test_the_class_statistics_are_as_rare_class_sampling_reads_them(
         entry.pop("file")
         for c, n in entry.items():
             overall[int(c)] = overall.get(int(c), 0) + n
-    truth = np.bincount(np.concatenate([_ids(r, "label_train_ids").ravel() for r in rows.values()]), minlength=256)
+    truth = np.bincount(np.concatenate([_official(r).ravel() for r in rows.values()]), minlength=256)
     assert overall == {i: truth[i] for i in range(255) if truth[i]}
     with_class = json.loads((out / "samples_with_class.json").read_text())
     assert with_class.keys() == {str(c) for c in overall}
@@ -113,14 +121,57 @@ def test_torchvision_loads_the_layout_cityscapes(
     export(dataset, tmp_path / "out", layout="cityscapes", image_format=image_format)
     loaded = torchvision.datasets.Cityscapes(str(tmp_path / "out"), split="train", mode="fine", target_type="semantic")
     assert len(loaded) == 12
+    with (tmp_path / "out" / "keys.csv").open(newline="") as table:
+        keys = {line["image"]: line["key"] for line in csv.DictReader(table)}
     for i, path in enumerate(loaded.images):
-        row = rows[Path(path).stem.removesuffix("_leftImg8bit")]
+        row = rows[keys[Path(path).relative_to(tmp_path / "out").as_posix()]]
         image, label = loaded[i]
         assert _near(image, row, image_format)
         assert np.array_equal(np.asarray(label), _ids(row))
     assert len(list((tmp_path / "out").rglob("*_gtFine_labelTrainIds.png"))) == 12
+    for path in (tmp_path / "out").rglob("*_gtFine_labelTrainIds.png"):
+        image = path.name.replace("_gtFine_labelTrainIds.png", f"_leftImg8bit{FORMATS[image_format][0]}")
+        key = keys[f"leftImg8bit/train/frames/{image}"]
+        with Image.open(path) as label:
+            assert np.array_equal(np.asarray(label), _official(rows[key]))
     again = open_raw(DomainParams(root=tmp_path / "out", layout="cityscapes"))
     assert [bool(s.image and s.label) for s in again.splits["train"]] == [True] * 12
+
+
+def test_the_official_evaluation_of_cityscapes_scores_an_export(dataset: Path, tmp_path: Path) -> None:
+    out, results = tmp_path / "out", tmp_path / "results"
+    export(dataset, out, layout="cityscapes")
+    shutil.copytree(out / "gtFine" / "train", out / "gtFine" / "val")
+    results.mkdir()
+    for path in (out / "gtFine" / "val").rglob("*_labelIds.png"):
+        shutil.copy(path, results / path.name.replace("gtFine_labelIds", "prediction"))
+    # What `csEvalPixelLevelSemanticLabeling` runs; cityscapesscripts 2.3 calls what NumPy 2.4 has under its newer name.
+    program = (
+        "import numpy; numpy.in1d = numpy.isin\n"
+        "from cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling import main; main()"
+    )
+    places = {"CITYSCAPES_DATASET": str(out), "CITYSCAPES_RESULTS": str(results)}
+    done = subprocess.run([sys.executable, "-c", program], env=os.environ | places, check=False, capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    scores = json.loads((out / "evaluationResults" / "resultPixelLevelSemanticLabeling.json").read_text())
+    scored = {name: score for name, score in scores["classScores"].items() if score == score}
+    assert scored == {"road": 1.0, "sky": 1.0, "car": 1.0}
+
+
+def test_names_of_cityscapes_are_kept_and_others_counted_by_city() -> None:
+    names = LAYOUTS["cityscapes"].names
+    official = [("train", "ulm/ulm_000001_000019"), ("val", "ulm/ulm_000001_000019")]
+    assert names(official) == {frame: frame[1] for frame in official}
+    counted = names([("train", "new_york/a/3"), ("train", "new_york/b"), ("train", "ulm/ulm_000001_000019")])
+    assert list(counted.values()) == [
+        "newyork/newyork_000000_000000",
+        "newyork/newyork_000000_000001",
+        "ulm/ulm_000000_000000",
+    ]
+    assert names([("val", "7"), ("train", "3")]) == {
+        ("train", "3"): "frames/frames_000000_000000",
+        ("val", "7"): "frames/frames_000000_000000",
+    }
 
 
 @pytest.mark.parametrize("image_format", FORMATS)
@@ -235,10 +286,13 @@ def test_every_file_is_in_the_sums_and_the_card_tells_counts_provenance_and_lice
     assert named | {"SHA256SUMS"} == _bytes(out).keys()
     card = (out / "README.md").read_text()
     manifest = pq.read_table(dataset / "manifest.parquet").to_pylist()
-    labels = np.concatenate([_ids(row, "label_train_ids").ravel() for row in rows.values()])
+    labels = np.concatenate([_official(row).ravel() for row in rows.values()])
     for said in (
         "| train | 12 | 12 | 0 |",
         f"| 0 | road | {(labels == 0).sum() / (labels != 255).sum():.4f} |",
+        f"| 13 | car | {(labels == 13).sum() / (labels != 255).sum():.4f} |",
+        "The train ids are those of Cityscapes",
+        "There are no polygons",
         f"Mean SSIM to the source: {np.mean([row['ssim'] for row in manifest]):.4f}",
         *(manifest[0][name] for name in ("model", "model_sha256", "params_fingerprint", "code_fingerprint")),
         "frames, /data/gta5: research only",

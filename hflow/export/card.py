@@ -1,0 +1,63 @@
+"""The card of an export: README.md, as the Hugging Face hub reads it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from hflow.export.layouts import LAYOUTS
+from hflow.foundation.labels import IGNORE
+
+__all__ = ["export_card"]
+
+
+def export_card(
+    rows: Sequence[dict[str, Any]],
+    frames: Sequence[dict[str, Any]],
+    classes: Sequence[str] | None,
+    layout: str,
+    image_format: str,
+    origins: Mapping[str, str],
+    mark: str,
+) -> str:
+    """README.md: counts, provenance and licences, with the header that the Hugging Face hub reads."""
+    first = next(row for row in rows if row["status"] == "translated")
+    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
+    pixels: Counter[str] = Counter()
+    for frame in frames:
+        pixels.update(frame["pixels"])
+    whole = max(1, pixels.total())
+
+    def count(split: str, status: str) -> int:
+        return sum(row["split"] == split and row["status"] == status for row in rows)
+
+    lines = ["---", "license: other", "task_categories: [image-segmentation]", "tags: [synthetic, sim2real]", "---"]
+    lines += ["", "# Translated frames", ""]
+    lines += ["Frames of a simulator in the style of photographs, translated by hflow. The labels are the simulator's."]
+    lines += ["", "| split | given | translated | rejected |", "| --- | --- | --- | --- |"]
+    for split in sorted({row["split"] for row in rows}):
+        done, not_done = count(split, "translated"), count(split, "rejected")
+        lines.append(f"| {split} | {done + not_done} | {done} | {not_done} |")
+    lines += ["", f"Mean SSIM to the source: {np.mean(similarity):.4f}. Layout: {layout}; images: {image_format}."]
+    lines += [f"To load: {LAYOUTS[layout].load}"]
+    if LAYOUTS[layout].note:
+        lines += [LAYOUTS[layout].note]
+    if LAYOUTS[layout].official and pixels:
+        lines += ["", f"The train ids are those of Cityscapes; what is none of its 19 classes is {IGNORE}."]
+    if classes and pixels:
+        lines += ["", "| train id | class | share of labelled pixels |", "| --- | --- | --- |"]
+        lines += [f"| {i} | {name} | {pixels[str(i)] / whole:.4f} |" for i, name in enumerate(classes)]
+    reasons = Counter(row["reason"] for row in rows if row["status"] == "rejected")
+    if reasons:
+        lines += ["", "## Rejected", "", *(f"- {number}: {reason}" for reason, number in reasons.most_common(20))]
+    lines += ["", "## Provenance", ""]
+    lines += [f"- model: {first['model']}, weights and styles {first['model_sha256']}, seed {first['seed']}"]
+    lines += [f"- parameters: {first['params_fingerprint']}", f"- code: {first['code_fingerprint']}"]
+    lines += [
+        f"- this export: {mark}",
+        "- a row for every frame given: manifest.parquet; hashes of all files: SHA256SUMS",
+    ]
+    lines += ["", "## Licences of what it was made from", ""]
+    lines += [f"- {name}: {licence}" for name, licence in origins.items()] or ["- not stated"]
+    return "\n".join(lines) + "\n"
