@@ -19,6 +19,7 @@ from hflow.foundation.params import StyleParams
 from hflow.model.store import TrainedModel
 from hflow.translation.folder import translate_folder
 from tests.pictures import random_picture, street_ids
+from tests.raw_data import picture, save
 
 NAMES = {"a.png": (48, 24), "b/c.jpg": (33, 21), "b/d.webp": (40, 40)}
 
@@ -273,3 +274,23 @@ def test_images_of_a_folder_keep_one_style_and_each_pattern_at_fault_is_named(
     assert together["b/c.jpg"] == together["b/d.webp"]
     with pytest.raises(HflowError, match=r"translate.sequence '\(b/\)' matches no part of the key 'a'"):
         styles(style_by="sequence", sequence="(b/)")
+
+
+def test_names_that_can_be_no_key_are_rejected_and_hidden_files_passed_over(
+    model: TrainedModel, tmp_path: Path
+) -> None:
+    for name in ("1.png", "\udcff.png", f"{'中' * 80}.png", ".hidden.png", "@eaDir/1.png"):
+        save(picture(), tmp_path / "frames" / name)
+    counts = translate_folder(tmp_path / "frames", tmp_path / "out", model, max_rejected=1.0)
+    assert (counts["given"], counts["translated"], counts["rejected"]) == (3, 1, 2)
+    again = translate_folder(tmp_path / "frames", tmp_path / "out", model, max_rejected=1.0)
+    assert again == counts
+
+
+def test_a_turned_image_with_a_label_is_rejected(model: TrainedModel, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    save(picture(), tmp_path / "frames/images/1.jpg", exif=exif)
+    save(np.zeros((24, 48), np.uint8), tmp_path / "frames/labels/1.png")
+    with pytest.raises(HflowError, match="turned by its EXIF orientation 3, its label is not"):
+        translate_folder(tmp_path / "frames", tmp_path / "out", model)
