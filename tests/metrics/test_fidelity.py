@@ -5,7 +5,6 @@ import pytest
 import torch
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
-from torch.nn import functional
 from torchmetrics.functional.image import structural_similarity_index_measure
 
 from hflow.metrics.fidelity import psnr, ssim
@@ -34,11 +33,9 @@ def test_ssim_is_that_of_scikit_image(pairs: tuple[Tensor, Tensor]) -> None:
 
 
 def test_ssim_is_that_of_torchmetrics(pairs: tuple[Tensor, Tensor]) -> None:
-    """Which leaves out the same margin."""
-    first, second = (functional.pad(images, [5] * 4, mode="reflect") for images in pairs)
-    theirs = structural_similarity_index_measure(first, second, data_range=1.0, reduction="none")
+    theirs = structural_similarity_index_measure(*pairs, data_range=1.0, reduction="none")
     assert isinstance(theirs, Tensor)
-    assert ssim(*pairs).tolist() == pytest.approx(theirs.tolist(), abs=1e-5)
+    assert ssim(*pairs).tolist() == pytest.approx(theirs.tolist(), abs=1e-4)
 
 
 def test_psnr_is_that_of_scikit_image(pairs: tuple[Tensor, Tensor]) -> None:
