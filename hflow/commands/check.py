@@ -1,6 +1,6 @@
 """hflow check: whether raw datasets are what they should be."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from hflow.datasets.layouts.opening import LAYOUTS, open_domains, open_raw
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import DomainParams, Params, load_params
 from hflow.pipeline.outputs import TOWN
+from hflow.pipeline.preflight import run_faults
 
 __all__ = ["check"]
 
@@ -37,7 +38,9 @@ def check(
 ) -> None:
     """Check params.yaml and its raw datasets, or see whether a folder is the dataset that it should be."""
     if root is None:
-        _check_raw(load_params(params))
+        for line in _check_run(load_params(params)):
+            print(line)
+        print(f"{params}: no fault found")
         return
     if layout not in LAYOUTS:
         raise HflowError(f"there is no layout {layout!r}: take one of {', '.join(LAYOUTS)}")
@@ -57,15 +60,29 @@ def check(
     print(f"{root} is a dataset of the layout {layout}: no fault found")
 
 
-def _check_raw(params: Params) -> None:
-    """See whether the raw datasets are there, in their layouts; the town's may be yet to be drawn."""
-    domains = (params.data.source, params.data.target)
-    there = [domain for domain in domains if domain.root.exists() or not domain.root.is_relative_to(TOWN)]
-    if len(there) == len(domains):
-        open_domains(params.data)
-    else:
-        for domain in there:
-            open_raw(domain)
+def _check_run(params: Params) -> Iterator[str]:
+    """See whether the raw datasets are there, in their layouts, and whether any stage would refuse the parameters.
+
+    The town's datasets may be yet to be drawn.
+
+    Returns:
+        What there is, a line each.
+
+    Raises:
+        HflowError: something is at fault; all that was found is named.
+    """
+    domains = {"source": params.data.source, "target": params.data.target}
+    there = {name: d for name, d in domains.items() if d.root.exists() or not d.root.is_relative_to(TOWN)}
+    opened = open_domains(params.data) if len(there) == len(domains) else {n: open_raw(d) for n, d in there.items()}
+    faults = run_faults(params, opened)
+    if faults:
+        raise HflowError("; ".join(faults))
+    for name, domain in domains.items():
+        if name not in opened:
+            yield f"{name}: {domain.root}, yet to be drawn"
+            continue
+        counts = {split: sum(s.image is not None for s in found) for split, found in opened[name].splits.items()}
+        yield f"{name}: {domain.root}, {', '.join(f'{count:,} of {split}' for split, count in counts.items())}"
 
 
 def _tell(found: Inspection, full: Mapping[str, int]) -> None:

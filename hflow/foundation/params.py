@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import LARGEST_SIDE, SMALLEST_SIDE
 from hflow.foundation.labels import TRAIN_CLASSES
+from hflow.foundation.yaml_text import parse_yaml
 
 __all__ = [
     "BASELINES",
@@ -59,7 +60,8 @@ Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    # An infinite or undefined number would pass every bound that it is not held against.
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class TownParams(_Section):
@@ -404,15 +406,28 @@ class Params(_Section):
     release: ReleaseParams = ReleaseParams()
     tracking: TrackingParams = TrackingParams()
 
+    @model_validator(mode="after")
+    def _images_have_room(self) -> "Params":
+        size, crop = self.train.size or self.prepare.size, self.train.crop
+        if size == "native":
+            return self
+        if crop and (crop[0] > size[0] or crop[1] > size[1]):
+            raise ValueError(
+                f"train.crop is {crop[0]}x{crop[1]}, larger than prepare.size, {size[0]}x{size[1]}: make it smaller or "
+                "set train.size"
+            )
+        return self
+
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check a params.yaml.
 
     Raises:
-        HflowError: the file is missing, is no YAML, has an unknown key or an impossible value; each fault is named.
+        HflowError: the file is missing, is no YAML, has a key twice, an unknown one or an impossible value; each fault
+            is named.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise HflowError(
             f"{path} is missing: run from the project's folder, or write one by `hflow init PRESET`"

@@ -99,6 +99,30 @@ def test_check_lets_the_town_be_drawn_later(project: Path) -> None:
     assert _hflow(project, "check").returncode == 0
 
 
+def test_check_says_what_there_is_when_nothing_is_at_fault(project: Path) -> None:
+    params = project / "params.yaml"
+    params.write_text(params.read_text().replace("train_on: [source, translated]", "train_on: []"))
+    done = _hflow(project, "check")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "source: data/town/gta5, 4 of train",
+        "target: data/town/cityscapes, 4 of train",
+        "params.yaml: no fault found",
+    ]
+
+
+def test_check_finds_what_a_later_stage_would_refuse(project: Path) -> None:
+    assert "no labelled validation set" in _fault(_hflow(project, "check"))
+
+
+@pytest.mark.parametrize("layout", ["gta", "cityscapes", "folder"])
+def test_check_of_a_folder_speaks_of_that_folder_alone(tmp_path: Path, layout: str) -> None:
+    for folder in ("nowhere", "."):
+        fault = _fault(_hflow(tmp_path, "check", folder, "--layout", layout))
+        assert "params.yaml" not in fault
+        assert "data.*" not in fault
+
+
 def test_check_looks_at_any_folder_and_names_its_faults(project: Path) -> None:
     done = _hflow(project, "check", "data/town/gta5", "--layout", "gta")
     assert done.returncode == 0, done.stderr

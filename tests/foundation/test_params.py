@@ -46,7 +46,12 @@ FAULTS = {
     "data.source.layout": ("layout: gta", "layout: gtav"),
     "translate.style_group": ("style_group: null", "style_group: '('"),
     "translate: sequence": ("sequence: null ", "sequence: a "),
-    "translate: nearest": ("style_by: frame ", "style_by: sequence\n  nearest: 3\n#"),
+    "train is there twice": ("segment:", "train:\n  steps: 3\nsegment:"),
+    "steps is there twice": ("steps: 200", "steps: 100\n  steps: 200"),
+    "train.learning_rate": ("learning_rate: 5.0e-4", "learning_rate: .inf"),
+    "loss.lambda_style": ("lambda_style: 0.1", "lambda_style: .nan"),
+    "loss.std_weight": ("std_weight: 1.0", "std_weight: .inf"),
+    "train.crop is 96x65, larger than prepare.size, 128x64": ("crop: [96, 64]", "crop: [96, 65]"),
 }
 
 
@@ -59,6 +64,14 @@ def test_a_fault_is_named_by_its_key_in_one_line(key: str, tmp_path: Path) -> No
     with pytest.raises(HflowError, match=key.replace(".", r"\.")) as caught:
         load_params(tmp_path / "params.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_parameters_that_do_not_go_together_are_named(tmp_path: Path) -> None:
+    values = yaml.safe_load(preset_text("town"))
+    values["translate"] |= {"style_by": "sequence", "nearest": 3}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    with pytest.raises(HflowError, match="translate: nearest"):
+        load_params(tmp_path / "params.yaml")
 
 
 @pytest.mark.parametrize("text", ["", "- a", "a: [", "\x00"])

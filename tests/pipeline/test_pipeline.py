@@ -222,7 +222,7 @@ def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path, s
         path.write_text(before)
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
-    fault = "hflow: data/nowhere is missing: put the dataset there or correct data.*.root in params.yaml"
+    fault = "hflow: data.source: data/nowhere is missing: put the dataset there, or name the folder that it lies in"
     assert fault in done.stderr.splitlines()
     assert list((project / "data/prepared/source/train").glob("shard-*.parquet"))
 

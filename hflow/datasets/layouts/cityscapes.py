@@ -24,7 +24,7 @@ def scan(domain: DomainParams) -> RawDataset:
     """
     root, images = domain.root, domain.root / "leftImg8bit"
     if not (images / domain.train).is_dir():
-        raise HflowError(f"{images / domain.train} is missing: name the training split's folder in params.yaml")
+        raise HflowError(f"{images / domain.train} is missing: say by train what the training split is called")
     splits, labelled, notes = {}, [], []
     for split, folder in (("train", domain.train), ("val", domain.val)):
         if not (images / folder).is_dir():

@@ -71,7 +71,7 @@ def _table(domain: DomainParams) -> ClassTable:
     if domain.classes is None and not own.is_file():
         raise HflowError(
             f"{domain.root} has labels and no classes.yaml that says what they mean: write one, a line each such as "
-            "`7: road`, or name a table in data.*.classes; for train ids of Cityscapes set label_from: train_ids"
+            "`7: road`, or name a table as classes; for train ids of Cityscapes set label_from to train_ids"
         )
     table = read_class_table(domain.classes or own)
     if domain.label_from == "colours" and not table.colours:
@@ -95,14 +95,14 @@ def _places(domain: DomainParams) -> dict[str, tuple[Path, Path]]:
         if found:
             raise HflowError(
                 f"{images} has the folders {', '.join(found)}, which look like splits, and none named {domain.train}: "
-                "name the splits in data.*.train and data.*.val"
+                "name the splits as train and val"
             )
         places = {"train": (images, labels)}
     else:
         places = {split: (root / name / domain.images, root / name / domain.labels) for split, name in names.items()}
     if not places["train"][0].is_dir():
         raise HflowError(
-            f"{root} has neither {domain.images}/ nor {domain.train}/{domain.images}/: put the images there or correct "
-            "params.yaml"
+            f"{root} has neither {domain.images}/ nor {domain.train}/{domain.images}/: put the images there, or "
+            "name their folder as images"
         )
     return {split: folders for split, folders in places.items() if folders[0].is_dir()}

@@ -83,11 +83,13 @@ def _part(samples: list[RawSample], split_file: Path, part: str) -> list[RawSamp
     try:
         numbers = {int(number) for number in np.ravel(loadmat(str(split_file))[f"{part}Ids"])}
     except FileNotFoundError:
-        raise HflowError(f"{split_file} is missing, and data.*.split is {part}: put it there, or set null") from None
+        raise HflowError(
+            f"{split_file} is missing, and the split {part} is asked for: put it there, or take the split out"
+        ) from None
     except Exception as error:  # whatever scipy says of a file that is none of MATLAB's
         raise HflowError(
             f"{split_file} is not the dataset's split.mat with {part}Ids ({type(error).__name__}: {error}): "
-            "fetch it again, or set data.*.split to null"
+            "fetch it again, or take the split out"
         ) from None
     kept = [sample for sample in samples if sample.key.isdecimal() and int(sample.key) in numbers]
     if not kept:

@@ -28,12 +28,14 @@ def open_raw(domain: DomainParams) -> RawDataset:
     if root.exists() and not root.is_dir():
         raise HflowError(f"{root} is a file, not a folder: name the folder of a dataset")
     if not root.is_dir():
-        raise HflowError(f"{root} is missing: put the dataset there or correct data.*.root in params.yaml")
+        raise HflowError(f"{root} is missing: put the dataset there, or name the folder that it lies in")
     needed = _NEEDED.get(layout)
     if needed and not (root / needed).is_dir():
         other = next((name for name, place in _NEEDED.items() if (root / place).is_dir()), None)
         hint = f"; it looks like the layout {other!r}" if other else ""
-        raise HflowError(f"{root} has no {needed}/, so it is not of the layout {layout!r}{hint}: correct params.yaml")
+        raise HflowError(
+            f"{root} has no {needed}/, so it is not of the layout {layout!r}{hint}: name its layout, or another folder"
+        )
     dataset = LAYOUTS[layout](domain)
     if not any(sample.image for sample in dataset.splits["train"]):
         found = f"; {dataset.notes[0]}" if dataset.notes else ""
