@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.datasets.inspection import FULL, Inspection, inspect_dataset
-from hflow.datasets.layouts.classes import shipped_tables
 from hflow.datasets.layouts.opening import LAYOUTS, open_domains, open_raw
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import DomainParams, Params, load_params
 from hflow.pipeline.outputs import TOWN
 from hflow.pipeline.preflight import run_faults
+from hflow.presets.classes import shipped_tables
 
 __all__ = ["check"]
 

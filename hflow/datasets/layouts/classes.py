@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hflow.foundation.errors import HflowError
+from hflow.presets.classes import shipped_tables, table_text
 
-__all__ = ["ClassTable", "ids_of_colours", "read_class_table", "shipped_tables"]
+__all__ = ["ClassTable", "ids_of_colours", "read_class_table"]
 
 Colour = tuple[int, int, int]
 _Byte = Annotated[int, Field(ge=0, le=255)]
@@ -40,10 +40,7 @@ def read_class_table(place: str | Path) -> ClassTable:
     Raises:
         HflowError: there is no such file or table, or a line is of neither form, or an id or a colour is given twice.
     """
-    if str(place) in shipped_tables():
-        text = _shipped().joinpath(f"{place}.yaml").read_text(encoding="utf-8")
-    else:
-        text = _text(Path(place))
+    text = table_text(str(place)) if str(place) in shipped_tables() else _text(Path(place))
     try:
         lines = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -69,11 +66,6 @@ def read_class_table(place: str | Path) -> ClassTable:
                 raise HflowError(f"{place} gives the colour {colour} to two ids: to one alone")
             colours[colour] = ids[min(number, len(ids) - 1)]
     return ClassTable(names, colours)
-
-
-def shipped_tables() -> list[str]:
-    """The names of the class tables that ship with hflow."""
-    return sorted(p.name.removesuffix(".yaml") for p in _shipped().iterdir() if p.name.endswith(".yaml"))
 
 
 def ids_of_colours(pixels: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray:
@@ -128,7 +120,3 @@ def _text(path: Path) -> str:
             f"there is no file {path} and no table of classes of this name: name a file, or one of "
             f"{', '.join(shipped_tables())}"
         ) from None
-
-
-def _shipped() -> Any:
-    return resources.files("hflow").joinpath("presets", "classes")

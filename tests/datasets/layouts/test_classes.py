@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hflow.datasets.layouts.classes import ids_of_colours, read_class_table, shipped_tables
+from hflow.datasets.layouts.classes import ids_of_colours, read_class_table
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import CITYSCAPES, TRAIN_CLASSES, cityscapes_ids, ids_to_colours
+from hflow.presets.classes import shipped_tables
 from tests.pictures import street_ids
 
 NAMES = st.text("abcdefghij ", min_size=1, max_size=8).map(lambda name: f"a{name}b")
