@@ -33,6 +33,9 @@ def check(
     classes: Annotated[
         str | None, typer.Option(help=f"The table of classes: a file, or one of {', '.join(shipped_tables())}.")
     ] = None,
+    carry: Annotated[
+        list[str] | None, typer.Option(help="A kind of files to hand on, as depth; may be given several times.")
+    ] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Read every file, not some of them.")] = False,
     params: ParamsFile = DEFAULT,
 ) -> None:
@@ -46,8 +49,9 @@ def check(
         raise HflowError(f"there is no layout {layout!r}: take one of {', '.join(LAYOUTS)}")
     given = {"root": root, "layout": layout, "train": train, "val": val, "split": split, "images": images}
     given |= {"labels": labels, "image_ending": image_ending, "label_ending": label_ending}
+    given |= {"label_from": label_from, "classes": classes, "carry": carry or ()}
     try:
-        domain = DomainParams.model_validate(given | {"label_from": label_from, "classes": classes})
+        domain = DomainParams.model_validate(given)
     except ValidationError as error:
         said = ((".".join(map(str, e["loc"])), e["msg"].removeprefix("Value error, ")) for e in error.errors())
         raise HflowError(

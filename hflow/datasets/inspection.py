@@ -69,7 +69,7 @@ def inspect_dataset(domain: DomainParams, *, whole: bool = False) -> Inspection:
     faults: dict[int, tuple[str, str]] = {}  # name and reason, by the sample's number
     pairs: list[int] = []
     for number, (sample, labelled) in enumerate(every):
-        fault = unread_fault(sample, labelled=labelled)
+        fault = unread_fault(dataset, sample, labelled=labelled)
         if fault:
             faults[number] = (_name(dataset, sample), fault)
         else:

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hflow.datasets.carried import CARRIED_SHA256
 from hflow.datasets.shards import read_table
 from hflow.foundation.errors import HflowError
 
@@ -45,6 +46,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("image_sha256", pa.string()),
         ("label_sha256", pa.string()),
         ("label_train_ids_sha256", pa.string()),
+        ("carried_sha256", CARRIED_SHA256),
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("ssim", pa.float32()),
@@ -63,9 +65,10 @@ MANIFEST_SCHEMA = pa.schema(
 """Columns of manifest.parquet.
 
 `status` is translated or rejected, `reason` says why; `source_sha256` is of the file as it was given, the other hashes
-are of the encoded image and labels as they were written; `batch` is how many frames were translated at once where
-memory was too small for the batch asked for; `precision` and `backend` say what `translate.precision: auto` chose;
-`consistency` is null without a judge; `fingerprint` is of all that the shard's bytes depend on.
+are of the encoded image and labels as they were written, and of each file carried with them; `batch` is how many frames
+were translated at once where memory was too small for the batch asked for; `precision` and `backend` say what
+`translate.precision: auto` chose; `consistency` is null without a judge; `fingerprint` is of all that the shard's bytes
+depend on.
 """
 
 

@@ -125,7 +125,7 @@ def _prepare_split(
     labelled = split in dataset.labelled
     by_key = {sample.key: sample for sample in samples if not sample.fault}
     table = train_id_table(dataset.raw_classes, classes)
-    settings = [code_fingerprint(prepare), list(dataset.label_settings), labelled]
+    settings = [code_fingerprint(prepare), list(dataset.label_settings), labelled, list(dataset.carried)]
     settings += [domain, split, list(classes), sorted(dataset.raw_classes.items()), size, fit, PREPARED_SCHEMA.names]
 
     def reject(sample: RawSample, reason: str) -> Rejection:
@@ -178,6 +178,12 @@ def _prepare_sample(
 ) -> _Prepared:
     read = read_sample(dataset, sample, labelled=labelled)
     assert sample.image is not None
+    if read.carried and size and read.image.size != tuple(size):
+        width, height = read.image.size
+        raise HflowError(
+            "of another size than prepare.size, and what is carried is not resized (set prepare.size to native): "
+            f"it is {width}x{height}, not {size[0]}x{size[1]}"
+        )
     image = fit_image(read.image, size, fit)
     row: dict[str, Any] = {
         "key": sample.key,
@@ -188,6 +194,7 @@ def _prepare_sample(
         "height": image.height,
         "source_path": dataset.name(sample.image),
         "source_sha256": read.sha256,
+        "carried": read.carried,
     }
     pixels = np.zeros(256, np.int64)
     if read.ids is not None:
@@ -202,7 +209,7 @@ def _prepare_sample(
 def _stamp(sample: RawSample, root: Path) -> list[Any]:
     """What a file is known by without reading it: its name, size and time of change."""
     stamp: list[Any] = [sample.key]
-    for path in (sample.image, sample.label):
+    for path in (sample.image, sample.label, *(sample.carried[name] for name in sorted(sample.carried))):
         status = path.stat() if path and path.exists() else None
         stamp.append([str(path.relative_to(root)), status.st_size, status.st_mtime_ns] if path and status else None)
     return stamp

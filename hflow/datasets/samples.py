@@ -3,13 +3,17 @@
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from hflow.datasets.carried import carried_value
 from hflow.datasets.faults import label_reason
 from hflow.datasets.images import open_upright, read_size, stored_size, turn_upright
+from hflow.datasets.keys import printable
 from hflow.datasets.layouts.base import RawDataset, RawSample
+from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.foundation.errors import HflowError
 
 __all__ = ["ReadSample", "Size", "look_at_sample", "read_sample", "unread_fault"]
@@ -25,20 +29,24 @@ class ReadSample:
         image: RGB, upright.
         ids: raw ids, uint8 (H, W), of the image's size; None in a split without labels.
         sha256: of the image's file.
+        carried: what is handed on with it, as a column CARRIED holds it.
     """
 
     image: Image.Image
     ids: np.ndarray | None
     sha256: str
+    carried: list[dict[str, Any]] | None
 
 
-def unread_fault(sample: RawSample, *, labelled: bool) -> str | None:
+def unread_fault(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> str | None:
     """What is wrong with a sample by its names alone, in a split with or without labels."""
     if sample.fault:
         return sample.fault
     if sample.image is None:
         return "label without image"
-    return "label missing" if labelled and sample.label is None else None
+    if labelled and sample.label is None:
+        return "label missing"
+    return next((f"{name} missing" for name in dataset.carried if name not in sample.carried), None)
 
 
 def look_at_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> Size:
@@ -47,8 +55,9 @@ def look_at_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) ->
     Raises:
         HflowError: a fault that shows in the names or the headers.
     """
-    image = _image(sample, labelled=labelled)
+    image = _image(dataset, sample, labelled=labelled)
     size, orientation = read_size(image)
+    _check_carried(dataset, sample, size, orientation)
     if labelled and sample.label:
         try:
             label_size, label_orientation = read_size(sample.label)
@@ -59,12 +68,12 @@ def look_at_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) ->
 
 
 def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> ReadSample:
-    """A sample's image and label, both upright.
+    """A sample's image and label, both upright, and what is carried with them.
 
     Raises:
         HflowError: a fault of its names or its files.
     """
-    path = _image(sample, labelled=labelled)
+    path = _image(dataset, sample, labelled=labelled)
     try:
         content = path.read_bytes()
     except FileNotFoundError:
@@ -77,11 +86,16 @@ def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> Re
     ids = None
     if labelled and sample.label:
         ids = _label(dataset, sample.label, image.size, orientation)
-    return ReadSample(image, ids, sha256(content).hexdigest())
+    _check_carried(dataset, sample, image.size, orientation)
+    try:
+        carried = carried_value(sample.carried)
+    except OSError as error:
+        raise HflowError(f"can't be carried whole: {printable(str(error.filename))}: {error.strerror}") from None
+    return ReadSample(image, ids, sha256(content).hexdigest(), carried)
 
 
-def _image(sample: RawSample, *, labelled: bool) -> Path:
-    fault = unread_fault(sample, labelled=labelled)
+def _image(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> Path:
+    fault = unread_fault(dataset, sample, labelled=labelled)
     if fault:
         raise HflowError(fault)
     assert sample.image is not None
@@ -98,6 +112,23 @@ def _label(dataset: RawDataset, path: Path, size: Size, orientation: int) -> np.
         raise HflowError(label_reason(dataset.name(path), f"can't be read: {error.strerror}")) from None
     _compare(size, orientation, (ids.shape[1], ids.shape[0]), label_orientation)
     return turn_upright(ids, orientation)
+
+
+def _check_carried(dataset: RawDataset, sample: RawSample, size: Size, orientation: int) -> None:
+    """See that what is carried lies on the image as it is: images are as large, and nothing is turned."""
+    if sample.carried and orientation != 1:
+        raise HflowError(
+            f"turned by its EXIF, what is carried with it is not: orientation {orientation}, store it upright"
+        )
+    for name, path in sample.carried.items():
+        if path.suffix.lower() not in IMAGE_SUFFIXES:
+            continue
+        try:
+            (width, height), turned = read_size(path)
+        except HflowError as error:
+            raise HflowError(f"{name} {error}: {dataset.name(path)}") from None
+        if (width, height) != size or turned != 1:
+            raise HflowError(f"{name} of another size: it is {width}x{height}, the image {size[0]}x{size[1]}")
 
 
 def _compare(size: Size, orientation: int, label_size: Size, label_orientation: int) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from hflow.datasets.carried import CARRIED, CARRIED_SHA256
 from hflow.foundation.errors import HflowError
 
 __all__ = [
@@ -46,10 +47,18 @@ def shard_schema(columns: Mapping[str, pa.DataType | str]) -> pa.Schema:
     """A Parquet schema with the features' metadata; "image" as a type stands for an image column."""
     fields = [pa.field(name, _IMAGE if kind == "image" else kind) for name, kind in columns.items()]
     features = {
-        name: {"_type": "Image"} if kind == "image" else {"dtype": str(kind), "_type": "Value"}
+        name: {"_type": "Image"} if kind == "image" else _feature(pa.field(name, kind).type)
         for name, kind in columns.items()
     }
     return pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": features}})})
+
+
+def _feature(kind: pa.DataType) -> Any:
+    if pa.types.is_list(kind):
+        return [_feature(kind.value_type)]
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    return {"dtype": str(kind), "_type": "Value"}
 
 
 _PREPARED: Mapping[str, pa.DataType | str] = {
@@ -61,10 +70,12 @@ _PREPARED: Mapping[str, pa.DataType | str] = {
     "height": pa.int32(),
     "source_path": pa.string(),
     "source_sha256": pa.string(),
+    "carried": CARRIED,
 }
 
 PREPARED_SCHEMA = shard_schema(_PREPARED)
-"""Columns of a prepared shard. `label` holds raw ids, `source_path` is relative to the raw dataset's root."""
+"""Columns of a prepared shard. `label` holds raw ids, `source_path` is relative to the raw dataset's root, `carried`
+has the files that are handed on with the frame."""
 
 TRANSLATED_SCHEMA = shard_schema(
     {
@@ -73,13 +84,15 @@ TRANSLATED_SCHEMA = shard_schema(
         "image_sha256": pa.string(),
         "label_sha256": pa.string(),
         "label_train_ids_sha256": pa.string(),
+        "carried_sha256": CARRIED_SHA256,
         "ssim": pa.float32(),
         "consistency": pa.float32(),
         "batch": pa.int32(),
     }
 )
-"""A prepared shard's columns, the style's key, hashes of the encoded image and labels, the SSIM to the source, the
-judge's consistency (null without a judge), and the batch the frame was in if it had to be halved (else null)."""
+"""A prepared shard's columns, the style's key, hashes of the encoded image and labels and of what is carried, the SSIM
+to the source, the judge's consistency (null without a judge), and the batch the frame was in if it had to be halved
+(else null)."""
 
 
 def image_value(content: bytes | None, name: str) -> dict[str, Any] | None:
@@ -134,7 +147,8 @@ def count_rows(path: Path, schema: pa.Schema) -> int:
             found = file.schema_arrow.get_field_index(field.name)
             if found < 0 or file.schema_arrow.field(found).type != field.type:
                 raise HflowError(
-                    f"{path} has no column {field.name!r} of {field.type}: it is not a shard of this stage"
+                    f"{path} has no column {field.name!r} of {field.type}: it is not a shard of this stage and of this "
+                    "version: run the stage that writes it"
                 )
         return int(file.metadata.num_rows)
 

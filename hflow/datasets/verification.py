@@ -1,7 +1,7 @@
 """Reading a translated dataset again: every hash, every picture, every label, against its manifest."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.keys import check_key, check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
@@ -89,12 +90,14 @@ def verify(folder: Path, *, workers: int = 4) -> Verification:
 
 @dataclass(frozen=True)
 class _Frame:
-    """A frame as the manifest tells of it and as it was found: encoded bytes by column, other columns as they are."""
+    """A frame as the manifest tells of it and as it was found: encoded bytes by column, other columns as they are,
+    and the files carried with it."""
 
     place: str
     said: Mapping[str, Any]
     images: Mapping[str, bytes | None]
     columns: Mapping[str, Any]
+    carried: Sequence[Mapping[str, Any]] | None = None
 
 
 class _FrameCheck:
@@ -118,6 +121,7 @@ class _FrameCheck:
             for name in COMPARED
             if name in frame.columns and frame.columns[name] != frame.said[name]
         ]
+        faults += carried_faults(frame.carried, frame.said["carried_sha256"])
         size = (frame.said["height"], frame.said["width"])
         decoded: dict[str, np.ndarray] = {}
         for name, content in frame.images.items():
@@ -195,7 +199,7 @@ def _frames(folder: Path, translated: list[dict[str, Any]], faults: list[Fault])
                     faults.append(Fault(place, "is there twice, or the manifest does not know it"))
                     continue
                 images = {column: row[column] and row[column]["bytes"] for column in _IMAGES}
-                yield _Frame(place, said, images, row)
+                yield _Frame(place, said, images, row, row["carried"])
         except HflowError as error:
             faults.append(Fault(name, str(error)))
         except (KeyError, TypeError):

@@ -14,6 +14,8 @@ import yaml
 from PIL import Image
 
 from hflow.datasets.images import decode_ids
+from hflow.datasets.layouts.carried import cityscapes_place
+from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.foundation.labels import CITYSCAPES
 
 __all__ = ["LAYOUTS", "Frame", "Layout"]
@@ -35,6 +37,7 @@ class Frame:
         label, label_train_ids: PNG, or None where there is none; the train ids are those of Cityscapes where the layout
             is for tools that read these.
         facts: what the manifest says of it.
+        carried: what else is handed on with it, by kind: the suffix of the file's name, and its bytes.
     """
 
     key: str
@@ -45,6 +48,7 @@ class Frame:
     label: bytes | None
     label_train_ids: bytes | None
     facts: Mapping[str, Any]
+    carried: Mapping[str, tuple[str, bytes]]
 
 
 @dataclass(frozen=True)
@@ -76,8 +80,8 @@ class Layout:
 def _gta(frame: Frame) -> dict[str, bytes]:
     """images/NAME.png, labels/NAME.png (ids with the official colours as palette), labels/NAME_labelTrainIds.png.
 
-    Read as RGB a label shows the colours of Playing for Data, read as it is the Cityscapes ids, which is how
-    mmsegmentation converts them.
+    What is carried lies in folders beside these: depth/NAME.png. Read as RGB a label shows the colours of Playing for
+    Data, read as it is the Cityscapes ids, which is how mmsegmentation converts them.
     """
     root = "" if frame.split == "train" else f"{frame.split}/"
     files = {f"{root}images/{frame.key}{frame.suffix}": frame.image}
@@ -85,7 +89,7 @@ def _gta(frame: Frame) -> dict[str, bytes]:
         files[f"{root}labels/{frame.key}.png"] = _with_palette(frame.label)
     if frame.label_train_ids:
         files[f"{root}labels/{frame.key}_labelTrainIds.png"] = frame.label_train_ids
-    return files
+    return files | {f"{root}{kind}/{frame.key}{suffix}": content for kind, (suffix, content) in frame.carried.items()}
 
 
 def _gta_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[str, bytes]:
@@ -105,15 +109,20 @@ def _gta_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[
 def _cityscapes(frame: Frame) -> dict[str, bytes]:
     """leftImg8bit/SPLIT/NAME_leftImg8bit.png, gtFine/SPLIT/NAME_gtFine_labelIds.png, _labelTrainIds and _instanceIds.
 
-    No instance is told from another, which Cityscapes writes as the label's id itself.
+    Where no instances are carried, none is told from another, which Cityscapes writes as the label's id itself. What is
+    carried lies as `cityscapes_place` says.
     """
     place = f"{frame.split}/{frame.name}"
     files = {f"leftImg8bit/{place}_leftImg8bit{frame.suffix}": frame.image}
     if frame.label:
         files[f"gtFine/{place}_gtFine_labelIds.png"] = frame.label
-        files[f"gtFine/{place}_gtFine_instanceIds.png"] = frame.label
+        if "instances" not in frame.carried:
+            files[f"gtFine/{place}_gtFine_instanceIds.png"] = frame.label
     if frame.label_train_ids:
         files[f"gtFine/{place}_gtFine_labelTrainIds.png"] = frame.label_train_ids
+    for kind, (suffix, content) in frame.carried.items():
+        folder, ending = cityscapes_place(kind)
+        files[f"{folder}/{place}{ending}{suffix}"] = content
     return files
 
 
@@ -145,7 +154,10 @@ def _cityscapes_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -
 
 
 def _webdataset(frame: Frame) -> dict[str, bytes]:
-    """KEY.png, KEY.label.png, KEY.label_train_ids.png, KEY.json; WebDataset ends a key at its name's first dot."""
+    """KEY.png, KEY.label.png, KEY.label_train_ids.png, KEY.json, and what is carried as KEY.KIND.suffix.
+
+    WebDataset ends a key at its name's first dot.
+    """
     key = PurePosixPath(frame.key)
     base = str(key.with_name(key.name.replace(".", "_")))
     files = {f"{base}{frame.suffix}": frame.image}
@@ -153,30 +165,41 @@ def _webdataset(frame: Frame) -> dict[str, bytes]:
         files[f"{base}.label.png"] = frame.label
     if frame.label_train_ids:
         files[f"{base}.label_train_ids.png"] = frame.label_train_ids
+    files |= {f"{base}.{kind}{suffix}": content for kind, (suffix, content) in frame.carried.items()}
     return files | {f"{base}.json": _json(frame.facts)}
 
 
 def _imagefolder(frame: Frame) -> dict[str, bytes]:
-    """SPLIT/images/KEY.png, SPLIT/labels/KEY.png, SPLIT/label_train_ids/KEY.png; metadata.jsonl joins them."""
+    """SPLIT/images/KEY.png, SPLIT/labels/KEY.png, SPLIT/label_train_ids/KEY.png; metadata.jsonl joins them.
+
+    What is carried is SPLIT/KIND/KEY.suffix.
+    """
     files = {f"{frame.split}/images/{frame.key}{frame.suffix}": frame.image}
     if frame.label:
         files[f"{frame.split}/labels/{frame.key}.png"] = frame.label
     if frame.label_train_ids:
         files[f"{frame.split}/label_train_ids/{frame.key}.png"] = frame.label_train_ids
-    return files
+    return files | {
+        f"{frame.split}/{kind}/{frame.key}{suffix}": content for kind, (suffix, content) in frame.carried.items()
+    }
 
 
 def _imagefolder_closing(frames: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, bytes]:
     """metadata.jsonl of each split, and what raw ids mean, as the layout `folder` reads it."""
     lines: dict[str, list[str]] = {}
-    columns = {"images": "file_name", "labels": "label_file_name", "label_train_ids": "label_train_ids_file_name"}
     for frame in frames:
         names = [PurePosixPath(name) for name in frame["files"]]
-        row = {columns[name.parts[1]]: str(name.relative_to(name.parts[0])) for name in names}
+        row = {_column(name): str(name.relative_to(name.parts[0])) for name in names}
         lines.setdefault(names[0].parts[0], []).append(json.dumps(row | frame["facts"]) + "\n")
     files = {f"{split}/metadata.jsonl": "".join(rows).encode() for split, rows in lines.items()}
     meaning = {int(raw_id): classes[train_id] for frame in frames for raw_id, train_id in frame["raw_ids"].items()}
     return files | ({"classes.yaml": yaml.safe_dump(meaning).encode()} if meaning else {})
+
+
+def _column(name: PurePosixPath) -> str:
+    """The column of metadata.jsonl for a file; what ends in `file_name` is shown as an image."""
+    kind = {"images": "", "labels": "label_"}.get(name.parts[1], f"{name.parts[1]}_")
+    return f"{kind}file_name" if name.suffix.lower() in IMAGE_SUFFIXES else f"{kind}file"
 
 
 def _nothing(_frames: Sequence[Mapping[str, Any]], _classes: Sequence[str]) -> dict[str, bytes]:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.keys import check_key, check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
@@ -190,6 +191,8 @@ def _frames(
             digest = row[name] and sha256(row[name]["bytes"]).hexdigest()
             if said is None or digest != said[f"{name}_sha256"]:
                 raise HflowError(f"{path}: {row['key']} is not as the manifest says: see `hflow verify`")
+        if said is None or carried_faults(row["carried"], said["carried_sha256"]):
+            raise HflowError(f"{path}: {row['key']} is not as the manifest says: see `hflow verify`")
         missing.discard(row["key"])
         label = row["label"] and row["label"]["bytes"]
         train_ids = row["label_train_ids"] and row["label_train_ids"]["bytes"]
@@ -200,7 +203,8 @@ def _frames(
         facts = {name: said[name] for name in FACTS} if said else {}
         name = named[split, row["key"]]
         counts = {"pixels": _pixels(train_ids), "raw_ids": _raw_ids(label, train_ids)}
-        return Frame(row["key"], split, name, image, suffix, label, train_ids, facts), counts
+        carried = {file["name"]: (file["suffix"], file["bytes"]) for file in row["carried"] or ()}
+        return Frame(row["key"], split, name, image, suffix, label, train_ids, facts, carried), counts
 
     rows = read_rows(path)
     while group := [row for _, row in zip(range(64), rows, strict=False)]:

@@ -104,6 +104,8 @@ class DomainParams(_Section):
     """How labels tell their ids: as grey values or palette indices, as the first channel, by colour, as train ids."""
     classes: str | None = None
     """The table of classes: a file, or the name of one that ships with hflow; null is classes.yaml in the root."""
+    carry: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], ...] = ()
+    """Kinds of files beside the images of the source, such as instances, depth, camera, handed on byte for byte."""
     licence: str | None = None
     """What exports say of the licence of its images."""
 
@@ -114,6 +116,10 @@ class DomainParams(_Section):
         for name in ("images", "labels", "image_ending", "label_ending", "label_from", "classes"):
             if self.layout != "folder" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} ({getattr(self, name)}) is for the layout folder: take it out")
+        taken = {"image", "label", "label_train_ids", "images", "labels", self.images, self.labels}
+        for name in self.carry:
+            if name in taken or self.carry.count(name) > 1:
+                raise ValueError(f"carry names {name}, which is something else already: name each kind of files once")
         return self
 
 
@@ -126,6 +132,13 @@ class DataParams(_Section):
     """The images that they are to look like."""
     classes: tuple[str, ...] = TRAIN_CLASSES
     """The names of the classes to train on, 2 to 255; by default the 19 of Cityscapes."""
+
+    @field_validator("target")
+    @classmethod
+    def _not_handed_on(cls, target: DomainParams) -> DomainParams:
+        if target.carry:
+            raise ValueError("carry is for data.source: target images are not handed on")
+        return target
 
     @field_validator("classes")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hflow.datasets.carried import carried_hashes
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png
 from hflow.datasets.keys import check_key
 from hflow.datasets.shards import TRANSLATED_SCHEMA, image_value, read_rows, write_shard
@@ -139,7 +140,8 @@ def encode_row(row: dict[str, Any], pixels: np.ndarray) -> None:
     row["image"] = image_value(encode_png(pixels), f"{row['key']}.png")
     for name in ("image", "label", "label_train_ids"):
         row[f"{name}_sha256"] = row[name] and sha256(row[name]["bytes"]).hexdigest()
+    row["carried_sha256"] = carried_hashes(row["carried"])
 
 
 def _without_images(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if not isinstance(value, dict)}
+    return {name: value for name, value in row.items() if not isinstance(value, dict | list)}

@@ -22,13 +22,15 @@ class RawSample:
     """An image and its label as they lie in a raw dataset.
 
     `key` is the image's name without its ending, folders kept. An image without label has `label` None; a label
-    without image has `image` None. `fault` is what is wrong with its name, if anything.
+    without image has `image` None. `fault` is what is wrong with its name, if anything; `carried` has
+    the files that are handed on with it, by kind.
     """
 
     key: str
     image: Path | None
     label: Path | None
     fault: str | None = None
+    carried: Mapping[str, Path] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class RawDataset:
         read_label: gives the raw ids, uint8 (H, W), of a label file; raises HflowError where it is at fault.
         label_settings: what `read_label` depends on beside the file, for fingerprints; values of JSON.
         notes: what was found and is not read, a line each.
+        carried: the kinds of files that every image is to have beside it.
     """
 
     root: Path
@@ -52,6 +55,7 @@ class RawDataset:
     read_label: Callable[[Path], np.ndarray]
     label_settings: Sequence[Any] = ()
     notes: Sequence[str] = ()
+    carried: Sequence[str] = ()
 
     def name(self, path: Path) -> str:
         """A file's name in messages and manifests."""

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 
 from hflow.datasets.layouts import cityscapes, folder, gta
 from hflow.datasets.layouts.base import RawDataset
+from hflow.datasets.layouts.carried import with_carried
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import DataParams, DomainParams
 
@@ -22,7 +23,8 @@ def open_raw(domain: DomainParams) -> RawDataset:
     """Scan a raw dataset.
 
     Raises:
-        HflowError: the root is missing, is of another layout, or has no image in its training split.
+        HflowError: the root is missing, is of another layout, has no image in its training split, or lacks a folder of
+            what is to be carried.
     """
     root, layout = domain.root, domain.layout
     if root.exists() and not root.is_dir():
@@ -40,7 +42,7 @@ def open_raw(domain: DomainParams) -> RawDataset:
     if not any(sample.image for sample in dataset.splits["train"]):
         found = f"; {dataset.notes[0]}" if dataset.notes else ""
         raise HflowError(f"{root} has no image in its training split (layout {layout!r}){found}")
-    return dataset
+    return with_carried(dataset, domain)
 
 
 def open_domains(data: DataParams) -> dict[str, RawDataset]:
