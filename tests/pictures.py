@@ -8,7 +8,7 @@ from PIL import Image
 
 from hflow.foundation.labels import ids_to_colours
 
-__all__ = ["random_picture", "write_cityscapes", "write_folder", "write_gta"]
+__all__ = ["random_picture", "write_carried", "write_cityscapes", "write_folder", "write_gta"]
 
 ROAD, SKY, CAR = 7, 23, 26
 
@@ -55,6 +55,20 @@ def write_folder(root: Path, count: int, size: tuple[int, int] = (48, 24), *, la
             _save(ids.astype(np.uint8), root / "labels" / f"town/{i}.png")
     if labels:
         (root / "classes.yaml").write_text("0: sky\n1: road\n2: car\n")
+    return root
+
+
+def write_carried(root: Path, images: str = "images") -> Path:
+    """Beside every image its depth, 16 bits, and its camera, JSON; in the layouts gta and folder."""
+    for image in sorted((root / images).rglob("*.png")):
+        depth, camera = (
+            root / kind / image.relative_to(root / images).with_suffix(suffix)
+            for kind, suffix in (("depth", ".png"), ("camera", ".json"))
+        )
+        with Image.open(image) as opened:
+            _save(np.full((opened.height, opened.width), 300 + len(image.stem), np.uint16), depth)
+        camera.parent.mkdir(parents=True, exist_ok=True)
+        camera.write_text(f'{{"of": "{image.stem}"}}')
     return root
 
 
