@@ -32,6 +32,7 @@ def _rows(count: int) -> list[dict[str, object]]:
             "height": 24,
             "source_path": f"{i}.png",
             "source_sha256": "0",
+            "carried": None,
         }
         for i in range(count)
     ]
