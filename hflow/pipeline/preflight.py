@@ -34,6 +34,7 @@ def run_faults(params: Params, opened: Mapping[str, RawDataset]) -> list[str]:
     """
     return [
         *_missing_files(params),
+        *_carry_faults(params, opened),
         *_training_faults(params, opened),
         *_style_faults(params, opened),
         *_label_faults(params, opened),
@@ -49,6 +50,18 @@ def _missing_files(params: Params) -> Iterator[str]:
     model = params.translate.model
     if not is_registered(model) and Path(model) != MODEL and not Path(model).is_dir():
         yield f"translate.model is {model}, which is missing: name a model's folder, or {MODEL} for the one trained"
+
+
+def _carry_faults(params: Params, opened: Mapping[str, RawDataset]) -> Iterator[str]:
+    size, source = params.prepare.size, opened.get("source")
+    if source is None or not source.carried or size == "native":
+        return
+    other = next((found for found in _sizes(source) if found != tuple(size)), None)
+    if other:
+        yield (
+            f"prepare.size is {size[0]}x{size[1]}, there are frames of {other[0]}x{other[1]}, and what "
+            "data.source.carry names is not resized: set prepare.size to native"
+        )
 
 
 def _training_faults(params: Params, opened: Mapping[str, RawDataset]) -> Iterator[str]:
@@ -76,7 +89,7 @@ def _training_faults(params: Params, opened: Mapping[str, RawDataset]) -> Iterat
 def _sizes(raw: RawDataset) -> Iterator[Size]:
     """Of images in the training split, as their headers say it."""
     labelled = "train" in raw.labelled
-    sound = [sample for sample in raw.splits["train"] if unread_fault(sample, labelled=labelled) is None]
+    sound = [sample for sample in raw.splits["train"] if unread_fault(raw, sample, labelled=labelled) is None]
     for sample in evenly_spaced(sound, HEADERS):
         try:
             yield look_at_sample(raw, sample, labelled=labelled)

@@ -12,7 +12,7 @@ from PIL import Image
 from hflow.datasets.layouts.opening import open_domains
 from hflow.foundation.params import Params
 from hflow.pipeline.preflight import run_faults
-from tests.pictures import random_picture, write_cityscapes, write_gta
+from tests.pictures import random_picture, write_carried, write_cityscapes, write_gta
 
 ROOT = Path(__file__).parents[2]
 
@@ -79,3 +79,16 @@ def test_nothing_to_score_on_is_found(raw: Path, tmp_path: Path) -> None:
     scored = _faults(tmp_path / "raw", segment={"train_on": ["source", "target"]})
     assert [("validation" in fault, "names source" in fault) for fault in scored] == [(True, False), (False, True)]
     assert _faults(tmp_path / "raw", segment={"train_on": []}) == []
+
+
+def test_frames_with_what_cannot_be_resized_are_found_by_their_headers(raw: Path, tmp_path: Path) -> None:
+    shutil.copytree(raw, tmp_path / "raw")
+    write_carried(tmp_path / "raw/gta")
+    carry = {"root": str(tmp_path / "raw/gta"), "layout": "gta", "carry": ["depth"]}
+
+    def found(size: object) -> str:
+        faults = _faults(tmp_path / "raw", data={"source": carry}, prepare={"size": size}, train={"crop": None})
+        return "\n".join(faults)
+
+    assert "prepare.size is 32x16, there are frames of 48x24" in found([32, 16])
+    assert "prepare.size" not in found([48, 24]) + found("native")
