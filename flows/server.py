@@ -7,12 +7,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
-from prefect.settings import PREFECT_API_URL, temporary_settings
+from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows.processes import started
 from hflow.foundation.errors import HflowError
+from hflow.foundation.work_folder import project_root
 
 __all__ = ["prefect_server"]
 
@@ -39,6 +41,8 @@ def prefect_server() -> Iterator[None]:
     url = f"http://127.0.0.1:{port}/api"
     # The server itself must not take itself for a client of another one.
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    home = _home()
+    environment["PREFECT_HOME"] = str(home)
     with started([sys.executable, *COMMAND, str(port)], environment, subprocess.DEVNULL) as process:
         end = time.monotonic() + SECONDS_TO_START
         while not _answers(url):
@@ -48,8 +52,24 @@ def prefect_server() -> Iterator[None]:
                     "server in PREFECT_API_URL"
                 )
             time.sleep(0.1)
-        with temporary_settings({PREFECT_API_URL: url}):
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}):
             yield
+
+
+def _home() -> Path:
+    """Where a server that is started here keeps its database: Prefect's home, or where that can't be written, as with
+    some containers' users, the work folder.
+
+    Raises:
+        HflowError: neither can be written.
+    """
+    usual, own = Path(PREFECT_HOME.value()), project_root() / ".hflow" / "prefect"
+    for home in (usual, own):
+        with contextlib.suppress(OSError):
+            home.mkdir(parents=True, exist_ok=True)
+            if os.access(home, os.W_OK):
+                return home
+    raise HflowError(f"neither {usual} nor {own} can be written: name a folder in PREFECT_HOME")
 
 
 def _answers(url: str) -> bool:

@@ -20,7 +20,9 @@ from prefect.states import Cancelled, Failed, State
 
 from flows.processes import end_with_worker
 from flows.server import prefect_server
+from hflow.foundation.atomic_files import writing_fault
 from hflow.foundation.errors import HflowError
+from hflow.foundation.utf8_mode import ensure_utf8
 
 __all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
 
@@ -44,6 +46,11 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
             return function(*args, **kwargs)
         except HflowError as error:
             return Failed(message=str(error))
+        except OSError as error:
+            fault = writing_fault(error)
+            if fault is None:
+                raise
+            return Failed(message=fault)
         except KeyboardInterrupt:
             return Cancelled(message=STOPPED)
         except TerminationSignal:
@@ -80,6 +87,7 @@ def alone_on_gpu() -> Iterator[None]:
 
 def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
     """Run the flow; exit with status 1, the reason as the last line, where it does not complete, 130 where stopped."""
+    ensure_utf8()
     # Until this process ends, not until the flow does: Prefect hands on the last log lines at the very end.
     server = contextlib.ExitStack()
     atexit.register(server.close)

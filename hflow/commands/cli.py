@@ -17,8 +17,10 @@ from hflow.commands.judge import judge
 from hflow.commands.picture import picture
 from hflow.commands.project import write_params
 from hflow.commands.release import release
+from hflow.foundation.atomic_files import writing_fault
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import StyleParams, check_section, load_params
+from hflow.foundation.utf8_mode import ensure_utf8
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.code import write_code_marks
 from hflow.pipeline.models import find_model
@@ -36,12 +38,20 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; a fault that the user can mend is printed in one line, and the exit status is 1."""
+    ensure_utf8()
     end_on_sigterm()
     try:
         app()
     except HflowError as error:
-        print(f"hflow: {error}", file=sys.stderr)
-        sys.exit(1)
+        fault: str | None = str(error)
+    except OSError as error:
+        fault = writing_fault(error)
+        if fault is None:
+            raise
+    else:
+        return
+    print(f"hflow: {fault}", file=sys.stderr)
+    sys.exit(1)
 
 
 def end_on_sigterm() -> None:

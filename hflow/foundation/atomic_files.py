@@ -13,7 +13,17 @@ from typing import Any
 
 from hflow.foundation.errors import HflowError
 
-__all__ = ["NO_ROOM", "atomic_path", "csv_bytes", "flush", "temporary_sibling", "writable", "write_json", "write_text"]
+__all__ = [
+    "NO_ROOM",
+    "atomic_path",
+    "csv_bytes",
+    "flush",
+    "temporary_sibling",
+    "writable",
+    "write_json",
+    "write_text",
+    "writing_fault",
+]
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """Errors of writing that trying again does not mend."""
@@ -31,9 +41,10 @@ def atomic_path(path: Path) -> Iterator[Path]:
     A process killed at any moment leaves either the old file or the new one under the final name, never a part. The
     file has the permissions that the umask leaves.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_sibling(path)
-    temporary.touch(exist_ok=False)
+    with writable(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
     try:
         yield temporary
         flush(temporary)
@@ -69,12 +80,26 @@ def writable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in NO_ROOM:
+        fault = writing_fault(error, path)
+        if fault is None:
             raise
-        raise HflowError(
-            f"{path} can't be written: {os.strerror(error.errno)}; make room, or name another folder, and run the same "
-            "command again: what is finished is kept"
-        ) from None
+        raise HflowError(fault) from None
+
+
+def writing_fault(error: OSError, path: Path | None = None) -> str | None:
+    """Why something can't be written, and what to do; None where the error is none that trying again does not mend.
+
+    Args:
+        error: of the system.
+        path: what was to be written, by default the file that the error names.
+    """
+    if error.errno not in NO_ROOM:
+        return None
+    place = path or error.filename2 or error.filename or "the project's folder"
+    return (
+        f"{place} can't be written: {os.strerror(error.errno)}; make room, or name another folder, and run the same "
+        "command again: what is finished is kept"
+    )
 
 
 def flush(path: Path) -> None:

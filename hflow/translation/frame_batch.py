@@ -110,7 +110,7 @@ class BatchTranslator:
         if device.type == "cuda":
             given = given.pin_memory().to(device, non_blocking=True)
         frames = given.permute(0, 3, 1, 2).contiguous().float().div(255)  # (B, 3, H, W)
-        outputs = self.translator(frames, styles).float()  # (B, 3, H, W)
+        outputs = self.translator.translate_checked(frames, styles).float()  # (B, 3, H, W)
         levels = outputs.mul(255).round().clamp(0, 255).to(torch.uint8)
         shown = levels.float().div(255)
         # SSIM takes differences of squares, for which TensorFloat-32 is too coarse.

@@ -16,6 +16,9 @@ from hflow.model.strip_transfer import StripTransfer
 __all__ = ["Backend", "Precision", "Translator", "choose_backend"]
 
 Precision = Literal["auto", "fp32", "bf16"]
+ROUNDING = 1e-4
+"""How far beyond [0, 1] a value may be that was computed to lie in it."""
+
 Backend = Literal["auto", "plain", "strips", "whole", "compiled"]
 
 
@@ -66,13 +69,21 @@ class Translator:
         self.styles = styles
         self._codes = styles.codes.to(self.device)  # (S, 8)
 
-    @torch.inference_mode()
     def __call__(self, frames: Tensor, choice: Sequence[int] | None = None) -> Tensor:
         """Translate frames, (B, 3, H, W) in [0, 1], to the same shape and range.
 
         Args:
             choice: the number in the style bank for each frame; None takes the styles in turn.
+
+        Raises:
+            ValueError: there are no frames, or they are not floats in [0, 1] of this shape.
         """
+        _check(frames)
+        return self.translate_checked(frames, choice)
+
+    @torch.inference_mode()
+    def translate_checked(self, frames: Tensor, choice: Sequence[int] | None = None) -> Tensor:
+        """Translate frames that are known to be as `__call__` wants them: a GPU need not be waited for to look."""
         choice = [i % len(self._codes) for i in range(len(frames))] if choice is None else choice
         # Indexed by a list, a GPU would first end what it has to do.
         numbers = torch.tensor(list(choice)).to(self.device, non_blocking=True)
@@ -87,6 +98,19 @@ class Translator:
             return StripTransfer(self.network, dtype=dtype)
         whole = BatchTransfer(self.network, dtype)
         return torch.compile(whole) if self.backend == "compiled" else whole
+
+
+def _check(frames: Tensor) -> None:
+    """See that frames are (B, 3, H, W), at least one, floats in [0, 1]; a ValueError says what they are instead."""
+    if frames.ndim != 4 or frames.shape[1] != 3 or not len(frames):
+        raise ValueError(f"frames are (B, 3, H, W), at least one of them, not {tuple(frames.shape)}")
+    if not frames.is_floating_point():
+        raise ValueError(
+            f"frames are floats in [0, 1], not {frames.dtype}: frames.float().div(255) makes such of uint8"
+        )
+    low, high = (float(value) for value in frames.aminmax())
+    if not (low >= -ROUNDING and high <= 1 + ROUNDING):
+        raise ValueError(f"frames are floats in [0, 1], not from {low:.4g} to {high:.4g}: scale or clamp them")
 
 
 def choose_backend(

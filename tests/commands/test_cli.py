@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,9 @@ from safetensors.torch import save_file
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 from hflow.commands.cli import main
+from tests.models import write_model
 from tests.pictures import write_cityscapes, write_gta
+from tests.unprivileged import unprivileged
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,10 +45,18 @@ def _hflow(folder: Path, *arguments: str) -> Done:
     return Done(int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 
-def _process(folder: Path, *arguments: str) -> Done:
-    """Run the command as a user does."""
+def _process(folder: Path, *arguments: str, root: bool = True, **environment: str) -> Done:
+    """Run the command as a user does; with `root` false, as one who must heed permissions."""
     command = [sys.executable, "-m", "hflow", *arguments]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command if root else unprivileged(command),
+        cwd=folder,
+        env=os.environ | environment,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
     return Done(done.returncode, done.stdout, done.stderr)
 
 
@@ -131,6 +142,27 @@ def test_check_looks_at_any_folder_and_names_its_faults(project: Path) -> None:
     done = _hflow(project, "check", "data/town/gta5", "--layout", "gta")
     assert "fault: 1 x label missing: images/00002.png" in done.stdout
     assert "1 samples" in _fault(done)
+
+
+@pytest.mark.parametrize("command", ["init gta2cityscapes", "prepare", "translate data/town/gta5/images out"])
+def test_in_a_project_that_cannot_be_written_a_command_ends_in_one_line(project: Path, command: str) -> None:
+    write_model(project / "models/hflow")
+    folders = [project, *(path for path in project.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        assert "can't be written: Permission denied" in _fault(_process(project, *command.split(), root=False))
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+
+
+def test_in_a_locale_of_ascii_names_are_utf8_all_the_same(project: Path, tmp_path: Path) -> None:
+    place = project.rename(tmp_path.parent / f"{tmp_path.name}-größer")
+    ascii_alone = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    done = _process(place, "prepare", **ascii_alone)
+    assert done.returncode == 0, done.stderr
+    assert "hflow: größer is missing" in _process(place, "check", "größer", **ascii_alone).stderr
 
 
 def test_training_before_preparing_says_what_to_run(project: Path) -> None:

@@ -225,8 +225,8 @@ def test_sigterm_ends_the_shard_and_not_the_data(
     given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     def slowly() -> None:
-        slow = Translator.__call__
-        Translator.__call__ = lambda *args: time.sleep(0.3) or slow(*args)
+        slow = Translator.translate_checked
+        Translator.translate_checked = lambda *args: time.sleep(0.3) or slow(*args)
         end_on_sigterm()
         translate(given, model, tmp_path)
 
@@ -244,7 +244,7 @@ def test_sigterm_ends_the_shard_and_not_the_data(
 def test_too_little_memory_halves_the_batch_and_that_is_recorded(
     given: Project, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = Translator.__call__
+    plain = Translator.translate_checked
     translate(given, model, tmp_path / "plain", batch_size=4)
 
     def small(self: Translator, frames: Tensor, choice: list[int]) -> Tensor:
@@ -252,7 +252,7 @@ def test_too_little_memory_halves_the_batch_and_that_is_recorded(
             raise torch.OutOfMemoryError("CUDA out of memory")
         return plain(self, frames, choice)
 
-    monkeypatch.setattr(Translator, "__call__", small)
+    monkeypatch.setattr(Translator, "translate_checked", small)
     translate(given, model, tmp_path / "small", batch_size=4)
     rows = manifest_of(tmp_path / "small")
     assert {row["batch"] for row in manifest_of(tmp_path / "plain").values()} == {None}
@@ -271,7 +271,7 @@ def test_a_frame_too_large_even_by_itself_is_rejected_by_name(
     def none(*_: object) -> Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(Translator, "__call__", none)
+    monkeypatch.setattr(Translator, "translate_checked", none)
     with pytest.raises(HflowError, match="too little memory"):
         translate(given, model, tmp_path)
 
@@ -279,7 +279,7 @@ def test_a_frame_too_large_even_by_itself_is_rejected_by_name(
 def test_values_that_are_not_numbers_are_rejected(
     given: Project, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Translator, "__call__", lambda _, frames, __: frames * float("nan"))
+    monkeypatch.setattr(Translator, "translate_checked", lambda _, frames, __: frames * float("nan"))
     with pytest.raises(HflowError, match="not numbers"):
         translate(given, model, tmp_path)
 

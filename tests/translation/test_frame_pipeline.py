@@ -20,7 +20,7 @@ COUNT, PATIENCE = 6, 10.0
 
 def test_decoding_and_encoding_go_on_beside_the_network(model_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded, translated = ([threading.Event() for _ in range(COUNT)] for _ in range(2))
-    calls, waited_for_nothing, plain = iter(range(COUNT)), list[str](), Translator.__call__
+    calls, waited_for_nothing, plain = iter(range(COUNT)), list[str](), Translator.translate_checked
 
     def decode(row: dict[str, Any]) -> np.ndarray:
         decoded[row["number"]].set()
@@ -38,7 +38,7 @@ def test_decoding_and_encoding_go_on_beside_the_network(model_folder: Path, monk
         if row["number"] == 0 and not translated[2].wait(PATIENCE):
             waited_for_nothing.append("a later frame is translated after the encoding of this one")
 
-    monkeypatch.setattr(Translator, "__call__", network)
+    monkeypatch.setattr(Translator, "translate_checked", network)
     pipeline = FramePipeline(
         Translator(load_model(model_folder)), choice=StyleChoice(StyleParams(), ["a"]), batch_size=1, workers=2
     )

@@ -56,6 +56,24 @@ def test_the_plain_network_has_no_bfloat16():
         Translator(network((2,)), torch.rand(1, 3, 32, 32), backend="plain", precision="bf16")
 
 
+@pytest.mark.parametrize(
+    ("frames", "message"),
+    [
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), "not torch.uint8"),
+        (torch.full((1, 3, 32, 32), 255.0), "from 255 to 255"),
+        (torch.full((1, 3, 32, 32), -1.0), "from -1 to -1"),
+        (torch.full((1, 3, 32, 32), torch.nan), "from nan"),
+        (torch.zeros(0, 3, 32, 32), "at least one of them"),
+        (torch.zeros(3, 32, 32), r"not \(3, 32, 32\)"),
+        (torch.zeros(1, 32, 32, 3), r"\(B, 3, H, W\)"),
+    ],
+)
+def test_what_is_no_frame_is_refused_with_what_it_is(frames, message):
+    translate = Translator(network((2,)), torch.rand(1, 3, 32, 32))
+    with pytest.raises(ValueError, match=message):
+        translate(frames)
+
+
 def test_a_translator_takes_images_as_styles():
     torch.manual_seed(0)
     net = HierarchyFlow((2,)).eval()
