@@ -419,18 +419,6 @@ class Params(_Section):
     release: ReleaseParams = ReleaseParams()
     tracking: TrackingParams = TrackingParams()
 
-    @model_validator(mode="after")
-    def _images_have_room(self) -> "Params":
-        size, crop = self.train.size or self.prepare.size, self.train.crop
-        if size == "native":
-            return self
-        if crop and (crop[0] > size[0] or crop[1] > size[1]):
-            raise ValueError(
-                f"train.crop is {crop[0]}x{crop[1]}, larger than prepare.size, {size[0]}x{size[1]}: make it smaller or "
-                "set train.size"
-            )
-        return self
-
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check a params.yaml.

@@ -209,6 +209,7 @@ def test_an_unknown_preset_lists_those_there_are(tmp_path: Path) -> None:
 
 
 def test_init_writes_a_params_yaml_that_runs(project: Path) -> None:
+    write_cityscapes(project / "data/town/cityscapes", [("val", 2)])
     done = _hflow(project, "init", "gta2cityscapes", "--source", "data/town/gta5", "--target", "data/town/cityscapes")
     assert done.returncode == 0, done.stderr
     assert "params.yaml.bak" in done.stdout

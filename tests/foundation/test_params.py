@@ -51,7 +51,6 @@ FAULTS = {
     "train.learning_rate": ("learning_rate: 5.0e-4", "learning_rate: .inf"),
     "loss.lambda_style": ("lambda_style: 0.1", "lambda_style: .nan"),
     "loss.std_weight": ("std_weight: 1.0", "std_weight: .inf"),
-    "train.crop is 96x65, larger than prepare.size, 128x64": ("crop: [96, 64]", "crop: [96, 65]"),
 }
 
 
