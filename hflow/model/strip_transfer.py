@@ -5,9 +5,15 @@ it goes into the next convolution's weights. relu(z - m) is max(z, m) - m, and w
 m is a constant, so with edges of m in place of zeros one maximum prepares its input. With the statistics known, AdaIN
 is g y + b a channel, so every inverse (paper, algorithm 2) is one weighted sum over y and a. In the innermost coupling
 y = x - (a_1 + ... + a_i), so there the sum runs over x and a, and y is never kept.
+
+Statistics are of the whole frame, so what the Affine-Nets make is needed several times. Up to KEPT pixels it is kept;
+of larger frames it is computed again, block by block, each time: less than a quarter of the memory, more than twice
+the time.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +28,39 @@ __all__ = ["StripTransfer", "fusion_weights"]
 PIXELS = 1 << 14
 """Of a strip: enough work for a convolution, few enough that what lies between convolutions stays in the cache."""
 
+KEPT = 2_500_000
+"""Pixels of the largest frame of which what the Affine-Nets make is kept: 3 GB in float32."""
+
+BLOCK = 1 << 17
+"""Pixels of a block, of which all between the convolutions is held at once."""
+
+FRAME = 90
+"""Bytes a pixel of the frame itself, given, padded and made, and of what is measured of it."""
+
+SIMILARITY = 190
+"""Bytes a pixel, of the first million, that SSIM takes while what was kept is still held."""
+
+HALO = 3
+"""Rows above and below that three convolutions of 3 x 3 look at."""
+
 WIDE = 24
 """Input channels from which Winograd's products save more than its transforms cost, in float32."""
+
+
+Strips = Callable[[], Iterator[tuple[slice, Tensor]]]
+"""One pass over a frame from top to bottom: rows and what belongs to them, (1, C, h, W), until the next is asked for.
+
+The rows may be overwritten in the frame that it was computed from once they have been given.
+"""
+
+
+@dataclass(frozen=True)
+class _Layer:
+    """A convolution of max(x, shift), or of x itself; `shift` (1, C, 1, 1), `weight` (C', C, 3, 3), `bias` (C',)."""
+
+    shift: Tensor | None
+    weight: Tensor
+    bias: Tensor | None
 
 
 class StripTransfer:
@@ -36,12 +73,32 @@ class StripTransfer:
         network: the network, in float32.
         rows: rows of a strip, by default as many as have PIXELS; changes speed and rounding alone.
         dtype: of what the Affine-Nets compute and keep, float32 or bfloat16. The rest, statistics with it, is float32.
+        kept: pixels of the largest frame of which it is kept; that of larger ones is computed again.
     """
 
-    def __init__(self, network: HierarchyFlow, rows: int | None = None, dtype: torch.dtype = torch.float32):
-        self.network, self.rows, self.dtype = network, rows, dtype
+    def __init__(
+        self,
+        network: HierarchyFlow,
+        rows: int | None = None,
+        dtype: torch.dtype = torch.float32,
+        kept: int = KEPT,
+    ):
+        self.network, self.rows, self.dtype, self.kept = network, rows, dtype, kept
         self._couplings = [coupling for coupling in network.couplings if isinstance(coupling, Coupling)]
         self._buffers: dict[tuple[str, torch.dtype], Tensor] = {}
+
+    def bytes_needed(self, height: int, width: int) -> int:
+        """About how much memory a frame of this size takes at its peak, what is said and measured of it included."""
+        item = torch.finfo(self.dtype).bits // 8
+        inner, outer = self._couplings[-1], self._couplings[:-1]
+        channels = [layer.out_channels for layer in inner.affine_net if isinstance(layer, nn.Conv2d)]
+        spread = sum(3 * math.prod(c.expansion for c in outer[: i + 1]) for i in range(len(outer)))
+        maps = FRAME + 4 * spread
+        pixels = (height + 2 * PADDING) * (width + 2 * PADDING)
+        if pixels > self.kept:
+            return pixels * maps + BLOCK * 4 * 3 * max(channels)
+        kept = item * (channels[-1] + channels[0] + spread)
+        return pixels * (maps + kept) + SIMILARITY * min(pixels, BLOCK * 8)
 
     @torch.inference_mode()
     def __call__(self, content: Tensor, code: Tensor) -> Tensor:
@@ -50,25 +107,26 @@ class StripTransfer:
         Raises:
             ValueError: the content is not of this shape, or too small to be reflected.
         """
-        padded = self.network.pad(content)  # (B, 3, H + 20, W + 20)
-        images = []
-        for x, c in zip(padded, code, strict=True):
-            image = self._transfer(x[None], c[None])[..., PADDING:-PADDING, PADDING:-PADDING]
-            images.append(image.clamp(0, 1))  # A copy: the next frame takes the buffer.
-        return torch.cat(images)
+        images = torch.empty_like(content, memory_format=torch.contiguous_format)
+        for image, frame, c in zip(images, content, code, strict=True):
+            x = self.network.pad(frame[None]).contiguous(memory_format=torch.channels_last)  # (1, 3, H + 20, W + 20)
+            made = self._transfer(x, c[None])[0, :, PADDING:-PADDING, PADDING:-PADDING]
+            torch.clamp(made, 0, 1, out=image)
+            if self._is_large(x):  # Then the time that fresh memory takes is nothing beside the rest.
+                self._buffers.clear()
+        return images
 
     def _transfer(self, x: Tensor, code: Tensor) -> Tensor:
-        """(1, 3, H, W) to (1, 3, H, W)."""
-        x = x.contiguous(memory_format=torch.channels_last)
+        """(1, 3, H, W), channels last, to (1, 3, H, W)."""
         statistics = self.network.statistics(code)
         kept = []
         for level, coupling in enumerate(self._couplings[:-1]):
             a = self._affine(coupling, x, f"a{level}")
-            y = self._buffer(f"y{level}", a.shape[1], x)
             repeated, summed = _running_sum(coupling, x)
-            for rows in self._strips(x):
+            y = self._buffer(f"y{level}", len(summed), x)
+            for rows, strip in a():
                 part = torch.mm(_pixels(x[:, :, rows]), repeated, out=_pixels(y[:, :, rows]))  # (h W, nC)
-                part.addmm_(_pixels(self._floats(a[:, :, rows])), summed, alpha=-1)
+                part.addmm_(_pixels(self._floats(strip)), summed, alpha=-1)
             kept.append(a)
             x = y
         x = self._innermost(self._couplings[-1], x, *statistics[-1])
@@ -77,40 +135,78 @@ class StripTransfer:
             x = self._invert(coupling, x, a, mean, std)
         return x
 
-    def _affine(self, coupling: Coupling, x: Tensor, name: str) -> Tensor:
-        """What the Affine-Net makes of x, (1, C, H, W): a, (1, nC, H, W), in the buffer of this name."""
+    def _is_large(self, x: Tensor) -> bool:
+        return x.shape[2] * x.shape[3] > self.kept
+
+    def _affine(self, coupling: Coupling, x: Tensor, name: str) -> Strips:
+        """What the Affine-Net makes of x, (1, C, H, W): a, (1, nC, H, W).
+
+        Unless x is large, a is in the buffer of this name; else x is looked at again in every pass.
+        """
         first, second, last = (layer for layer in coupling.affine_net if isinstance(layer, nn.Conv2d))
         norms = [layer for layer in coupling.affine_net if isinstance(layer, nn.InstanceNorm2d)]
-        weight, shift = first.weight, None
+        layers, large, before = [_Layer(None, first.weight, None)], self._is_large(x), x
         for norm, following, place in zip(norms, (second, last), ("first", "second"), strict=True):
+            z = x if large else self._buffer(place, len(layers[-1].weight), x, self.dtype)
             moments = _Moments()
-            z = self._buffer(place, len(weight), x, self.dtype)
-            for strip, convolved in self._convolved(x, shift, weight, None, z):
-                strip.copy_(convolved)
+            for _, strip in self._recomputed(x, layers) if large else self._computed(before, layers[-1], z):
                 moments.add(strip)
             shift = moments.mean.to(self.dtype)  # (1, C', 1, 1)
             weight = following.weight * torch.rsqrt(moments.variance(correction=0) + norm.eps)  # (C', C, 3, 3)
-            x = z
-        assert shift is not None
-        assert last.bias is not None
-        bias = last.bias - weight.sum(dim=(2, 3)) @ shift.flatten().float()  # (nC,)
-        a = self._buffer(name, len(weight), x, self.dtype)
-        for strip, convolved in self._convolved(x, shift, weight, bias, a):
-            torch.clamp_min(convolved, 0, out=strip)
-        return a
+            bias = None
+            if following is last:
+                assert last.bias is not None
+                bias = last.bias - weight.sum(dim=(2, 3)) @ shift.flatten().float()  # (nC,)
+            layers.append(_Layer(shift, weight, bias))
+            before = z
+        if large:
+            return lambda: self._recomputed(x, layers)
+        a = self._buffer(name, len(layers[-1].weight), x, self.dtype)
+        for _ in self._computed(before, layers[-1], a):
+            pass
+        return lambda: ((rows, a[:, :, rows]) for rows in self._strips(a))
+
+    def _recomputed(self, x: Tensor, layers: Sequence[_Layer]) -> Iterator[tuple[slice, Tensor]]:
+        """What the layers make of x, (1, C, H, W), block by block; x may be overwritten behind."""
+        height, width = x.shape[2:]
+        count, above = max(1, BLOCK // width), x[:, :, :0]
+        for top in range(0, height, count):
+            bottom = min(top + count, height)
+            z = torch.cat([above, x[:, :, top : bottom + HALO]], dim=2).contiguous(memory_format=torch.channels_last)
+            start = top - above.shape[2]
+            above = z[:, :, max(bottom - HALO - start, 0) : bottom - start].clone()
+            for number, layer in enumerate(layers):
+                out = self._buffer(f"block{number}", len(layer.weight), z, self.dtype)
+                for _ in self._computed(z, layer, out):
+                    pass
+                z = out
+            for rows in self._strips(z[:, :, top - start : bottom - start]):
+                yield slice(top + rows.start, top + rows.stop), z[:, :, top - start :][:, :, rows]
+
+    def _computed(self, x: Tensor, layer: _Layer, out: Tensor) -> Iterator[tuple[slice, Tensor]]:
+        """What the layer makes of x, (1, C, H, W), in `out`, (1, C', H, W), strip by strip.
+
+        The last layer, which has a bias, has its ReLU; the others' is in the shift of the next.
+        """
+        for rows, convolved in self._convolved(x, layer.shift, layer.weight, layer.bias):
+            strip = out[:, :, rows]
+            if layer.bias is None:
+                strip.copy_(convolved)
+            else:
+                torch.clamp_min(convolved, 0, out=strip)
+            yield rows, strip
 
     def _convolved(
-        self, x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor | None, out: Tensor
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self, x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor | None
+    ) -> Iterator[tuple[slice, Tensor]]:
         """The 3 x 3 convolution of max(x, shift), edges padded with shift, or of x itself, padded with zeros.
 
         Args:
             x: (1, C, H, W).
             shift: (1, C, 1, 1).
-            out: (1, C', H, W).
 
         Yields:
-            A strip of `out`, and what belongs into it, (1, C', h, W) both.
+            Rows, and what belongs into them, (1, C', h, W).
         """
         width, winograd = x.shape[3], self.dtype == torch.float32 and x.shape[1] >= WIDE
         columns = -(-width // STEP) * STEP if winograd else width
@@ -124,9 +220,9 @@ class StripTransfer:
                 memory = self._memory("winograd", 6 * padded[:, :, :, 2:].numel() // STEP)
                 winograd_convolve(padded, weights, strip, memory)
                 strip = strip[..., :width]
-                yield out[:, :, rows], strip if bias is None else strip.add_(bias[:, None, None])
+                yield rows, strip if bias is None else strip.add_(bias[:, None, None])
             else:
-                yield out[:, :, rows], F.conv2d(padded, weight, bias)
+                yield rows, F.conv2d(padded, weight, bias)
 
     def _padded(self, x: Tensor, rows: slice, shift: Tensor | None, columns: int) -> Tensor:
         """Rows of max(x, shift) with a row and a column more on every side: (1, C, h + 2, columns + 2)."""
@@ -150,9 +246,9 @@ class StripTransfer:
         """The innermost coupling forwards and back, in place of x, (1, C, H, W); its y is measured and not kept."""
         a = self._affine(coupling, x, "first")  # The first convolution's output, which was there, is no longer needed.
         moments = [_Moments() for _ in range(coupling.expansion)]
-        for rows in self._strips(x):
+        for rows, strip in a():
             h = x[:, :, rows]
-            for part, measured in zip(_parts(self._floats(a[:, :, rows]), coupling), moments, strict=True):
+            for part, measured in zip(_parts(self._floats(strip), coupling), moments, strict=True):
                 h = torch.sub(h, part, out=self._buffer("h", x.shape[1], h))
                 measured.add(h)
         centre = torch.cat([m.mean for m in moments], dim=1)  # (1, nC, 1, 1)
@@ -162,14 +258,14 @@ class StripTransfer:
         of_x = torch.stack(gains).sum(0)
         of_a = [w - torch.stack(gains[i:]).sum(0) for i, w in enumerate(weights)]
         constant = _weighted(weights, offset, coupling)
-        for rows in self._strips(x):
-            strip = x[:, :, rows].mul_(of_x).add_(constant)
-            for part, factor in zip(_parts(self._floats(a[:, :, rows]), coupling), of_a, strict=True):
-                strip.addcmul_(part, factor)
+        for rows, strip in a():
+            total = x[:, :, rows].mul_(of_x).add_(constant)
+            for part, factor in zip(_parts(self._floats(strip), coupling), of_a, strict=True):
+                total.addcmul_(part, factor)
         return x
 
-    def _invert(self, coupling: Coupling, y: Tensor, a: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-        """Algorithm 2: x, (1, C, H, W), from y and a, (1, nC, H, W)."""
+    def _invert(self, coupling: Coupling, y: Tensor, a: Strips, mean: Tensor, std: Tensor) -> Tensor:
+        """Algorithm 2: x, (1, C, H, W), from y, (1, nC, H, W), and a of the same shape."""
         moments = _Moments()
         for rows in self._strips(y):
             moments.add(y[:, :, rows])
@@ -180,9 +276,9 @@ class StripTransfer:
         of_y = gain.flatten()[:, None] * of_a
         constant = _weighted(weights, offset, coupling).flatten()  # (C,)
         x = self._buffer(f"x{channels}", channels, y)
-        for rows in self._strips(y):
+        for rows, strip in a():
             total = torch.addmm(constant, _pixels(y[:, :, rows]), of_y, out=_pixels(x[:, :, rows]))  # (h W, C)
-            total.addmm_(_pixels(self._floats(a[:, :, rows])), of_a)
+            total.addmm_(_pixels(self._floats(strip)), of_a)
         return x
 
     def _strips(self, x: Tensor) -> Iterator[slice]:

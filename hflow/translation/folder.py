@@ -18,6 +18,7 @@ from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_by
 from hflow.foundation.atomic_files import atomic_path, writable
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
+from hflow.foundation.free_memory import free_memory
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.locks import exclusive
 from hflow.foundation.params import StyleParams
@@ -147,6 +148,12 @@ class _Job:
         except OSError as error:
             raise HflowError(f"can't be read: {error.strerror}") from None
         height, width = pixels.shape[:2]
+        needed = self.pipeline.translator.bytes_needed(height, width)
+        if needed and needed > free_memory():
+            raise HflowError(
+                f"is {width}x{height}, for which translating takes {needed / 1e9:.1f} GB of memory, and "
+                f"{free_memory() / 1e9:.1f} GB are free"
+            )
         row |= {"width": width, "height": height, "label": label, "label_sha256": _hash(label)}
         if label is not None:
             if orientation != 1:

@@ -111,7 +111,9 @@ class BatchTranslator:
             given = given.pin_memory().to(device, non_blocking=True)
         frames = given.permute(0, 3, 1, 2).contiguous().float().div(255)  # (B, 3, H, W)
         outputs = self.translator.translate_checked(frames, styles).float()  # (B, 3, H, W)
-        levels = outputs.mul(255).round().clamp(0, 255).to(torch.uint8)
+        finite = outputs.isfinite().flatten(1).all(1)  # (B,)
+        levels = outputs.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
+        del outputs
         shown = levels.float().div(255)
         # SSIM takes differences of squares, for which TensorFloat-32 is too coarse.
         with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
@@ -120,7 +122,6 @@ class BatchTranslator:
         if self.judge:
             before, after = (self.judge.predict(images).to(torch.uint8) for images in (frames, shown))
             seen = _to_cpu(before), _to_cpu(after)
-        finite = outputs.isfinite().flatten(1).all(1)  # (B,)
         levels = _to_cpu(levels.permute(0, 2, 3, 1).contiguous())  # (B, H, W, 3)
         finite, similarity, arrived = _to_cpu(finite), _to_cpu(similarity), None
         if device.type == "cuda":

@@ -89,6 +89,10 @@ class Translator:
         numbers = torch.tensor(list(choice)).to(self.device, non_blocking=True)
         return self._transfer(frames.to(self.device), self._codes[numbers])
 
+    def bytes_needed(self, height: int, width: int) -> int | None:
+        """About how much memory a frame of this size takes at its peak; None where that isn't known beforehand."""
+        return self._transfer.bytes_needed(height, width) if isinstance(self._transfer, StripTransfer) else None
+
     def _built(self) -> Callable[[Tensor, Tensor], Tensor]:
         """(B, 3, H, W) and codes, (B, 8), to (B, 3, H, W), by the backend chosen."""
         dtype = torch.bfloat16 if self.precision == "bf16" else torch.float32

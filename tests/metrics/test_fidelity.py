@@ -32,6 +32,15 @@ def test_ssim_is_that_of_scikit_image(pairs: tuple[Tensor, Tensor]) -> None:
     assert ssim(*pairs).tolist() == pytest.approx(theirs, abs=1e-4)
 
 
+def test_ssim_of_an_image_in_bands_is_that_of_the_whole(
+    pairs: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ssim(*pairs)
+    for pixels in (1, 7 * pairs[0].shape[3]):
+        monkeypatch.setattr("hflow.metrics.fidelity.BAND", pixels)
+        assert torch.allclose(ssim(*pairs), whole, atol=1e-6)
+
+
 def test_ssim_is_that_of_torchmetrics(pairs: tuple[Tensor, Tensor]) -> None:
     theirs = structural_similarity_index_measure(*pairs, data_range=1.0, reduction="none")
     assert isinstance(theirs, Tensor)

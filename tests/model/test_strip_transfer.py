@@ -36,6 +36,18 @@ def test_the_height_of_a_strip_changes_rounding_alone(rows):
     assert torch.allclose(StripTransfer(plain, rows)(content, code), StripTransfer(plain)(content, code), atol=1e-5)
 
 
+@pytest.mark.parametrize("expansions", [(4,), (10, 4), (4, 5, 2)], ids=str)
+@pytest.mark.parametrize("block", [1, 41, 6 * 61, 10**6])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+def test_what_is_computed_again_is_what_would_have_been_kept(expansions, block, dtype, monkeypatch):
+    monkeypatch.setattr("hflow.model.strip_transfer.BLOCK", block)
+    plain = network(expansions)
+    content, code = torch.rand(2, 3, 30, 41), torch.randn(2, 8)
+    kept = StripTransfer(plain, dtype=dtype)(content, code)
+    again = StripTransfer(plain, dtype=dtype, kept=0)(content, code)
+    assert torch.allclose(again, kept, atol=1e-5 if dtype == torch.float32 else 0.02)
+
+
 def test_a_frame_depends_neither_on_its_batch_nor_on_the_frames_before():
     fold = StripTransfer(network((10, 4)))
     frames, codes = torch.rand(3, 3, 40, 56), torch.randn(3, 8)

@@ -18,6 +18,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.params import StyleParams
 from hflow.model.store import TrainedModel
 from hflow.translation.folder import translate_folder
+from hflow.translation.translator import Translator
 from tests.pictures import random_picture, street_ids
 from tests.raw_data import picture, save
 
@@ -73,6 +74,21 @@ def test_a_faulty_image_is_named_and_the_others_are_translated(
     assert (tmp_path / "out" / "a.png").is_file()
     counts = translate_folder(frames, tmp_path / "out", model, max_rejected=0.5)
     assert (counts["translated"], counts["rejected"]) == (3, 1)
+
+
+def test_an_image_that_the_memory_does_not_hold_is_refused_beforehand(
+    frames: Path,
+    model: TrainedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    needed = Translator(model).bytes_needed(24, 48)
+    assert needed is not None
+    monkeypatch.setattr("hflow.translation.folder.free_memory", lambda: needed - 1)
+    translate_folder(frames, tmp_path / "out", model, max_rejected=1)
+    assert "rejected: a.png: is 48x24, for which translating takes 0.0 GB of memory" in capsys.readouterr().err
+    assert (tmp_path / "out/b/c.jpg").is_file()
 
 
 def test_a_folder_that_holds_something_else_is_not_written_to(

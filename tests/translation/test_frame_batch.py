@@ -35,14 +35,14 @@ def test_a_copy_on_its_way_is_waited_for_before_it_is_read() -> None:
 def test_a_batch_that_does_not_fit_is_halved_in_its_order(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
     translate = BatchTranslator(Translator(network((2,)), torch.rand(2, 3, 32, 32), precision="fp32"), None)
     (whole,) = translate(PIXELS, [0, 1, 0])
-    plain = Translator.__call__
+    plain = Translator.translate_checked
 
     def small(self: Translator, frames: Tensor, choice: list[int]) -> Tensor:
         if len(frames) > 1:
             raise RuntimeError(said)
         return plain(self, frames, choice)
 
-    monkeypatch.setattr(Translator, "__call__", small)
+    monkeypatch.setattr(Translator, "translate_checked", small)
     results = [result for part in translate(PIXELS, [0, 1, 0]) for result in part.fetch()]
     assert [(result.size, result.halved) for result in results] == [(1, True)] * 3
     for result, expected in zip(results, whole.fetch(), strict=True):
@@ -54,6 +54,6 @@ def test_an_error_of_another_kind_is_raised(monkeypatch: pytest.MonkeyPatch) -> 
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
 
     translate = BatchTranslator(Translator(network((2,)), torch.rand(1, 3, 32, 32)), None)
-    monkeypatch.setattr(Translator, "__call__", broken)
+    monkeypatch.setattr(Translator, "translate_checked", broken)
     with pytest.raises(RuntimeError, match="illegal memory access"):
         translate(PIXELS, [0, 0, 0])
