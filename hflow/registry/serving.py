@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature, set_model
+from mlflow.protos.databricks_pb2 import BAD_REQUEST
 from mlflow.pyfunc import PythonModel, save_model
-from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
+from mlflow.types import ParamSchema, ParamSpec
 
 from hflow.datasets.images import encode_png, open_rgb
 from hflow.datasets.tensors import to_pixels, to_tensor
@@ -32,6 +34,8 @@ __all__ = ["RegisteredTranslator", "model_folder", "save_translator"]
 ARTIFACT = "hflow"
 """The artifact of a registered model that is the folder of `hflow.model.store`."""
 
+COLUMN = "image"
+
 PACKAGES = ("mlflow", "numpy", "pandas", "pillow", "rich", "safetensors", "torch")
 
 
@@ -41,9 +45,11 @@ class RegisteredTranslator(PythonModel):
     `predict` takes one frame or many and gives as many, of the same size and kind:
 
     - an array, uint8 (H, W, 3) or (B, H, W, 3), or of floats in [0, 1];
-    - encoded images, PNG or what else Pillow reads, as bytes or as base64 text, in an array of objects or in a
-      DataFrame of one column; each comes back as the bytes of a PNG;
+    - encoded images, PNG or what else Pillow reads, as bytes or as base64 text, in an array of objects; each comes back
+      as the bytes of a PNG;
     - an array of objects of arrays (H, W, 3) that differ in size.
+
+    A DataFrame or a dictionary holds them in its one column, `image`.
 
     A frame's style is chosen by the hash of its content and of `params={"seed": ...}`, so that it does not depend on
     what else is in the batch.
@@ -65,8 +71,13 @@ class RegisteredTranslator(PythonModel):
         Raises:
             HflowError: the input is no frame; what is wrong with it is said.
         """
-        seed = int((params or {}).get("seed", 0))
-        given = np.asarray(model_input)
+        try:
+            return self._predict(model_input, int((params or {}).get("seed", 0)))
+        except HflowError as error:
+            raise _RefusalError(str(error)) from None
+
+    def _predict(self, model_input: Any, seed: int) -> np.ndarray:
+        given = np.atleast_1d(np.asarray(_images(model_input)))
         if given.dtype.kind in "US":
             # NumPy pads texts and bytes to one length: as objects they are what they were.
             given = given.astype(object)
@@ -100,6 +111,33 @@ class RegisteredTranslator(PythonModel):
         return to_pixels(output) if whole else output.permute(1, 2, 0).contiguous().numpy()  # (H, W, 3)
 
 
+class _RefusalError(HflowError, MlflowException):
+    """What is wrong with the input, as MLflow's server tells it: it would write the whole input before the reason."""
+
+    def __init__(self, reason: str):
+        self._reason = reason
+        MlflowException.__init__(self, reason, error_code=BAD_REQUEST)
+
+    @property
+    def message(self) -> str:
+        return self._reason
+
+    @message.setter
+    def message(self, _: str) -> None:
+        """Leaves the reason as it is."""
+
+
+def _images(given: Any) -> Any:
+    """The column of images, of a DataFrame or a dictionary; anything else as it is."""
+    columns = list(given) if isinstance(given, Mapping) else getattr(given, "columns", None)
+    if columns is None:
+        return given
+    if list(columns) != [COLUMN]:
+        named = ", ".join(str(name) for name in columns)[:200]
+        raise HflowError(f"the one column of the input is {COLUMN!r}, not {named}")
+    return given[COLUMN]
+
+
 def save_translator(model: Path, out: Path, *, pictures: Mapping[str, Path] | None = None) -> None:
     """Save a model folder as an MLflow model that needs nothing else of this project.
 
@@ -110,15 +148,14 @@ def save_translator(model: Path, out: Path, *, pictures: Mapping[str, Path] | No
     """
     model = model.resolve()
     trained = load_model(model)
-    frames = TensorSpec(np.dtype("O"), (-1,))
     example = np.linspace(0, 255, 32 * 32 * 3).reshape(32, 32, 3).astype(np.uint8)
     save_model(
         out,
         python_model=str(Path(__file__).resolve()),
         artifacts={ARTIFACT: str(model)},
         code_paths=[str(Path(__file__).resolve().parents[1])],
-        # An object tensor is MLflow's one signature that takes arrays of any size as well as encoded images.
-        signature=ModelSignature(Schema([frames]), Schema([frames]), ParamSchema([ParamSpec("seed", "integer", 0)])),
+        # Inputs without a schema: none of MLflow's takes arrays of any size, encoded images and columns of them.
+        signature=ModelSignature(params=ParamSchema([ParamSpec("seed", "integer", 0)])),
         input_example=example,
         pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in PACKAGES],
         metadata={"model_sha256": trained.sha256},

@@ -3,17 +3,20 @@
 import base64
 import contextlib
 import io
+import json
 import os
 import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
 import requests
+from mlflow.pyfunc import scoring_server
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from PIL import Image
@@ -90,9 +93,12 @@ def test_the_seed_chooses_another_style(model: mlflow.pyfunc.PyFuncModel) -> Non
         (np.full((24, 48, 3), 300), "0 to 255"),
         (np.array([b"no image"], dtype=object), "not an image"),
         (np.array(["no base64!"], dtype=object), "base64"),
+        (pd.DataFrame({"picture": ["aGVsbG8="]}), "'image', not picture"),
+        (pd.DataFrame({"image": ["aGVsbG8="], "more": [1]}), "'image', not image, more"),
+        ({"picture": np.array(["aGVsbG8="])}, "'image', not picture"),
     ],
 )
-def test_what_is_no_frame_is_refused(model: mlflow.pyfunc.PyFuncModel, given: np.ndarray, message: str) -> None:
+def test_what_is_no_frame_is_refused(model: mlflow.pyfunc.PyFuncModel, given: Any, message: str) -> None:
     with pytest.raises(HflowError, match=message):
         model.predict(given)
 
@@ -140,7 +146,50 @@ def _not_required(saved: Path) -> set[str]:
                 needed = [Requirement(line) for line in metadata.requires(name) or []]
                 wanted += [r for r in needed if r.marker is None or r.marker.evaluate({"extra": ""})]
     installed = metadata.packages_distributions().items()
-    return {m for m, names in installed if not brought & {canonicalize_name(name) for name in names}} - {"hflow"}
+    others = {m for m, names in installed if not brought & {canonicalize_name(name) for name in names}}
+    # Some packages bring old copies of modules that Python has.
+    return others - {"hflow"} - sys.stdlib_module_names
+
+
+def _answer(model: mlflow.pyfunc.PyFuncModel, body: Any) -> Any:
+    """What MLflow's server makes of a request, without the network; an error as its body."""
+    try:
+        answer = scoring_server.invocations(
+            json.dumps(body), "application/json", model, model.metadata.get_input_schema()
+        )
+    except mlflow.exceptions.MlflowException as error:
+        return json.loads(error.serialize_as_json())
+    return json.loads(answer.response)["predictions"]
+
+
+def test_every_form_of_request_of_mlflows_clients_is_answered(model: mlflow.pyfunc.PyFuncModel) -> None:
+    frame = random_picture(0)
+    text = base64.b64encode(encode_png(frame)).decode()
+    bodies: list[dict[str, Any]] = [
+        {"inputs": [text]},
+        {"inputs": {"image": [text]}},
+        {"inputs": {"image": text}},
+        {"instances": [text]},
+        {"instances": [{"image": text}]},
+        {"dataframe_split": {"columns": ["image"], "data": [[text]]}},
+        {"dataframe_records": [{"image": text}]},
+    ]
+    for body in bodies:
+        (picture,) = _answer(model, body | {"params": {"seed": 0}})
+        np.testing.assert_array_equal(decode_rgb(base64.b64decode(picture)), model.predict(frame))
+    for name in ("inputs", "instances"):
+        np.testing.assert_array_equal(_answer(model, {name: frame.tolist()}), model.predict(frame))
+
+
+def test_a_refusal_says_why_in_its_message_and_does_not_send_the_picture_back(
+    model: mlflow.pyfunc.PyFuncModel,
+) -> None:
+    text = base64.b64encode(bytes(range(256)) * 9).decode()
+    for body in ({"inputs": [text]}, {"instances": [{"image": text}]}, {"dataframe_records": [{"image": text}]}):
+        said = _answer(model, body)
+        assert said["error_code"] == "BAD_REQUEST"
+        assert "not an image" in said["message"]
+        assert text not in json.dumps(said)
 
 
 @pytest.mark.end_to_end
