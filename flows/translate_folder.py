@@ -31,7 +31,10 @@ def translate_folder(
         frames: the folder of images, on the worker's machine.
         out: the folder that gets images of the same names, and manifest.parquet.
         model: models:/NAME@champion, models:/NAME/VERSION, or the folder of a model.
-        seed, style_by, sequence, style_group: of the choice of a style for each frame, as in params.yaml.
+        seed: of the choice of a style for each frame.
+        style_by: frame, or sequence: all frames of a sequence keep one style.
+        sequence: a pattern whose first group names a key's sequence; null is the key's folder.
+        style_group: a pattern whose first group names a style image's group; a frame or a sequence draws a group first.
         device: auto, cpu, cuda, cuda:1, ...
         max_rejected: the share of images that may be at fault.
     """

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from hflow.baselines.recolouring import fda, histogram, reinhard
+from hflow.baselines.recolouring import fda, gpa, histogram, reinhard
 from hflow.datasets.images import decode_rgb, encode_png
 from hflow.datasets.shards import (
     TRANSLATED_SCHEMA,
@@ -79,6 +79,7 @@ def make_baselines(
         "histogram": histogram,
         "reinhard": reinhard,
         "fda": partial(fda, beta=params.fda_beta),
+        "gpa": gpa,
     }
     styles, store = ShardSet(targets, ["key", "image"]), WorkFolder(work)
     layouts = None if style.nearest is None else np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in styles])

@@ -1,7 +1,7 @@
 """hflow judge: the segmenter that tells what translation changed."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,17 +16,26 @@ def judge(
     out: Annotated[Path, typer.Argument(help="The folder to write.")] = outputs.JUDGE,
     steps: Annotated[int, typer.Option(min=1, help="Of training.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Of the training.")] = 0,
+    on: Annotated[
+        Literal["both", "target"],
+        typer.Option(help="both: to see what translation changed; target: to see how real frames look (FCN score)."),
+    ] = "both",
+    network: Annotated[
+        Literal["lraspp_mobilenet_v3_large", "efficientnet_lite0"], typer.Option(help="What is trained.")
+    ] = "lraspp_mobilenet_v3_large",
+    imagenet: Annotated[bool, typer.Option(help="Begin with weights that know ImageNet.")] = False,
     device: Device = "auto",
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Train the judge that tells what translation changed, on the labelled frames of both domains."""
+    """Train the judge that tells what translation changed, or how real frames look to one that knows photographs."""
     loaded = load_params(params)
     from hflow.datasets.shards import shard_files
     from hflow.foundation.devices import pick_device
     from hflow.segmentation.judge import save_judge
     from hflow.segmentation.judge_training import train_judge
 
-    shards = [path for domain in ("source", "target") for path in shard_files(outputs.PREPARED / domain / "train")]
+    domains = ("target",) if on == "target" else ("source", "target")
+    shards = [path for domain in domains for path in shard_files(outputs.PREPARED / domain / "train")]
     trained = train_judge(
         shards,
         loaded.data.classes,
@@ -34,5 +43,7 @@ def judge(
         seed=seed,
         device=pick_device(device),
         workers=loaded.segment.workers,
+        name=network,
+        imagenet=imagenet,
     )
     show({"judge": out, "sha256": save_judge(trained, out).sha256})

@@ -47,7 +47,7 @@ VARIANTS: Mapping[str, tuple[int, ...]] = {
 """Expansion rates of the paper's variants (section 4.1)."""
 
 StyleLayer = Literal["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
-BASELINES = ("histogram", "reinhard", "fda")
+BASELINES = ("histogram", "reinhard", "fda", "gpa")
 TRAINING_SETS = ("source", "translated", "target", "translated+target", *BASELINES)
 
 Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)]
@@ -168,6 +168,8 @@ class ModelParams(_Section):
 
     variant: Literal["hf", "hf+", "hf++", "hf-dagger"] | tuple[Annotated[int, Field(ge=2, le=64)], ...] = "hf"
     """hf is (10, 4), hf+ (4, 5, 2), hf++ (10, 4, 4), hf-dagger (10, 4, 4, 4); or a list of expansion rates."""
+    guide: Annotated[int, Field(ge=0, le=64)] = 0
+    """The radius in pixels of a guided filter behind the network, whose guide is the frame; 0, none, in the paper."""
 
     @property
     def expansions(self) -> tuple[int, ...]:
@@ -191,7 +193,7 @@ class EncoderParams(_Section):
 
 
 class LossParams(_Section):
-    """Equations 4 to 7 of the paper."""
+    """Equations 4 to 7 of the paper, and what is ours: regions, colour, detail."""
 
     lambda_style: Annotated[float, Field(ge=0)] = 0.1
     """The weight of the style term against the content term."""
@@ -201,6 +203,12 @@ class LossParams(_Section):
     """The weight of the channels' stds against their means; 1 in the paper."""
     bands: Annotated[int, Field(ge=1, le=8)] = 1
     """Of the height, each compared with the same one of the style image; 1 in the paper."""
+    regions: Literal["none", "labels"] = "none"
+    """Whether the style is compared class by class, by the labels of both domains; none in the paper."""
+    colour: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of the statistics of the image itself, beside 1 for each layer; 0 in the paper."""
+    detail: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of invented detail: halos, grain, fringes; 0 in the paper."""
     style_layers: tuple[StyleLayer, ...] = ("relu1_1", "relu2_1", "relu3_1")
     """Layers of the encoder that the style term looks at, each once."""
 
@@ -217,12 +225,18 @@ class TrainParams(_Section):
 
     steps: Count
     """Steps of the optimizer."""
+    fit: bool = False
+    """Whether the Style-Net is fitted to the target images by least squares before the first step."""
     warm_up: Annotated[int, Field(ge=0)] = 300
     """Steps before them, in which the Style-Net learns the statistics of the target images."""
     batch_size: Count = 1
     """Samples a step, of all processes together; a multiple of `devices`."""
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     """At the start; it falls to 0 by a cosine."""
+    rise: Annotated[int, Field(ge=0)] = 0
+    """Steps in which the learning rate rises to it first; 0 in the paper."""
+    returning_clamp: bool = False
+    """Whether gradients lead values beyond [0, 1] back; in the paper they vanish there."""
     size: Size | None = None
     """Width and height that images are resized to first, in pixels; null leaves them."""
     crop: Size | None = None
@@ -339,7 +353,7 @@ class SegmentParams(_Section):
     """The downstream task: a DeepLabV3 trained on each named set in turn."""
 
     train_on: tuple[str, ...] = ("source", "translated")
-    """Of source, translated, target, translated+target, histogram, reinhard, fda, each once; none scores nothing."""
+    """Of source, translated, target, translated+target, histogram, reinhard, fda, gpa, each once; may be empty."""
     weights: Literal["none", "imagenet"] = "none"
     """What the backbone starts from."""
     steps: Count = 200

@@ -58,10 +58,11 @@ def model_files(network: HierarchyFlow, styles: StyleBank, config: Mapping[str, 
     bank = {"codes": styles.codes.detach().cpu().contiguous()}
     if styles.layouts is not None:
         bank["layouts"] = styles.layouts.contiguous()
+    built = {"expansions": list(network.expansions), "guide": network.guide}
     return {
         WEIGHTS: save(weights),
         STYLES: save(bank, metadata={"keys": keys}),
-        CONFIG: (json.dumps({"expansions": list(network.expansions), **config}, indent=2) + "\n").encode(),
+        CONFIG: (json.dumps(built | dict(config), indent=2) + "\n").encode(),
     }
 
 
@@ -76,7 +77,7 @@ def load_model(folder: Path) -> TrainedModel:
             raise HflowError(f"{folder / name} is missing: {folder} is not a model; `hflow train` makes one")
     try:
         config = _read_config(folder)
-        network = HierarchyFlow(config["expansions"])
+        network = HierarchyFlow(config["expansions"], config.get("guide", 0))
         network.load_state_dict(load_file(folder / WEIGHTS))
         with safe_open(folder / STYLES, "pt") as file:
             names = file.keys()

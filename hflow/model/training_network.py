@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from hflow.model.channel_statistics import instance_norm, restyle
 from hflow.model.coupling import Coupling
 from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
+from hflow.model.saturation import returning_clamp
 
 __all__ = ["TrainingNetwork"]
 
@@ -17,13 +18,17 @@ __all__ = ["TrainingNetwork"]
 class TrainingNetwork(nn.Module):
     """Called as the network is, it gives the same but for rounding; its parameters are the network's.
 
+    The guided filter at the end of the network, where it has one, is left out: behind it the couplings would learn
+    nothing against grain and halos, and what is left of them after the filter grows (tried).
+
     Args:
         network: the network to train.
+        returning: whether the gradients of values beyond [0, 1] lead back; see `returning_clamp`.
     """
 
-    def __init__(self, network: HierarchyFlow):
+    def __init__(self, network: HierarchyFlow, *, returning: bool = False):
         super().__init__()
-        self.network = network
+        self.network, self.returning = network, returning
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
         """Content, (B, 3, H, W), in the style of style, (B, 3, h, w): (B, 3, H, W). Images in [0, 1]."""
@@ -40,7 +45,8 @@ class TrainingNetwork(nn.Module):
             kept.append(a)
         for coupling, (mean, std), a in reversed(list(zip(couplings, statistics, kept, strict=True))):
             x = coupling.inverse(restyle(x, mean, std), a)
-        return x[..., PADDING:-PADDING, PADDING:-PADDING].clamp(0, 1)
+        x = x[..., PADDING:-PADDING, PADDING:-PADDING]
+        return returning_clamp(x) if self.returning else x.clamp(0, 1)
 
 
 def _affine(coupling: Coupling, x: Tensor) -> Tensor:

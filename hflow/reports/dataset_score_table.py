@@ -112,6 +112,8 @@ def _cells(rows: Sequence[DatasetScores]) -> tuple[list[str], list[list[str]]]:
         "SSIM ↑": lambda row: f"{row.fidelity.ssim:.3f}" if row.fidelity else "–",
         "PSNR ↑": lambda row: f"{row.fidelity.psnr:.1f}" if row.fidelity else "–",
         "ST-LPIPS ↓": lambda row: f"{row.fidelity.lpips:.3f}" if row.fidelity else "–",
+        "detail ↓": lambda row: f"{row.fidelity.detail:.1f}" if row.fidelity else "–",
+        "FCN mIoU % ↑": lambda row: _percent(row.reading, "mIoU"),
         f"FID {space} ↓": lambda row: f"{row.fid:.2f}",
         f"KID·10³ {space} ↓": lambda row: f"{1e3 * row.kid.mean:.2f} ± {1e3 * row.kid.std:.2f}",
         "params ↓": lambda row: f"{row.network.parameters / 1e6:.2f}M" if row.network else "–",
@@ -124,7 +126,7 @@ def _paper_cells(width: int) -> list[list[str]]:
     rows = []
     for method, pixel, of_class, miou, ssim, fid, parameters, gmac in PAPER:
         scores = [f"{value:.2f}" for value in (pixel, of_class, miou)]
-        cells = [f"paper: {method}", "", *scores, f"{ssim:.2f}", "", "", f"{fid:.2f} (paper's)", ""]
+        cells = [f"paper: {method}", "", *scores, f"{ssim:.2f}", "", "", "", "", f"{fid:.2f} (paper's)", ""]
         rows.append([*cells, f"{parameters:.2f}M", f"{gmac:.2f}"])
         assert len(rows[-1]) == width
     return rows
@@ -168,6 +170,8 @@ def _as_json(row: DatasetScores) -> dict[str, Any]:
         "SSIM": fidelity and fidelity.ssim,
         "PSNR": fidelity and fidelity.psnr,
         "ST-LPIPS": fidelity and fidelity.lpips,
+        "detail": fidelity and fidelity.detail,
+        "FCN score": row.reading,
         "pairs": fidelity.pairs if fidelity else 0,
         "resized": fidelity.resized if fidelity else 0,
         f"FID/{row.space}": row.fid,

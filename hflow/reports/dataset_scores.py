@@ -18,8 +18,10 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
 from hflow.metrics.fidelity import psnr, ssim
+from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.lpips import MIN_SIDE, ShiftTolerantVGG
 from hflow.metrics.realism import FeatureSpace, FeatureSummary, Kid, fid, kid
+from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
 from hflow.segmentation.judge import Judge
@@ -40,6 +42,7 @@ class Fidelity:
         ssim: at most 1, higher is closer.
         psnr: decibels, higher is closer; infinite where a pair is equal.
         lpips: ST-LPIPS, at least 0, lower is closer.
+        detail: invented detail, RMS in grey levels, lower is cleaner.
         pairs: how many images have a frame of their key.
         resized: how many of them had another size and were brought to the frame's.
     """
@@ -47,6 +50,7 @@ class Fidelity:
     ssim: float
     psnr: float
     lpips: float
+    detail: float
     pairs: int
     resized: int
 
@@ -71,6 +75,8 @@ class DatasetScores:
         segments: what a segmenter trained on the set scores on the target (pxAcc, clsAcc, mIoU, seeds); None where it
             was not asked for, or the set has no labels.
         semantics: what the judge sees changed; None without a judge or without pairs.
+        reading: how well the judge reads the images against their frames' labels (pxAcc, clsAcc, mIoU); the FCN score
+            (Isola and others 2017) of a judge that was trained on the target alone. None without a judge or labels.
         network: of the model that made the set, where that is the model given.
     """
 
@@ -83,6 +89,7 @@ class DatasetScores:
     kid: Kid
     segments: Mapping[str, Any] | None
     semantics: ClassChanges | None
+    reading: Mapping[str, Any] | None
     network: NetworkCost | None
 
 
@@ -142,6 +149,7 @@ def score_datasets(
                 kid=kid(seen.summary, wanted),
                 segments=score(name, images, frames) if score else None,
                 semantics=class_changes(seen.confusion, judge.classes) if judge and seen.confusion.any() else None,
+                reading=segment_scores(seen.reading, judge.classes) if judge and seen.reading.any() else None,
                 network=network_cost(model.network.expansions) if model and _made_by(images.path, model) else None,
             )
         )
@@ -165,6 +173,7 @@ class _Seen:
     summary: FeatureSummary
     fidelity: Fidelity | None
     confusion: Tensor
+    reading: Tensor
 
 
 def _look(
@@ -175,7 +184,7 @@ def _look(
     partners = match_keys(images.keys, source.keys)
     summary = FeatureSummary(space.dimensions, seed=0)
     classes = len(judge.classes) if judge else 1
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    confusion, reading = torch.zeros(2, classes, classes, dtype=torch.int64)
     values: list[list[float]] = []
     resized = 0
     with progress(name, len(images), unit="images") as advance:
@@ -187,16 +196,22 @@ def _look(
                 resized += pixels.shape != original.pixels.shape
                 pixels = fitted(frame, original)
                 image, reference = (to_tensor(p)[None].to(device) for p in (pixels, original.pixels))  # (1, 3, H, W)
-                values.append([metric(image, reference).item() for metric in (ssim, psnr, vgg.distance)])
+                values.append([metric(image, reference).item() for metric in (ssim, psnr, vgg.distance, _detail)])
                 if judge:
                     label = None if original.label is None else torch.from_numpy(original.label.astype(np.int64))[None]
                     seen = judge.predict(reference), judge.predict(image)
                     confusion += seen_before_and_after(*seen, label, classes)
+                    if label is not None:
+                        reading += confusion_matrix(seen[1].cpu(), label, classes)
             summary.add(space.features(_bytes(pixels)))
             advance()
     means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
-    fidelity = Fidelity(means[0], means[1], means[2], len(values), resized) if values else None
-    return _Seen(summary, fidelity, confusion)
+    fidelity = Fidelity(means[0], means[1], means[2], means[3], len(values), resized) if values else None
+    return _Seen(summary, fidelity, confusion, reading)
+
+
+def _detail(image: Tensor, reference: Tensor) -> Tensor:
+    return invented_detail(reference, image)
 
 
 def _summary(images: ImageSet, space: FeatureSpace, title: str) -> FeatureSummary:

@@ -34,6 +34,7 @@ SETS = {
     "translated": "the translated frames",
     "histogram": "the frames with each colour channel's histogram matched to a target image's",
     "reinhard": "the frames with the mean and spread of a target image's colours (Reinhard et al. 2001, in CIELAB)",
+    "gpa": "the frames with a gamma for lightness and matched histograms of colour (Ma and others 2021, in CIELAB)",
     "fda": "the frames with the lowest frequencies of a target image (Fourier domain adaptation, Yang and Soatto 2020)",
     "target": "the target's own training images",
     "translated+target": "the translated frames and the target's training images",

@@ -29,15 +29,20 @@ def train_judge(
     learning_rate: float = 2e-3,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    name: str = NETWORK,
+    imagenet: bool = False,
     workers: Workers = "auto",
 ) -> Judge:
-    """Train a judge, an LR-ASPP with MobileNetV3 from scratch, on the labelled frames of some shards.
+    """Train a judge, an LR-ASPP with MobileNetV3 from scratch unless told otherwise, on the labelled frames of shards.
 
     Args:
         shards: with the columns key, image and label_train_ids, of both domains where both have labels, so that the
             judge is at home before and after the translation; rows without a label are passed over.
         classes: the class names; a name's place is its train id.
         steps: of AdamW with a learning rate that falls to zero, on frames mirrored, scaled and cropped at random.
+        name: of the network, one of `NETWORKS`. A judge that is to say how real frames look is trained on the target's
+            shards alone, best an efficientnet_lite0 with ImageNet's weights.
+        imagenet: begin with weights that know ImageNet.
         seed: of the weights and of the frames' order; on one CPU the same seed and data give the same judge.
         workers: processes that load, as in the section segment.
 
@@ -48,7 +53,7 @@ def train_judge(
     if not len(frames):
         raise HflowError("a judge needs labelled frames, and no frame of these shards has a label")
     torch.manual_seed(seed)
-    network = segmentation_network(NETWORK, len(classes)).to(device)
+    network = segmentation_network(name, len(classes), imagenet=imagenet).to(device)
     train_segmenter(
         network,
         frames,
@@ -60,4 +65,4 @@ def train_judge(
         advice=f"lower its learning rate ({learning_rate}) or take another seed ({seed})",
         workers=workers,
     )
-    return Judge(network.eval(), NETWORK, tuple(classes))
+    return Judge(network.eval(), name, tuple(classes))

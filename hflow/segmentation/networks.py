@@ -6,10 +6,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hflow.foundation.errors import HflowError
+from hflow.segmentation.efficientnet import EfficientNetSegmenter, load_imagenet_weights
 
 __all__ = ["NETWORKS", "DilatedConvolution", "segmentation_network"]
 
-NETWORKS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50")
+EFFICIENTNET = "efficientnet_lite0"
+NETWORKS = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", EFFICIENTNET)
 
 
 def segmentation_network(name: str, classes: int, *, imagenet: bool = False) -> nn.Module:
@@ -18,11 +20,17 @@ def segmentation_network(name: str, classes: int, *, imagenet: bool = False) -> 
     Args:
         name: one of `NETWORKS`.
         classes: K.
-        imagenet: begin with a backbone trained on ImageNet, which torchvision downloads once; else at random.
+        imagenet: begin with a backbone trained on ImageNet, which torchvision downloads once and, for
+            efficientnet_lite0, a package ships; else at random.
 
     Raises:
-        HflowError: the weights can't be downloaded.
+        HflowError: the weights can't be downloaded, or their package is not installed.
     """
+    if name == EFFICIENTNET:
+        segmenter = EfficientNetSegmenter(classes)
+        if imagenet:
+            load_imagenet_weights(segmenter.backbone)
+        return segmenter
     # Here, since importing it takes as long as importing PyTorch, and most translations need no such network.
     from torchvision.models import MobileNet_V3_Large_Weights, segmentation
     from torchvision.models.segmentation.deeplabv3 import ASPPConv

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy as np
 import torch
 from lightning.fabric import Fabric
 from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.data import Subset
 
 from hflow.datasets.loading import load_batches
-from hflow.datasets.pairs import Pairs, whole_image
+from hflow.datasets.pairs import Pairs, whole_ids, whole_image
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
@@ -26,6 +27,7 @@ from hflow.foundation.devices import fast_bfloat16, machine_marks, pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
 from hflow.foundation.publishing import publish
@@ -34,7 +36,20 @@ from hflow.model.store import StyleBank, model_files
 from hflow.model.training_network import TrainingNetwork
 from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
 from hflow.training.encoder import Encoder, load_encoder, measure_scales
-from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_loss
+from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_loss, detail_loss
+from hflow.training.region_style import (
+    COLOUR,
+    Regions,
+    RegionStatistics,
+    band_masks,
+    fill_missing,
+    label_masks,
+    region_statistics,
+    region_style_loss,
+    typical_statistics,
+    with_colour,
+)
+from hflow.training.style_fit import fit_styles
 from hflow.training.warm_up import learn_styles
 from hflow.translation.style_choice import layout
 
@@ -50,6 +65,7 @@ __all__ = [
 
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 FIRST_IMAGES = 32
+TYPICAL_IMAGES = 128
 SHEET_ROWS = 4
 
 
@@ -164,7 +180,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     params = job.params
     target = ShardSet(job.target, ["key", "image"])
     torch.manual_seed(params.seed)
-    network = HierarchyFlow(job.model.expansions).to(fabric.device)
+    network = HierarchyFlow(job.model.expansions, job.model.guide).to(fabric.device)
 
     def image(number: int) -> Tensor:
         return to_tensor(whole_image(target[number], params.size))[None].to(fabric.device)  # (1, 3, H, W)
@@ -173,6 +189,8 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     saved = load_newest(job.work)
     if not saved:
         network.start_from(map(image, first))
+        if params.fit:
+            fit_styles(network, image, len(target))
         # Its losses are too small for float16 without the scaling of training's own steps.
         autocast = nullcontext if params.precision == "16-mixed" else fabric.autocast
         learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed, autocast=autocast)
@@ -184,15 +202,22 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         done, states = saved
         network.load_state_dict(states["network"])
         optimizer.load_state_dict(states["optimizer"])
-    module, optimizer = set_up(fabric, network, optimizer, encoder, training_precision(params))
+    module, optimizer = set_up(
+        fabric, network, optimizer, encoder, training_precision(params), returning=params.returning_clamp
+    )
+    by_label = job.loss.regions == "labels"
+    columns = ["key", "image", *(["label_train_ids"] if by_label else [])]
+    labelled = ShardSet(job.target, columns)
+    classes, typical = _typical(job, encoder, labelled, fabric.device) if by_label else (0, None)
     pairs = Pairs(
-        ShardSet(job.source, ["key", "image"]),
-        target,
+        ShardSet(job.source, columns),
+        labelled,
         seed=params.seed,
         size=params.size,
         crop=params.crop,
         flip=params.flip,
         length=params.steps * params.batch_size,
+        labels=by_label,
     )
     if fabric.is_global_zero:
         parameters = sum(p.numel() for p in network.parameters())
@@ -202,9 +227,11 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
             say(f"going on from step {done.step}")
     showing = progress("train", params.steps, done=done.step, unit="steps")
     with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
-        for content, style in _batches(fabric, pairs, params, done.step):
+        for content, style, *ids in _batches(fabric, pairs, params, done.step):
             _set_learning_rate(optimizer, params, done.step)
-            losses = training_losses(module, encoder, content, style, job.loss)
+            masks = [label_masks(each, classes, job.loss.bands) for each in ids]
+            regions = Regions(masks[0], masks[1], typical) if masks else None
+            losses = training_losses(module, encoder, content, style, job.loss, regions)
             values = _floats(fabric, losses)
             if not all(math.isfinite(value) for value in values.values()):
                 raise HflowError(_diverged(done.step, values, job.work))
@@ -224,12 +251,33 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
                 fabric.barrier()
 
 
+@torch.no_grad()
+def _typical(
+    job: _Job, encoder: Encoder, target: Sequence[dict[str, Any]], device: torch.device
+) -> tuple[int, dict[str, RegionStatistics]]:
+    """The number of classes, and what each is like in the target, measured on `TYPICAL_IMAGES` of its images."""
+    number = min(TYPICAL_IMAGES, len(target))
+    rows = [target[i * len(target) // number] for i in range(number)]
+    labels = [whole_ids(row, whole_image(row, job.params.size).shape[:2]).astype(np.int64) for row in rows]
+    classes = 1 + max((int(ids[ids != IGNORE].max(initial=-1)) for ids in labels), default=-1)
+    if not classes:
+        raise HflowError("loss.regions is labels, and the target's images have none: set it to none")
+    samples = []
+    for row, ids in zip(rows, labels, strict=True):
+        image = to_tensor(whole_image(row, job.params.size))[None].to(device)  # (1, 3, H, W)
+        masks = label_masks(torch.from_numpy(ids)[None].to(device), classes, job.loss.bands)
+        samples.append(region_statistics(with_colour(encoder(image, job.loss.style_layers), image), masks))
+    return classes, typical_statistics(samples)
+
+
 def set_up(
     fabric: Fabric,
     network: HierarchyFlow,
     optimizer: torch.optim.Optimizer,
     encoder: Encoder,
     precision: Precision,
+    *,
+    returning: bool = False,
 ) -> tuple[nn.Module, Any]:
     """The network, to be called with content and style, and its optimizer, as training steps use them.
 
@@ -237,7 +285,7 @@ def set_up(
     """
     if precision == "bf16-mixed":
         encoder.stages.to(torch.bfloat16)
-    return fabric.setup(TrainingNetwork(network), optimizer)
+    return fabric.setup(TrainingNetwork(network, returning=returning), optimizer)
 
 
 def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
@@ -246,23 +294,66 @@ def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     assert saved is not None
     done, content = saved
     assert done.step == job.params.steps
-    network = HierarchyFlow(job.model.expansions)
+    network = HierarchyFlow(job.model.expansions, job.model.guide)
     network.load_state_dict(content["network"])
     return done, network.eval(), content["scales"]
 
 
 def training_losses(
-    module: nn.Module, encoder: Encoder, content: Tensor, style: Tensor, loss: LossParams
+    module: nn.Module,
+    encoder: Encoder,
+    content: Tensor,
+    style: Tensor,
+    loss: LossParams,
+    regions: Regions | None = None,
 ) -> dict[str, Tensor]:
-    """Equation 4 and its two terms, for a batch of content and style, each (B, 3, H, W): "loss", "content", "style"."""
-    output = encoder(module(content, style), {CONTENT_LAYER, *loss.style_layers})
+    """Equation 4 and its terms, for a batch of content and style, each (B, 3, H, W).
+
+    Args:
+        regions: the classes of both, where the style is compared class by class.
+
+    Returns:
+        "loss", "content", "style", and "detail" where it has a weight.
+    """
+    image = module(content, style)  # (B, 3, H, W)
+    output = encoder(image, {CONTENT_LAYER, *loss.style_layers})
     with torch.no_grad():
         wanted_content, wanted_style = encoder(content, (CONTENT_LAYER,)), encoder(style, loss.style_layers)
     of_content = content_loss(output, wanted_content)
-    of_style = aligned_style_loss(
-        output, wanted_style, k=loss.k, layers=loss.style_layers, std_weight=loss.std_weight, bands=loss.bands
+    if regions is None and not loss.colour:
+        of_style = aligned_style_loss(
+            output, wanted_style, k=loss.k, layers=loss.style_layers, std_weight=loss.std_weight, bands=loss.bands
+        )
+    else:
+        output = {layer: output[layer] for layer in loss.style_layers}
+        of_style = _style_by_region(with_colour(output, image), with_colour(wanted_style, style), loss, regions)
+    losses = {"loss": of_content + loss.lambda_style * of_style, "content": of_content, "style": of_style}
+    if loss.detail:
+        losses["detail"] = detail_loss(image, content)
+        losses["loss"] = losses["loss"] + loss.detail * losses["detail"]
+    return losses
+
+
+def _style_by_region(
+    output: Mapping[str, Tensor], style: Mapping[str, Tensor], loss: LossParams, regions: Regions | None
+) -> Tensor:
+    """The style loss of features by layer, the images among them, by the classes of both or else by bands."""
+    if regions is None:
+        regions = Regions(_bands(output[COLOUR], loss.bands), _bands(style[COLOUR], loss.bands))
+    wanted = region_statistics(style, regions.style)
+    return region_style_loss(
+        region_statistics(output, regions.content),
+        wanted if regions.typical is None else fill_missing(wanted, regions.typical),
+        k=loss.k,
+        std_weight=loss.std_weight,
+        layer_weights=[*(1.0 for _ in loss.style_layers), loss.colour],
     )
-    return {"loss": of_content + loss.lambda_style * of_style, "content": of_content, "style": of_style}
+
+
+def _bands(images: Tensor, bands: int) -> Tensor:
+    """Masks, (B, bands, H, W), of images (B, 3, H, W)."""
+    masks = band_masks((images.shape[2], images.shape[3]), bands).to(images.device)
+    return masks.expand(len(images), -1, -1, -1)
 
 
 def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
@@ -272,14 +363,14 @@ def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
     return dict(zip(losses, means.tolist(), strict=True))
 
 
-def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> Iterator[tuple[Tensor, Tensor]]:
+def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> Iterator[tuple[Tensor, ...]]:
     """From `step` on, this process's part of every batch; all processes together see pairs step * B to step * B + B."""
     share = params.batch_size // fabric.world_size
     mine = [
         s * params.batch_size + fabric.global_rank * share + i for s in range(step, params.steps) for i in range(share)
     ]
     on_gpu = fabric.device.type == "cuda"
-    for content, style in load_batches(
+    for batch in load_batches(
         Subset(pairs, mine),
         share,
         workers=params.workers,
@@ -287,21 +378,22 @@ def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> It
         pin_memory=on_gpu,
         collate=_collate,
     ):
-        yield fabric.to_device((content, style))
+        yield fabric.to_device(batch)
 
 
-def _collate(pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    content, style = zip(*pairs, strict=True)
-    for images in (content, style):
+def _collate(pairs: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    parts = list(zip(*pairs, strict=True))
+    for images in parts:
         if len({image.shape for image in images}) > 1:
             raise HflowError("the images of a batch differ in size: set train.size or train.crop, or batch_size to 1")
-    return torch.stack(content), torch.stack(style)  # (B, 3, H, W)
+    return tuple(torch.stack(images) for images in parts)  # (B, 3, H, W), and train ids, (B, H, W)
 
 
 def _set_learning_rate(optimizer: Any, params: TrainParams, step: int) -> None:
-    """Cosine from learning_rate at step 0 to 0 at the end."""
+    """Cosine from learning_rate at step 0 to 0 at the end, with a straight rise over the first `rise` steps."""
+    rise = min(1.0, (step + 1) / (params.rise + 1))
     for group in optimizer.param_groups:
-        group["lr"] = params.learning_rate * (1 + math.cos(math.pi * step / params.steps)) / 2
+        group["lr"] = rise * params.learning_rate * (1 + math.cos(math.pi * step / params.steps)) / 2
 
 
 def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logger: TrainingLogger | None) -> None:
@@ -371,7 +463,7 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
     return fingerprint(
         {
             "code": code_fingerprint(train),
-            "model": job.model.expansions,
+            "model": [job.model.expansions, job.model.guide],
             "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
             "loss": job.loss.model_dump(mode="json"),
             "train": job.params.model_dump(mode="json", exclude={"workers", "log_every", "checkpoint_every"}),

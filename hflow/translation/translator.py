@@ -87,7 +87,10 @@ class Translator:
         choice = [i % len(self._codes) for i in range(len(frames))] if choice is None else choice
         # Indexed by a list, a GPU would first end what it has to do.
         numbers = torch.tensor(list(choice)).to(self.device, non_blocking=True)
-        return self._transfer(frames.to(self.device), self._codes[numbers])
+        frames = frames.to(self.device)
+        images = self._transfer(frames, self._codes[numbers])
+        # The plain network has done it itself.
+        return images if self.backend == "plain" else self.network.finish(frames, images)
 
     def bytes_needed(self, height: int, width: int) -> int | None:
         """About how much memory a frame of this size takes at its peak; None where that isn't known beforehand."""

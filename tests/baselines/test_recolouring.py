@@ -6,10 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.color import rgb2lab
 
-from hflow.baselines.recolouring import fda, histogram, reinhard
+from hflow.baselines.recolouring import fda, gpa, histogram, reinhard
 from tests.pictures import random_picture
 
-METHODS = {"histogram": histogram, "reinhard": reinhard, "fda": lambda frame, style: fda(frame, style, beta=0.1)}
+METHODS = {
+    "histogram": histogram,
+    "reinhard": reinhard,
+    "gpa": gpa,
+    "fda": lambda frame, style: fda(frame, style, beta=0.1),
+}
 
 
 def _soft(seed: int, size: tuple[int, int] = (48, 24)) -> np.ndarray:
@@ -91,3 +96,11 @@ def test_more_beta_takes_more() -> None:
     frame, style = random_picture(0), random_picture(1)
     changed = [np.abs(fda(frame, style, beta=beta).astype(int) - frame).mean() for beta in (0.01, 0.1, 0.5)]
     assert changed == sorted(changed)
+
+
+def test_gpa_gives_the_styles_colours_and_its_mean_lightness_and_keeps_the_order_of_light_and_dark() -> None:
+    frame, style = _soft(0), (_soft(1) // 2).astype(np.uint8)
+    before, after, wanted = (rgb2lab(image) for image in (frame, gpa(frame, style, beta=0.0), style))
+    assert np.abs(after.mean(axis=(0, 1)) - wanted.mean(axis=(0, 1))).max() < 2
+    order = np.argsort(before[..., 0], axis=None)
+    assert np.diff(after[..., 0].ravel()[order]).min() > -1.5

@@ -13,6 +13,8 @@ from torch.utils.data import Dataset
 from hflow.datasets.loading import load_batches
 from hflow.foundation.errors import HflowError
 
+ROOT = Path(__file__).parents[2]
+
 
 class Numbers(Dataset[Any]):
     """Sample `i` is of the number i; the third is at fault where a fault is given."""
@@ -38,7 +40,7 @@ def _said(place: Path, script: str, *arguments: str, **environment: str) -> str:
     (place / "script.py").write_text(script)
     done = subprocess.run(
         [sys.executable, str(place / "script.py"), *arguments],
-        env={**os.environ, **environment},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=False,

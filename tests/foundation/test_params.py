@@ -27,16 +27,20 @@ def test_the_papers_setting_is_the_papers() -> None:
     values = yaml.safe_load(preset_text("gta2cityscapes"))
     assert values["prepare"]["size"] == [512, 256]
     layers = ["relu1_1", "relu2_1", "relu3_1"]
-    assert values["loss"] == {"lambda_style": 0.1, "k": 0.8, "std_weight": 1.0, "bands": 1, "style_layers": layers}
+    paper = {"lambda_style": 0.1, "k": 0.8, "std_weight": 1.0, "bands": 1, "style_layers": layers}
+    assert values["loss"] == paper | {"regions": "none", "colour": 0, "detail": 0}
+    assert values["model"] == {"variant": "hf", "guide": 0}
     assert values["encoder"]["name"] == "vgg19"
     training = values["train"]
     assert (training["steps"], training["batch_size"], training["crop"]) == (300_000, 1, [256, 256])
-    assert (training["learning_rate"], training["warm_up"]) == (1e-5, 0)
+    assert (training["learning_rate"], training["rise"], training["warm_up"]) == (1e-5, 0, 0)
+    assert not training["fit"]
+    assert not training["returning_clamp"]
 
 
 FAULTS = {
     "loss.lamda_style": ("lambda_style", "lamda_style"),
-    "loss.k": ("k: 0.8", "k: 1.5"),
+    "loss.k": ("k: 1.0", "k: 1.5"),
     "train.steps": ("steps: 200", "steps: 0"),
     "prepare.fit": ("fit: crop", "fit: squash"),
     "train.batch_size": ("batch_size: 2 ", "batch_size: two "),
@@ -49,8 +53,8 @@ FAULTS = {
     "train is there twice": ("segment:", "train:\n  steps: 3\nsegment:"),
     "steps is there twice": ("steps: 200", "steps: 100\n  steps: 200"),
     "train.learning_rate": ("learning_rate: 5.0e-4", "learning_rate: .inf"),
-    "loss.lambda_style": ("lambda_style: 0.1", "lambda_style: .nan"),
-    "loss.std_weight": ("std_weight: 1.0", "std_weight: .inf"),
+    "loss.lambda_style": ("lambda_style: 0.3", "lambda_style: .nan"),
+    "loss.std_weight": ("std_weight: 0.5", "std_weight: .inf"),
 }
 
 

@@ -150,7 +150,7 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
     assert runs.keys() == {"train", "segment source", "segment translated", "segment reinhard"}
     training = runs["train"]
     assert training.info.status == "FINISHED"
-    assert training.data.params["loss.k"] == "0.8"
+    assert training.data.params["loss.k"] == "1.0"
     assert [m.step for m in client.get_metric_history(training.info.run_id, "loss")] == [2, 4, 6]
     lock = yaml.safe_load((project / "dvc.lock").read_text())["stages"]["prepare"]["outs"]
     digests = {d.dataset.name: d.dataset.digest for d in training.inputs.dataset_inputs}
@@ -208,7 +208,7 @@ def test_experiments_run_from_a_queue_and_are_compared(project: Path, server: di
     experiment = client.get_experiment_by_name("town")
     assert experiment is not None
     trainings = client.search_runs([experiment.experiment_id], "attributes.run_name = 'train'")
-    assert {run.data.params["loss.k"] for run in trainings} == {"0.8", "0.6", "0.7"}
+    assert {run.data.params["loss.k"] for run in trainings} == {"1.0", "0.6", "0.7"}
 
 
 @pytest.mark.end_to_end

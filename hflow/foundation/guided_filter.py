@@ -1,0 +1,74 @@
+"""The best local affine change of a frame's colours: a guided filter whose guide has three channels.
+
+What a camera, a light or a smooth recolouring does to a frame is such a change nearly everywhere. Halos, grain, fringes
+and things that are not in the frame are what it can't explain.
+"""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["local_affine"]
+
+
+def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float = 1e-4) -> Tensor:
+    """The image as far as it is an affine function of the source's three channels that changes slowly with place.
+
+    The guided filter of He, Sun and Tang (2013, equations 19 to 21): in every window the image's colours are fitted by
+    least squares as A s + b of the source's colours s, A 3x3 with a penalty eps; the A and b of the windows around a
+    pixel are averaged. Windows end at the picture's edge. It is differentiable in both, and float32 whatever comes.
+
+    Args:
+        source, image: (B, 3, H, W) in [0, 1].
+        radius: of the square window, 2 radius + 1 pixels wide; less than H and W.
+        eps: the penalty, in squares of intensity: a flat region of the source, whose variance is below it, explains
+            nothing but its mean.
+
+    Returns:
+        (B, 3, H, W).
+
+    Raises:
+        ValueError: the shapes differ, or are no images.
+    """
+    if source.shape != image.shape or source.ndim != 4 or source.shape[1] != 3:
+        raise ValueError(f"source {tuple(source.shape)} and image {tuple(image.shape)} must both be (B, 3, H, W)")
+    with torch.autocast(source.device.type, enabled=False):
+        s, y = source.float(), image.float()
+        mean_s, mean_y = _box(s, radius), _box(y, radius)
+        products = torch.stack([s[:, i] * s[:, j] for i, j in PAIRS], dim=1)  # (B, 6, H, W)
+        spread = _box(products, radius) - torch.stack([mean_s[:, i] * mean_s[:, j] for i, j in PAIRS], dim=1)
+        crossed = (y[:, :, None] * s[:, None]).flatten(1, 2)  # (B, 9, H, W), image channel by source channel
+        crossed = _box(crossed, radius).unflatten(1, (3, 3)) - mean_y[:, :, None] * mean_s[:, None]
+        slope = _times_inverse(crossed, spread, eps)  # (B, 3, 3, H, W)
+        offset = mean_y - (slope * mean_s[:, None]).sum(dim=2)  # (B, 3, H, W)
+        slope = _box(slope.flatten(1, 2), radius).unflatten(1, (3, 3))
+        return (slope * s[:, None]).sum(dim=2) + _box(offset, radius)
+
+
+PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
+"""The entries of a symmetric 3x3 matrix, in the order they are kept in."""
+
+
+def _times_inverse(rows: Tensor, symmetric: Tensor, eps: float) -> Tensor:
+    """Rows, (B, 3, 3, H, W), times the inverse of a symmetric matrix, (B, 6, H, W), plus eps: by its adjugate."""
+    a, b, c = (symmetric[:, i] + eps for i in range(3))
+    d, e, f = (symmetric[:, i] for i in range(3, 6))  # [[a, d, e], [d, b, f], [e, f, c]]
+    adjugate = {
+        (0, 0): b * c - f * f,
+        (1, 1): a * c - e * e,
+        (2, 2): a * b - d * d,
+        (0, 1): e * f - d * c,
+        (0, 2): d * f - e * b,
+        (1, 2): d * e - a * f,
+    }
+    determinant = a * adjugate[0, 0] + d * adjugate[0, 1] + e * adjugate[0, 2]  # at least eps ** 3, up to rounding
+    inverse = torch.stack([adjugate[min(i, j), max(i, j)] for i in range(3) for j in range(3)], dim=1)
+    inverse = (inverse / determinant.clamp_min(eps**3)[:, None]).unflatten(1, (3, 3))  # (B, 3, 3, H, W)
+    return (rows[:, :, :, None] * inverse[:, None]).sum(dim=2)
+
+
+def _box(maps: Tensor, radius: int) -> Tensor:
+    """The mean over each pixel's window, as far as it lies inside the picture: (B, C, H, W) to the same."""
+    width = 2 * radius + 1
+    maps = F.avg_pool2d(maps, (1, width), stride=1, padding=(0, radius), count_include_pad=False)
+    return F.avg_pool2d(maps, (width, 1), stride=1, padding=(radius, 0), count_include_pad=False)

@@ -1,0 +1,90 @@
+"""What is ours in training: regions, colour, detail, fit, rise, returning clamp; and none of it by default."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hflow.datasets.images import encode_png
+from hflow.datasets.pairs import Pairs
+from hflow.datasets.shards import shard_files
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
+from hflow.model.store import load_model
+from hflow.training.loop import train
+from tests.conftest import Project
+from tests.pictures import random_picture
+
+OURS = LossParams(k=1.0, regions="labels", colour=3.0, detail=100.0, std_weight=0.5)
+
+
+def trained(project: Project, out: Path, loss: LossParams, *, guide: int = 0, **options: object) -> Path:
+    settings = {"steps": 4, "warm_up": 0, "batch_size": 2, "crop": (24, 16), "learning_rate": 1e-3, "log_every": 1}
+    train(
+        ModelParams(variant=(2,), guide=guide),
+        EncoderParams(),
+        loss,
+        TrainParams.model_validate({**settings, "accelerator": "cpu", **options}),
+        source=shard_files(project.prepared / "source" / "train"),
+        target=shard_files(project.prepared / "target" / "train"),
+        out=out / "model",
+        plots=out / "plots",
+        work=out / "work",
+    )
+    return out
+
+
+def test_all_of_it_trains_and_the_model_carries_its_guide(project: Project, tmp_path: Path) -> None:
+    out = trained(project, tmp_path, OURS, guide=3, fit=True, rise=2, returning_clamp=True)
+    rows = list(csv.DictReader((out / "plots" / "curves.csv").open()))
+    assert len(rows) == 4
+    last = {key: float(value) for key, value in rows[-1].items()}
+    assert last["loss"] == pytest.approx(last["content"] + 0.1 * last["style"] + 100 * last["detail"], rel=1e-4)
+    assert load_model(out / "model").network.guide == 3
+    assert json.loads((out / "model" / "config.json").read_text())["guide"] == 3
+
+
+def test_a_rerun_gives_the_same_bytes(project: Project, tmp_path: Path) -> None:
+    models = [
+        (trained(project, tmp_path / name, OURS, fit=True) / "model" / "model.safetensors").read_bytes()
+        for name in ("a", "b")
+    ]
+    assert models[0] == models[1]
+
+
+def test_by_default_there_is_no_term_of_detail(project: Project, tmp_path: Path) -> None:
+    out = trained(project, tmp_path, LossParams())
+    header = (out / "plots" / "curves.csv").read_text().splitlines()[0]
+    assert header == "step,loss,content,style"
+
+
+def test_a_pairs_labels_are_cropped_and_mirrored_as_its_pictures() -> None:
+    rows = []
+    for i in range(4):
+        picture = random_picture(i)
+        rows.append(
+            {
+                "key": str(i),
+                "image": {"bytes": encode_png(picture)},
+                "label_train_ids": {"bytes": encode_png(np.asarray(picture)[..., 0])},
+            }
+        )
+    options = {"seed": 0, "size": None, "crop": (20, 12), "flip": True, "length": 20}
+    pairs, plain = Pairs(rows, rows, **options, labels=True), Pairs(rows, rows, **options)
+    for number in range(20):
+        content, style, its_ids, their_ids = pairs[number]
+        assert torch.equal((content[0] * 255).round().long(), its_ids)
+        assert torch.equal((style[0] * 255).round().long(), their_ids)
+        assert torch.equal(plain[number][0], content)
+
+
+def test_a_target_without_labels_is_an_error(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(row: object, shape: tuple[int, int]) -> np.ndarray:  # noqa: ARG001
+        return np.full(shape, 255, np.uint8)
+
+    monkeypatch.setattr("hflow.training.loop.whole_ids", nothing)
+    with pytest.raises(HflowError, match="set it to none"):
+        trained(project, tmp_path, OURS)
