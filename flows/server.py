@@ -14,7 +14,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows.processes import started
 from hflow.foundation.errors import HflowError
-from hflow.foundation.work_folder import project_root
+from hflow.foundation.project_root import project_root
 
 __all__ = ["prefect_server"]
 

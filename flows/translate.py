@@ -19,8 +19,8 @@ from prefect.tasks import exponential_backoff
 
 from flows.stage import publish_table, run_as_command, stage_flow
 from hflow.foundation.errors import HflowError, LostWorkerError
+from hflow.foundation.finished_work import Finished
 from hflow.foundation.params import load_params
-from hflow.foundation.work_folder import Finished
 from hflow.pipeline import stages
 from hflow.translation.engines.base import Advance, Engine
 from hflow.translation.engines.dask import DaskCluster, losses_named, translate_on_worker

@@ -8,8 +8,9 @@ import numpy as np
 
 from hflow.foundation.params import DataParams
 from hflow.foundation.timings import Timing
-from hflow.metrics.summary import Gain, Similarity
-from hflow.reports.evaluation_report import write_report
+from hflow.metrics.paired_gain import Gain
+from hflow.metrics.similarity_summary import Similarity
+from hflow.reports.evaluation_page import write_report
 from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected
 from hflow.segmentation.scores import SegmenterScores
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from hflow.foundation.publishing import publish
+from hflow.foundation.atomic_folders import publish
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
 

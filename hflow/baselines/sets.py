@@ -25,15 +25,15 @@ from hflow.datasets.shards import (
 )
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet, write_training_set
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import BASELINES, BaselinesParams, StyleParams
 from hflow.foundation.progress import progress
-from hflow.foundation.publishing import publish
-from hflow.foundation.work_folder import Finished, WorkFolder
-from hflow.metrics.fidelity import ssim
+from hflow.metrics.ssim_psnr import ssim
 from hflow.translation.style_choice import StyleChoice, layout
 
 __all__ = ["make_baselines"]

@@ -23,7 +23,7 @@ from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, TrainedModel
 from hflow.translation.dataset import translate_dataset
 from hflow.translation.frame_pipeline import FramePipeline
-from hflow.translation.shard import decode_row, encode_row
+from hflow.translation.shard_worker import decode_row, encode_row
 from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Translator
 

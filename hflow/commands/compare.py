@@ -28,7 +28,7 @@ def compare(
     """Show what differs between two translated datasets or two models, frame by frame, on a page like the report."""
     from hflow.foundation.devices import pick_device
     from hflow.reports.comparison import compare
-    from hflow.reports.comparison_report import summary, write_comparison
+    from hflow.reports.comparison_page import summary, write_comparison
 
     where = str(pick_device(device))
     known = load_params(params) if params.is_file() else None

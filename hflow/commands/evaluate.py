@@ -55,8 +55,8 @@ def evaluate(
         raise HflowError(f"--suffix names {name!r}, which is no dataset given: {', '.join(named)}")
     from hflow.foundation.devices import pick_device
     from hflow.metrics.feature_spaces import load_feature_space
+    from hflow.metrics.fid_kid import SUBSETS
     from hflow.metrics.lpips import load_vgg
-    from hflow.metrics.realism import SUBSETS
     from hflow.model.store import load_model
     from hflow.reports.dataset_score_table import check_suffix, print_scores, write_scores
     from hflow.reports.dataset_scores import score_datasets

@@ -15,9 +15,9 @@ from hflow.datasets.listing import list_images
 from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, image_value, read_table, shard_files, write_shard
 from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import WorkFolder
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.progress import say
-from hflow.foundation.work_folder import WorkFolder
 
 __all__ = ["Frame", "ImageSet", "check_partners", "fitted", "labelled_set", "match_keys", "open_images"]
 

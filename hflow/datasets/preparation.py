@@ -23,14 +23,14 @@ from hflow.datasets.preparation_stats import STATS
 from hflow.datasets.samples import read_sample
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, shard_name, split_by_key, write_shard
 from hflow.datasets.training_sets import TrainingSet, write_training_set
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.labels import IGNORE, train_id_table
 from hflow.foundation.params import DataParams, PrepareParams
 from hflow.foundation.progress import progress, say
-from hflow.foundation.publishing import publish
-from hflow.foundation.work_folder import Finished, WorkFolder
 
 __all__ = ["REJECTED_SCHEMA", "Rejection", "prepare"]
 

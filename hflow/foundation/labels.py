@@ -9,8 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hflow.foundation.errors import HflowError
-
 __all__ = [
     "CITYSCAPES",
     "GTA5_COLOURS",
@@ -18,7 +16,6 @@ __all__ = [
     "TRAIN_CLASSES",
     "CityscapesClass",
     "cityscapes_ids",
-    "colours_to_ids",
     "ids_to_colours",
     "train_id_table",
 ]
@@ -89,33 +86,6 @@ def cityscapes_ids() -> dict[int, str]:
     return {c.id: c.name for c in CITYSCAPES}
 
 
-def colours_to_ids(colours: np.ndarray) -> np.ndarray:
-    """Cityscapes label ids of an image of the official colours, those of Cityscapes or of GTA5.
-
-    Args:
-        colours: uint8, (H, W, 3).
-
-    Returns:
-        uint8, (H, W). A colour that several ids share gets the smallest of them that is trained on, else the smallest.
-
-    Raises:
-        HflowError: a colour that is not in the table; it is named.
-    """
-    packed = _pack(colours)  # (H, W)
-    known = np.full(1 << 24, IGNORE, np.uint8)
-    known[_pack(np.array(GTA5_COLOURS[4], np.uint8))] = 4
-    # Written in this order, ids that are trained on win over others, and smaller ids over larger ones.
-    for c in sorted(CITYSCAPES, key=lambda c: (c.train_id == IGNORE, c.id), reverse=True):
-        known[_pack(np.array(c.colour, np.uint8))] = c.id
-    ids = known[packed]  # (H, W)
-    if (ids == IGNORE).any():
-        red, green, blue = colours[ids == IGNORE][0]
-        raise HflowError(
-            f"has a colour of no class: the colour ({red}, {green}, {blue}) is not one of the official label colours"
-        )
-    return ids
-
-
 def ids_to_colours(ids: np.ndarray) -> np.ndarray:
     """The official colours, uint8 (H, W, 3), of Cityscapes label ids, uint8 (H, W); black for other values."""
     palette = np.zeros((256, 3), np.uint8)
@@ -139,8 +109,3 @@ def train_id_table(raw: Mapping[int, str], classes: Sequence[str]) -> np.ndarray
         if name in classes:
             table[raw_id] = list(classes).index(name)
     return table
-
-
-def _pack(colours: np.ndarray) -> np.ndarray:
-    channels = colours.astype(np.int32)
-    return (channels[..., 0] << 16) | (channels[..., 1] << 8) | channels[..., 2]

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import say
+from hflow.metrics.fid_kid import FeatureSpace
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg, unit_length
-from hflow.metrics.realism import FeatureSpace
 
 __all__ = ["SPACES", "load_feature_space"]
 

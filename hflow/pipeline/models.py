@@ -3,9 +3,9 @@
 from importlib.util import find_spec
 from pathlib import Path
 
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, TrackingParams
-from hflow.foundation.publishing import publish
 from hflow.pipeline.outputs import work_folder
 
 __all__ = ["fetch_model", "find_model", "is_registered", "pipeline_model"]

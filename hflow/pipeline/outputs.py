@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hflow.foundation.work_folder import project_root
+from hflow.foundation.project_root import project_root
 
 __all__ = [
     "BASELINE_SETS",

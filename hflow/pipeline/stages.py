@@ -171,7 +171,7 @@ def segment(params: Params, name: str) -> dict[str, Any]:
 def evaluate(params: Params) -> dict[str, Any]:
     """Bring all figures together and write the report; gives the main ones and where the report is."""
     from hflow.reports.evaluation import evaluate
-    from hflow.reports.evaluation_report import write_report
+    from hflow.reports.evaluation_page import write_report
 
     model, report = pipeline_model(params), REPORTS / "index.html"
     evaluation = evaluate(

@@ -9,7 +9,7 @@ from mlflow.exceptions import MlflowException
 
 from hflow.foundation.loopback import ask_loopback_directly
 from hflow.foundation.params import TrackingParams
-from hflow.foundation.work_folder import project_root
+from hflow.foundation.project_root import project_root
 
 __all__ = ["connect", "experiment_id", "tracking_uri"]
 

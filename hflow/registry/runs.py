@@ -21,7 +21,7 @@ from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
 from hflow.foundation.params import Params, TrackingParams
 from hflow.foundation.progress import say
-from hflow.foundation.work_folder import project_root
+from hflow.foundation.project_root import project_root
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id
 from hflow.registry.offline_queue import Entry, OfflineQueue, abandoned_queues

@@ -14,10 +14,10 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.progress import say
-from hflow.foundation.publishing import publish
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id, tracking_uri
 from hflow.registry.runs import run_that_made

@@ -13,7 +13,7 @@ from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
-from hflow.metrics.fidelity import ssim
+from hflow.metrics.ssim_psnr import ssim
 from hflow.model.store import WEIGHTS, TrainedModel, load_model
 from hflow.translation.style_choice import choose_style
 from hflow.translation.translator import Translator

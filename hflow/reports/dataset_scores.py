@@ -17,11 +17,11 @@ from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
-from hflow.metrics.fidelity import psnr, ssim
+from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.lpips import MIN_SIDE, ShiftTolerantVGG
-from hflow.metrics.realism import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
+from hflow.metrics.ssim_psnr import psnr, ssim
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
 from hflow.segmentation.judge import Judge

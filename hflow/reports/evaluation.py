@@ -19,7 +19,8 @@ from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
-from hflow.metrics.summary import Gain, Similarity, histogram, paired_gain, summarise_similarity
+from hflow.metrics.paired_gain import Gain, paired_gain
+from hflow.metrics.similarity_summary import Similarity, histogram, summarise_similarity
 from hflow.model.store import load_model
 from hflow.reports.evaluation_files import write_metrics_and_plots
 from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected

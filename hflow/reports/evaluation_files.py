@@ -8,9 +8,10 @@ from typing import Any
 from PIL import Image
 
 from hflow.foundation.atomic_files import csv_bytes, write_json
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.contact_sheet import contact_sheet
-from hflow.foundation.publishing import publish
-from hflow.metrics.summary import Gain, Similarity
+from hflow.metrics.paired_gain import Gain
+from hflow.metrics.similarity_summary import Similarity
 from hflow.reports.evaluation_results import Evaluation, Example
 
 __all__ = ["before_after", "write_metrics_and_plots"]

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from hflow.metrics.summary import Gain, Similarity
+from hflow.metrics.paired_gain import Gain
+from hflow.metrics.similarity_summary import Similarity
 from hflow.segmentation.scores import SegmenterScores
 
 __all__ = ["Evaluation", "Example", "ModelFacts", "Rejected"]

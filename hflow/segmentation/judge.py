@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.json_files import read_json
-from hflow.foundation.publishing import publish
 from hflow.segmentation.networks import NETWORKS, segmentation_network
 
 __all__ = ["Judge", "load_judge", "save_judge"]

@@ -26,12 +26,12 @@ from hflow.foundation.atomic_files import write_json
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks, pick_device
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import WorkFolder
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import SegmentParams, Workers
 from hflow.foundation.progress import progress
-from hflow.foundation.work_folder import WorkFolder
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.segmentation.networks import segmentation_network
 

@@ -21,6 +21,7 @@ from hflow.datasets.pairs import Pairs, whole_ids, whole_image
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.contact_sheet import contact_sheet
 from hflow.foundation.devices import fast_bfloat16, machine_marks, pick_device
@@ -30,7 +31,6 @@ from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
-from hflow.foundation.publishing import publish
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
 from hflow.model.training_network import TrainingNetwork

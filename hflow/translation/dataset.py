@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from hflow.foundation.atomic_files import writable
+from hflow.foundation.atomic_folders import remove_leftovers
+from hflow.foundation.finished_work import WorkFolder
 from hflow.foundation.locks import exclusive
 from hflow.foundation.params import TranslateParams
 from hflow.foundation.progress import progress, say
-from hflow.foundation.publishing import remove_leftovers
-from hflow.foundation.work_folder import WorkFolder
 from hflow.model.store import TrainedModel
 from hflow.translation.engines.opening import open_engine
 from hflow.translation.engines.running import ShardRunner, translate_shards

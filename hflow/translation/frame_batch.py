@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from hflow.foundation.devices import is_out_of_memory
-from hflow.metrics.fidelity import ssim
+from hflow.metrics.ssim_psnr import ssim
 from hflow.segmentation.judge import Judge
 from hflow.translation.translator import Translator
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import TranslateParams
-from hflow.foundation.publishing import publish
 from hflow.model.store import TrainedModel, model_files
 from hflow.segmentation.judge import load_judge
-from hflow.translation.shard import code_marks
 from hflow.translation.shard_task import Recipe, ShardTask, WorkerMarks
+from hflow.translation.shard_worker import code_marks
 from hflow.translation.style_choice import StyleChoice
 
 __all__ = ["CHANGE_NO_BYTE", "Plan", "plan_translation"]

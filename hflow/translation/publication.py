@@ -10,10 +10,10 @@ from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_by
 from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_table
 from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import Finished
 from hflow.foundation.progress import say
-from hflow.foundation.publishing import publish
-from hflow.foundation.work_folder import Finished
 from hflow.translation.plan import Plan
 from hflow.translation.shard_task import ShardTask
 

@@ -15,7 +15,7 @@ from hflow.datasets.images import encode_png
 from hflow.datasets.shards import PREPARED_SCHEMA, read_rows, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.model.store import TrainedModel
-from hflow.translation import shard as shard_translation
+from hflow.translation import shard_worker
 from tests.conftest import Project
 from tests.translations import bytes_of, manifest_of, rewrite, translate
 
@@ -85,7 +85,7 @@ def test_a_shard_changed_while_it_is_read_is_named(
             shard.write_bytes(shard.read_bytes() + b" ")
         yield from rows
 
-    monkeypatch.setattr(shard_translation, "read_rows", changed)
+    monkeypatch.setattr(shard_worker, "read_rows", changed)
     with pytest.raises(HflowError, match=rf"{shard.name} was changed while it was read"):
         translate(given, model, tmp_path)
     assert not (tmp_path / "translated").exists()

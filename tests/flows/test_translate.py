@@ -22,8 +22,8 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from flows.stage import stage_flow
 from flows.translate import run_as_tasks
 from hflow.foundation.errors import HflowError, LostWorkerError
+from hflow.foundation.finished_work import Finished
 from hflow.foundation.params import TranslateParams
-from hflow.foundation.work_folder import Finished
 from hflow.model.store import load_model
 from hflow.translation.engines.in_process import InProcess
 from hflow.translation.plan import plan_translation

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from hflow.foundation.atomic_files import atomic_path
-from hflow.foundation.publishing import publish
+from hflow.foundation.atomic_folders import publish
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:

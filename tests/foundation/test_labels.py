@@ -3,16 +3,9 @@
 import numpy as np
 import pytest
 
+from hflow.datasets.layouts.label_colours import ids_of_official_colours
 from hflow.foundation.errors import HflowError
-from hflow.foundation.labels import (
-    CITYSCAPES,
-    IGNORE,
-    TRAIN_CLASSES,
-    cityscapes_ids,
-    colours_to_ids,
-    ids_to_colours,
-    train_id_table,
-)
+from hflow.foundation.labels import CITYSCAPES, IGNORE, TRAIN_CLASSES, cityscapes_ids, ids_to_colours, train_id_table
 
 
 def test_there_are_nineteen_train_classes_in_their_order() -> None:
@@ -24,16 +17,16 @@ def test_there_are_nineteen_train_classes_in_their_order() -> None:
 
 def test_every_trained_class_survives_its_colour() -> None:
     ids = np.array([[c.id for c in CITYSCAPES if c.train_id != IGNORE]], np.uint8)
-    assert np.array_equal(colours_to_ids(ids_to_colours(ids)), ids)
+    assert np.array_equal(ids_of_official_colours(ids_to_colours(ids)), ids)
 
 
 def test_black_is_unlabeled() -> None:
-    assert colours_to_ids(np.zeros((1, 1, 3), np.uint8)).item() == 0
+    assert ids_of_official_colours(np.zeros((1, 1, 3), np.uint8)).item() == 0
 
 
 def test_a_colour_of_no_class_is_named() -> None:
     with pytest.raises(HflowError, match=r"\(1, 2, 3\)"):
-        colours_to_ids(np.array([[[1, 2, 3]]], np.uint8))
+        ids_of_official_colours(np.array([[[1, 2, 3]]], np.uint8))
 
 
 def test_a_raw_id_without_a_class_is_ignored() -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from hflow.foundation.finished_work import WorkFolder
 from hflow.foundation.timings import Timing, Watch, read_timing, write_timing
-from hflow.foundation.work_folder import WorkFolder
 
 
 def _finish(work: Path, name: str, rows: int) -> None:

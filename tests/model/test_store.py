@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
-from hflow.foundation.publishing import publish
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
 

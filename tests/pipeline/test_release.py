@@ -20,7 +20,7 @@ from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
-from hflow.foundation.work_folder import project_root
+from hflow.foundation.project_root import project_root
 from hflow.model.store import load_model
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import find_model

@@ -22,7 +22,7 @@ from hflow.foundation.errors import HflowError
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
 from hflow.reports.comparison import compare
-from hflow.reports.comparison_report import summary, write_comparison
+from hflow.reports.comparison_page import summary, write_comparison
 from hflow.translation.folder import translate_folder
 from tests.browser import faults_of_access, opened, running_browser, widths_of_pictures
 from tests.pictures import random_picture

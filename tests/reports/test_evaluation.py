@@ -23,7 +23,7 @@ from hflow.foundation.params import DataParams
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
 from hflow.reports.evaluation import evaluate
-from hflow.reports.evaluation_report import write_report
+from hflow.reports.evaluation_page import write_report
 from hflow.reports.evaluation_results import Evaluation
 
 CLASSES = ["road", "sky", "fence"]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from hflow.datasets.layouts.label_colours import ids_of_official_colours
 from hflow.foundation.errors import HflowError
-from hflow.foundation.labels import CITYSCAPES, IGNORE, colours_to_ids
+from hflow.foundation.labels import CITYSCAPES, IGNORE
 from hflow.town.datasets import build_town, look_of_camera, look_of_game
 from hflow.town.street import SUPERSAMPLING, Scene, render_street
 
@@ -63,7 +64,7 @@ def test_the_source_is_laid_out_as_gta5(town: Path) -> None:
     image, labels = Image.open(town / "gta5/images/00001.png"), Image.open(town / "gta5/labels/00001.png")
     assert (image.mode, image.size) == ("RGB", SIZE)
     assert (labels.mode, labels.size) == ("P", SIZE)
-    assert np.array_equal(colours_to_ids(np.asarray(labels.convert("RGB"))), np.asarray(labels))
+    assert np.array_equal(ids_of_official_colours(np.asarray(labels.convert("RGB"))), np.asarray(labels))
 
 
 def test_the_target_is_laid_out_as_cityscapes(town: Path) -> None:

@@ -18,13 +18,13 @@ from hflow.datasets.verification import verify
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import TranslateParams
-from hflow.metrics.fidelity import ssim
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
+from hflow.metrics.ssim_psnr import ssim
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge, save_judge
 from hflow.segmentation.judge_training import train_judge
 from hflow.translation.dataset import translate_dataset
-from hflow.translation.shard import code_marks
+from hflow.translation.shard_worker import code_marks
 from hflow.translation.style_choice import choose_style
 from tests.conftest import Project
 

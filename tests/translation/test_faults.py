@@ -18,10 +18,10 @@ from hflow.commands.cli import end_on_sigterm
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import Finished
 from hflow.foundation.locks import exclusive
-from hflow.foundation.work_folder import Finished
 from hflow.model.store import TrainedModel
-from hflow.translation import shard as shard_translation
+from hflow.translation import shard_worker
 from hflow.translation.engines.processes import Processes
 from hflow.translation.translator import Translator
 from tests.conftest import Project
@@ -99,7 +99,7 @@ def test_kill_9_within_a_shard_repeats_that_shard_alone(
     given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     def killed_in_the_middle() -> None:
-        encode, done = shard_translation.encode_row, 0
+        encode, done = shard_worker.encode_row, 0
 
         def dying(row: dict[str, Any], pixels: np.ndarray) -> None:
             nonlocal done
@@ -108,7 +108,7 @@ def test_kill_9_within_a_shard_repeats_that_shard_alone(
                 os.kill(os.getpid(), signal.SIGKILL)
             encode(row, pixels)
 
-        shard_translation.encode_row = dying
+        shard_worker.encode_row = dying
         translate(given, model, tmp_path, workers=1)
 
     status = os.waitpid(_fork(killed_in_the_middle, tmp_path / "said"), 0)[1]

@@ -8,7 +8,8 @@ import numpy as np
 from hflow.datasets.images import read_ids
 from hflow.datasets.label_files import read_label_colours, read_red
 from hflow.datasets.layouts.base import LABEL_SUFFIXES, RawDataset, endings, find_files, find_labels, pair_up
-from hflow.datasets.layouts.classes import ClassTable, ids_of_colours, read_class_table
+from hflow.datasets.layouts.class_tables import ClassTable, read_class_table
+from hflow.datasets.layouts.label_colours import ids_of_colours
 from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import IGNORE, TRAIN_CLASSES

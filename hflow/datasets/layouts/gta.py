@@ -15,9 +15,10 @@ from hflow.datasets.layouts.base import (
     find_labels,
     pair_up,
 )
+from hflow.datasets.layouts.label_colours import ids_of_official_colours
 from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.foundation.errors import HflowError
-from hflow.foundation.labels import CITYSCAPES, GTA5_COLOURS, cityscapes_ids, colours_to_ids
+from hflow.foundation.labels import CITYSCAPES, GTA5_COLOURS, cityscapes_ids
 from hflow.foundation.params import DomainParams
 
 __all__ = ["read_label", "scan"]
@@ -59,10 +60,10 @@ def read_label(path: Path) -> np.ndarray:
     """
     image = open_image(path)
     if image.mode in ("RGB", "RGBA"):
-        return colours_to_ids(read_label_colours(path))
+        return ids_of_official_colours(read_label_colours(path))
     ids = read_ids(path)
     if image.mode == "P" and _in_another_order(np.unique(ids), image.getpalette("RGB") or []):
-        return colours_to_ids(read_label_colours(path))
+        return ids_of_official_colours(read_label_colours(path))
     return ids
 
 

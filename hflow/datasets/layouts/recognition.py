@@ -9,7 +9,7 @@ import numpy as np
 from hflow.datasets.images import open_image
 from hflow.datasets.label_files import bits_per_channel
 from hflow.datasets.layouts.base import RawDataset, RawSample
-from hflow.datasets.layouts.classes import read_class_table
+from hflow.datasets.layouts.class_tables import read_class_table
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import DomainParams
 

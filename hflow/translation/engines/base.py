@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from hflow.foundation.work_folder import Finished
+from hflow.foundation.finished_work import Finished
 from hflow.translation.shard_task import ShardTask, WorkerMarks
 
 __all__ = ["Advance", "Engine"]

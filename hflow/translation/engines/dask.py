@@ -9,11 +9,11 @@ import torch
 
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
+from hflow.foundation.finished_work import Finished
 from hflow.foundation.params import TranslateParams
-from hflow.foundation.work_folder import Finished
 from hflow.translation.engines.base import Advance
-from hflow.translation.shard import translate_here
 from hflow.translation.shard_task import ShardTask, WorkerMarks, worker_marks
+from hflow.translation.shard_worker import translate_here
 from hflow.translation.translator import Precision
 
 __all__ = ["DaskCluster", "losses_named", "open_cluster", "translate_on_worker"]

@@ -4,10 +4,10 @@ import threading
 
 import torch
 
-from hflow.foundation.work_folder import Finished
+from hflow.foundation.finished_work import Finished
 from hflow.translation.engines.base import Advance
-from hflow.translation.shard import ShardWorker
 from hflow.translation.shard_task import ShardTask, WorkerMarks
+from hflow.translation.shard_worker import ShardWorker
 
 __all__ = ["InProcess"]
 

@@ -13,10 +13,10 @@ from multiprocessing.connection import Connection
 import torch
 
 from hflow.foundation.errors import HflowError, LostWorkerError
-from hflow.foundation.work_folder import Finished
+from hflow.foundation.finished_work import Finished
 from hflow.translation.engines.base import Advance
-from hflow.translation.shard import translate_here
 from hflow.translation.shard_task import ShardTask, WorkerMarks
+from hflow.translation.shard_worker import translate_here
 
 __all__ = ["Processes"]
 

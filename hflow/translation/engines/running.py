@@ -8,8 +8,8 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from hflow.foundation.atomic_files import NO_ROOM
 from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
+from hflow.foundation.finished_work import Finished
 from hflow.foundation.progress import say
-from hflow.foundation.work_folder import Finished
 from hflow.translation.engines.base import Advance, Engine
 from hflow.translation.shard_task import ShardTask
 

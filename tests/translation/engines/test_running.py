@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from hflow.foundation.errors import HflowError, LostWorkerError
+from hflow.foundation.finished_work import Finished
 from hflow.foundation.params import TranslateParams
-from hflow.foundation.work_folder import Finished
 from hflow.model.store import load_model
 from hflow.translation.engines.in_process import InProcess
 from hflow.translation.engines.running import is_transient, translate_shards

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from hflow.foundation.params import TRAINING_SETS
-from hflow.metrics.summary import Gain
-from hflow.reports.evaluation_report import SETS, verdict, write_report
+from hflow.metrics.paired_gain import Gain
+from hflow.reports.evaluation_page import SETS, verdict, write_report
 from hflow.reports.evaluation_results import Evaluation, Rejected
 from tests.evaluations import DATA, TIMINGS, an_evaluation, bare, example, score, written
 

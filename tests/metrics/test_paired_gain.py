@@ -1,10 +1,10 @@
-"""Summaries say what their definitions say: the gain with Student's interval, the similarity, its histogram."""
+"""The gain is that of its definition, with Student's interval."""
 
 import random
 
 import pytest
 
-from hflow.metrics.summary import Similarity, histogram, paired_gain, summarise_similarity
+from hflow.metrics.paired_gain import paired_gain
 
 
 def test_the_gain_is_the_mean_difference_with_students_interval() -> None:
@@ -37,16 +37,3 @@ def test_the_interval_holds_the_truth_19_times_in_20(seeds: int) -> None:
         held += interval[0] <= 0.1 <= interval[1]
     # Four standard errors of a share among 4000 are 0.014.
     assert held / trials == pytest.approx(0.95, abs=0.014)
-
-
-def test_similarity_is_mean_minimum_fifth_percentile_and_median() -> None:
-    assert summarise_similarity([0.5, 0.1, 0.9, 0.3, 0.7]) == Similarity(
-        mean=pytest.approx(0.5), minimum=0.1, p05=pytest.approx(0.14), median=0.5
-    )
-    assert summarise_similarity([0.25]) == Similarity(0.25, 0.25, 0.25, 0.25)
-
-
-def test_the_histogram_counts_every_frame_once() -> None:
-    counts = histogram([-0.2, 0.0, 0.049, 0.05, 0.5, 0.999, 1.0])
-    assert len(counts) == 20
-    assert {i: count for i, count in enumerate(counts) if count} == {0: 3, 1: 1, 10: 1, 19: 2}

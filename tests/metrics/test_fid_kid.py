@@ -15,7 +15,7 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from hflow.datasets.images import fit_image, open_rgb
 from hflow.foundation.errors import HflowError
 from hflow.metrics.feature_spaces import load_feature_space
-from hflow.metrics.realism import FeatureSummary, fid, kid
+from hflow.metrics.fid_kid import FeatureSummary, fid, kid
 from tests.metrics.conftest import DATA
 
 DIMENSIONS = 16

@@ -10,7 +10,7 @@ from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.labels import IGNORE
 from hflow.reports.charts import histogram_bars
 from hflow.reports.comparison import Comparison, ShownChange
-from hflow.reports.html_page import PICTURE_BYTES, Colour, class_colours, count, legend, picture_uris, write_page
+from hflow.reports.html_parts import PICTURE_BYTES, Colour, class_colours, count, legend, picture_uris, write_page
 
 __all__ = ["summary", "write_comparison"]
 

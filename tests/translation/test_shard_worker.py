@@ -9,8 +9,8 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TranslateParams
 from hflow.model.store import load_model
 from hflow.translation.plan import plan_translation
-from hflow.translation.shard import ShardWorker
 from hflow.translation.shard_task import worker_marks
+from hflow.translation.shard_worker import ShardWorker
 from tests.conftest import Project
 
 

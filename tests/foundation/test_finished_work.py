@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hflow.foundation.work_folder import WorkFolder
+from hflow.foundation.finished_work import WorkFolder
 
 
 def test_a_piece_is_made_once_and_found_by_its_fingerprint(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from hflow.datasets.shards import TRANSLATED_SCHEMA, image_value, read_rows, wri
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import sha256_file
-from hflow.foundation.work_folder import Finished, WorkFolder
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge
 from hflow.translation.frame_pipeline import FramePipeline

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from hflow.foundation import publishing
-from hflow.foundation.publishing import publish, remove_leftovers
+from hflow.foundation import atomic_folders
+from hflow.foundation.atomic_folders import publish, remove_leftovers
 
 
 def test_publishing_makes_a_folder_hold_exactly_what_is_given(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_published_folder_is_the_old_or_the_new_one_wherever_a_kill_comes(tmp_
 
 
 def test_where_names_can_t_be_exchanged_a_kill_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "_exchange", lambda *_: False)
+    monkeypatch.setattr(atomic_folders, "_exchange", lambda *_: False)
     absent = step = 0
     while _publish_killed_at(step := step + 1, tmp_path / "out"):
         absent += not (tmp_path / "out").exists()
@@ -90,7 +90,7 @@ def test_where_names_can_t_be_exchanged_a_kill_loses_nothing(tmp_path: Path, mon
 
 
 def test_a_rename_that_fails_leaves_the_old_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "_exchange", lambda *_: False)
+    monkeypatch.setattr(atomic_folders, "_exchange", lambda *_: False)
     publish({"a": b"old"}, tmp_path / "out")
     rename, calls = Path.rename, 0
 

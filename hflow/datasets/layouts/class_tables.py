@@ -5,14 +5,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hflow.foundation.errors import HflowError
 from hflow.presets.classes import shipped_tables, table_text
 
-__all__ = ["ClassTable", "ids_of_colours", "read_class_table"]
+__all__ = ["ClassTable", "read_class_table"]
 
 Colour = tuple[int, int, int]
 _Byte = Annotated[int, Field(ge=0, le=255)]
@@ -66,23 +65,6 @@ def read_class_table(place: str | Path) -> ClassTable:
                 raise HflowError(f"{place} gives the colour {colour} to two ids: to one alone")
             colours[colour] = ids[min(number, len(ids) - 1)]
     return ClassTable(names, colours)
-
-
-def ids_of_colours(pixels: np.ndarray, colours: Mapping[Colour, int]) -> np.ndarray:
-    """Raw ids, uint8 (H, W), of colours, uint8 (H, W, 3).
-
-    Raises:
-        HflowError: a colour is not in the table; it is named.
-    """
-    packed = pixels.astype(np.uint32) @ np.array([65536, 256, 1], np.uint32)  # (H, W)
-    found, places = np.unique(packed, return_inverse=True)
-    ids = []
-    for number in found.tolist():
-        colour = (number >> 16, number >> 8 & 255, number & 255)
-        if colour not in colours:
-            raise HflowError(f"has a colour of no class: the colour {colour} is not in the table of classes")
-        ids.append(colours[colour])
-    return np.array(ids, np.uint8)[places].reshape(packed.shape)
 
 
 class _Line(BaseModel):

@@ -1,26 +1,16 @@
-"""Where unfinished work is kept, so that an interrupted run takes up where it was."""
+"""Finished pieces of work, known by their fingerprint, so that an interrupted run takes up where it was."""
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hflow.foundation.atomic_files import atomic_path, write_json
+from hflow.foundation.atomic_folders import remove_leftovers
 from hflow.foundation.hashes import sha256_file
-from hflow.foundation.publishing import remove_leftovers
 
-__all__ = ["Finished", "WorkFolder", "project_root"]
-
-
-def project_root() -> Path:
-    """The folder that relative stores and work folders belong to.
-
-    DVC's experiment queue runs a stage in a copy of the project elsewhere and names the project itself in DVC_ROOT;
-    outside DVC it is the current folder.
-    """
-    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+__all__ = ["Finished", "WorkFolder"]
 
 
 @dataclass(frozen=True)

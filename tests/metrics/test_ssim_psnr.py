@@ -7,7 +7,7 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 from torchmetrics.functional.image import structural_similarity_index_measure
 
-from hflow.metrics.fidelity import psnr, ssim
+from hflow.metrics.ssim_psnr import psnr, ssim
 
 
 def _pixels(image: Tensor, *, reflected: int = 0) -> np.ndarray:

@@ -6,10 +6,10 @@ from typing import Any
 
 from hflow.foundation.params import DataParams, DomainParams
 from hflow.foundation.timings import Timing
-from hflow.metrics.summary import Gain
+from hflow.metrics.paired_gain import Gain
 from hflow.reports.charts import dot_strip, histogram_bars, learning_curve
 from hflow.reports.evaluation_results import Evaluation, Example
-from hflow.reports.html_page import (
+from hflow.reports.html_parts import (
     PICTURE_BYTES,
     Colour,
     class_colours,

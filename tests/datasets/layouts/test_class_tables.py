@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hflow.datasets.layouts.classes import ids_of_colours, read_class_table
+from hflow.datasets.layouts.class_tables import read_class_table
+from hflow.datasets.layouts.label_colours import ids_of_colours
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import CITYSCAPES, TRAIN_CLASSES, cityscapes_ids, ids_to_colours
 from hflow.presets.classes import shipped_tables

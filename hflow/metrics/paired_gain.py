@@ -1,0 +1,33 @@
+"""What one training set gains over another in mIoU, paired by seed, with its interval."""
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy.stats import t as student
+
+__all__ = ["Gain", "paired_gain"]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The mIoU of translated less that of source, the mean over the seeds that both were trained with.
+
+    Attributes:
+        interval: where the mean lies with a confidence of 95%, by the differences seed by seed; None for one seed.
+    """
+
+    miou: float
+    seeds: int
+    interval: tuple[float, float] | None
+
+
+def paired_gain(before: Mapping[int, float], after: Mapping[int, float]) -> Gain:
+    """The gain of `after` over `before`, each the mIoU by seed, of the same seeds."""
+    differences = [after[seed] - before[seed] for seed in after]
+    mean, count = statistics.fmean(differences), len(differences)
+    if count < 2:
+        return Gain(mean, count, None)
+    half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
+    return Gain(mean, count, (mean - half, mean + half))
