@@ -52,7 +52,7 @@ FAULTS = {
     "translate: sequence": ("sequence: null ", "sequence: a "),
     "train is there twice": ("segment:", "train:\n  steps: 3\nsegment:"),
     "steps is there twice": ("steps: 200", "steps: 100\n  steps: 200"),
-    "train.learning_rate": ("learning_rate: 5.0e-4", "learning_rate: .inf"),
+    "train.learning_rate": ("learning_rate: 2.0e-4", "learning_rate: .inf"),
     "loss.lambda_style": ("lambda_style: 0.3", "lambda_style: .nan"),
     "loss.std_weight": ("std_weight: 0.5", "std_weight: .inf"),
 }
