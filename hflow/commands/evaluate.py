@@ -53,6 +53,9 @@ def evaluate(
     suffixes = _named(suffix or ())
     for name in suffixes.keys() - named.keys():
         raise HflowError(f"--suffix names {name!r}, which is no dataset given: {', '.join(named)}")
+    for place in (*named.values(), source, target):
+        if not place.exists():
+            raise HflowError(f"{place} is missing: name a folder of shards or of images")
     from hflow.foundation.devices import pick_device
     from hflow.metrics.feature_spaces import load_feature_space
     from hflow.metrics.fid_kid import SUBSETS

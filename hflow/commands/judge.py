@@ -27,7 +27,10 @@ def judge(
     device: Device = "auto",
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Train the judge that tells what translation changed, or how real frames look to one that knows photographs."""
+    """Train the judge that tells what translation changed, or how real frames look to one that knows photographs.
+
+    1000 steps on frames of 512x256 take about half an hour on two cores. Writes OUT, judge.safetensors and judge.json.
+    """
     loaded = load_params(params)
     from hflow.datasets.shards import shard_files
     from hflow.foundation.devices import pick_device

@@ -148,12 +148,12 @@ def baselines(params: Params) -> dict[str, Any]:
 
 def segment(params: Params, name: str) -> dict[str, Any]:
     """Train the downstream segmenter on one set and score it on the target; gives its scores."""
+    if name not in params.segment.train_on:
+        raise HflowError(f"{name!r} is not among segment.train_on ({', '.join(params.segment.train_on)})")
     from hflow.datasets.shards import shard_files
     from hflow.datasets.training_sets import read_training_set
     from hflow.segmentation.training import segment
 
-    if name not in params.segment.train_on:
-        raise HflowError(f"{name!r} is not among segment.train_on ({', '.join(params.segment.train_on)})")
     watch = start_watch("segment")
     scores = segment(
         params.segment,

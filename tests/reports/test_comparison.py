@@ -127,6 +127,12 @@ def test_two_models_translate_the_same_frames_in_the_same_styles(tmp_path: Path)
     assert compare(a, a, prepared=prepared).same == 4
 
 
+def test_one_model_twice_is_not_asked_for_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, prepared = _model(tmp_path / "a", 0), _prepared(tmp_path / "prepared", 4)
+    monkeypatch.setattr("hflow.reports.compared_frames.ModelFrames.image_and_ssim", None)
+    assert compare(model, model, prepared=prepared).same == 4
+
+
 def test_what_can_t_be_compared_is_refused_by_name(tmp_path: Path) -> None:
     dataset, model = _dataset(tmp_path / "a", {"1": 0}), _model(tmp_path / "m", 0)
     with pytest.raises(HflowError, match="is a dataset and the other a model"):
