@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
 from hflow.commands.cli import main
+from hflow.presets import preset_names
 from tests.models import write_model
 from tests.pictures import write_cityscapes, write_gta
 from tests.unprivileged import unprivileged
@@ -183,7 +184,7 @@ def test_datasets_are_compared_in_one_table(project: Path) -> None:
     done = _hflow(project, "evaluate", *raw, "--features", "vgg16", "--no-segment", "--out", "table.json")
     assert done.returncode == 0, done.stderr
     assert "raw" in done.stdout
-    assert "paper: Hierarchy Flow" in done.stdout
+    assert "paper:" in done.stdout
     said = json.loads((project / "table.json").read_text())
     assert [row["pairs"] for row in said["datasets"]] == [4, 4]
     assert all(row["SSIM"] > 0.99 for row in said["datasets"])
@@ -217,7 +218,7 @@ def test_a_dataset_without_a_name_says_how_to_name_it(project: Path) -> None:
 
 
 def test_an_unknown_preset_lists_those_there_are(tmp_path: Path) -> None:
-    assert "carla2camvid, gta2cityscapes, town" in _fault(_hflow(tmp_path, "init", "mars"))
+    assert ", ".join(preset_names()) in _fault(_hflow(tmp_path, "init", "mars"))
 
 
 def test_init_writes_a_params_yaml_that_runs(project: Path) -> None:
