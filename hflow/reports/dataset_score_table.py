@@ -33,7 +33,7 @@ PAPER_NOTE = (
     "one protocol can be ranked. Its 0.68M parameters and 10.13 GMAC are those of expansions (10), not (10, 4)."
 )
 SHOWN_CHANGES = 5
-WIDTH = 180
+WIDTH = 200
 SEMANTICS_HEADER = ("dataset", "kept", "from", "to", "share of the class")
 
 Cell = Callable[[DatasetScores], str]
