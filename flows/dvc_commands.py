@@ -43,7 +43,7 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
         if "changed deps" in groups and outs and set(outs.values()) == {"deleted"} and not _has_run(stage):
             said[stage] = ["it has not run here"]
         elif groups:
-            said[stage] = [f"{kind}: {', '.join(_flat(things))}" for kind, things in groups.items()]
+            said[stage] = [f"{kind}: {', '.join(sorted(_flat(things)))}" for kind, things in groups.items()]
     return said
 
 

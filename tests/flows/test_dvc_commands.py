@@ -54,3 +54,9 @@ def test_a_remote_is_seen(project: Path) -> None:
     assert not has_remote()
     dvc("remote", "add", "--quiet", "store", str(project / "store"))
     assert has_remote()
+
+
+def test_what_has_changed_is_told_by_name_whatever_order_dvc_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    said = '{"train": [{"changed deps": {"params.yaml": {"train.steps": "modified", "loss.k": "modified"}}}]}'
+    monkeypatch.setattr("flows.dvc_commands._output", lambda *_: said)
+    assert changes() == {"train": ["changed deps: loss.k, train.steps"]}
