@@ -16,8 +16,9 @@ from hflow.foundation.params import EncoderParams, LossParams, TrainParams
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
 from hflow.training.encoder import Encoder, load_encoder, measure_scales
-from hflow.training.loop import set_up, training_fabric, training_losses, training_precision
 from hflow.training.losses import aligned_style_loss, content_loss
+from hflow.training.objective import training_losses
+from hflow.training.precision import set_up, training_fabric, training_precision
 
 __all__ = ["TrainingBenchmark", "benchmark_training"]
 

@@ -66,18 +66,17 @@ def class_statistics(pixels: np.ndarray, ids: np.ndarray) -> dict[int, ColourSta
 
 
 def class_colour_error(
-    frame: np.ndarray, frame_ids: np.ndarray, wanted: Mapping[int, ColourStatistics], names: Sequence[str]
-) -> dict[str, float]:
-    """By class name, the distance of the frame's statistics to those wanted; classes missing in either are left out.
+    frame: np.ndarray, frame_ids: np.ndarray, wanted: Mapping[int, ColourStatistics]
+) -> dict[int, float]:
+    """By train id, the distance of the frame's statistics to those wanted; classes missing in either are left out.
 
     Args:
         frame: uint8 (H, W, 3), RGB.
         frame_ids: (H, W), train ids of the frame.
         wanted: by train id, such as `class_statistics` of the style, or `pooled` ones of the whole target.
-        names: the class names; a name's place is its train id.
     """
     ours = class_statistics(frame, frame_ids)
-    return {names[i]: ours[i].distance(wanted[i]) for i in sorted(ours) if i in wanted}
+    return {i: ours[i].distance(wanted[i]) for i in sorted(ours) if i in wanted}
 
 
 def pooled(statistics: Sequence[Mapping[int, ColourStatistics]]) -> dict[int, ColourStatistics]:

@@ -135,7 +135,7 @@ def _device_faults(params: Params) -> Iterator[str]:
             except HflowError as error:
                 yield f"{section}.device: {error}"
     if Path(params.translate.model) == MODEL and params.train.accelerator not in ("auto", "cpu"):
-        from hflow.training.loop import training_fabric
+        from hflow.training.precision import training_fabric
 
         try:
             training_fabric(params.train)

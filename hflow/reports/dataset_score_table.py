@@ -33,7 +33,7 @@ PAPER_NOTE = (
     "one protocol can be ranked. Its 0.68M parameters and 10.13 GMAC are those of expansions (10), not (10, 4)."
 )
 SHOWN_CHANGES = 5
-WIDTH = 200
+WIDTH = 220
 SEMANTICS_HEADER = ("dataset", "kept", "from", "to", "share of the class")
 
 Cell = Callable[[DatasetScores], str]
@@ -113,6 +113,7 @@ def _cells(rows: Sequence[DatasetScores]) -> tuple[list[str], list[list[str]]]:
         "PSNR ↑": lambda row: f"{row.fidelity.psnr:.1f}" if row.fidelity else "–",
         "ST-LPIPS ↓": lambda row: f"{row.fidelity.lpips:.3f}" if row.fidelity else "–",
         "detail ↓": lambda row: f"{row.fidelity.detail:.1f}" if row.fidelity else "–",
+        "class colour ↓": lambda row: _colour(row),
         "FCN mIoU % ↑": lambda row: _percent(row.reading, "mIoU"),
         f"FID {space} ↓": lambda row: f"{row.fid:.2f}",
         f"KID·10³ {space} ↓": lambda row: f"{1e3 * row.kid.mean:.2f} ± {1e3 * row.kid.std:.2f}",
@@ -126,7 +127,7 @@ def _paper_cells(width: int) -> list[list[str]]:
     rows = []
     for method, pixel, of_class, miou, ssim, fid, parameters, gmac in PAPER:
         scores = [f"{value:.2f}" for value in (pixel, of_class, miou)]
-        cells = [f"paper: {method}", "", *scores, f"{ssim:.2f}", "", "", "", "", f"{fid:.2f} (paper's)", ""]
+        cells = [f"paper: {method}", "", *scores, f"{ssim:.2f}", "", "", "", "", "", f"{fid:.2f} (paper's)", ""]
         rows.append([*cells, f"{parameters:.2f}M", f"{gmac:.2f}"])
         assert len(rows[-1]) == width
     return rows
@@ -171,6 +172,7 @@ def _as_json(row: DatasetScores) -> dict[str, Any]:
         "PSNR": fidelity and fidelity.psnr,
         "ST-LPIPS": fidelity and fidelity.lpips,
         "detail": fidelity and fidelity.detail,
+        "class colour": fidelity and fidelity.class_colour,
         "FCN score": row.reading,
         "pairs": fidelity.pairs if fidelity else 0,
         "resized": fidelity.resized if fidelity else 0,
@@ -180,6 +182,11 @@ def _as_json(row: DatasetScores) -> dict[str, Any]:
         "semantics": row.semantics and asdict(row.semantics),
         "network": row.network and asdict(row.network),
     }
+
+
+def _colour(row: DatasetScores) -> str:
+    error = row.fidelity and row.fidelity.class_colour
+    return "–" if error is None else f"{error:.1f}"
 
 
 def _percent(segments: Any, key: str) -> str:

@@ -17,6 +17,7 @@ from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
+from hflow.metrics.colour_error import ColourStatistics, class_colour_error, class_statistics, pooled
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.lpips import MIN_SIDE, ShiftTolerantVGG
@@ -43,6 +44,8 @@ class Fidelity:
         psnr: decibels, higher is closer; infinite where a pair is equal.
         lpips: ST-LPIPS, at least 0, lower is closer.
         detail: invented detail, RMS in grey levels, lower is cleaner.
+        class_colour: the distance of each class's colours from what that class is like in the target, in CIELAB, the
+            mean over the classes by the root of their share; None without labels on both sides.
         pairs: how many images have a frame of their key.
         resized: how many of them had another size and were brought to the frame's.
     """
@@ -51,6 +54,7 @@ class Fidelity:
     psnr: float
     lpips: float
     detail: float
+    class_colour: float | None
     pairs: int
     resized: int
 
@@ -135,9 +139,10 @@ def score_datasets(
                 f"{images.path} has {len(images)} images: comparing takes {LEAST}, and means little below 100"
             )
     wanted = _summary(wanted_images, space, "target")
+    colours = pooled([class_statistics(i.pixels, i.label) for i in wanted_images if i.label is not None])
     rows = []
     for name, images in sets.items():
-        seen = _look(name, images, frames, space=space, vgg=vgg, judge=judge)
+        seen = _look(name, images, frames, space=space, vgg=vgg, judge=judge, colours=colours)
         rows.append(
             DatasetScores(
                 name=name,
@@ -177,7 +182,14 @@ class _Seen:
 
 
 def _look(
-    name: str, images: ImageSet, source: ImageSet, *, space: FeatureSpace, vgg: ShiftTolerantVGG, judge: Judge | None
+    name: str,
+    images: ImageSet,
+    source: ImageSet,
+    *,
+    space: FeatureSpace,
+    vgg: ShiftTolerantVGG,
+    judge: Judge | None,
+    colours: Mapping[int, ColourStatistics],
 ) -> _Seen:
     device = vgg.mean.device
     numbers = {key: number for number, key in enumerate(source.keys)}
@@ -186,6 +198,7 @@ def _look(
     classes = len(judge.classes) if judge else 1
     confusion, reading = torch.zeros(2, classes, classes, dtype=torch.int64)
     values: list[list[float]] = []
+    by_class: list[float] = []
     resized = 0
     with progress(name, len(images), unit="images") as advance:
         for frame in images:
@@ -197,6 +210,8 @@ def _look(
                 pixels = fitted(frame, original)
                 image, reference = (to_tensor(p)[None].to(device) for p in (pixels, original.pixels))  # (1, 3, H, W)
                 values.append([metric(image, reference).item() for metric in (ssim, psnr, vgg.distance, _detail)])
+                if original.label is not None:
+                    by_class += _class_colour(pixels, original.label, colours)
                 if judge:
                     label = None if original.label is None else torch.from_numpy(original.label.astype(np.int64))[None]
                     seen = judge.predict(reference), judge.predict(image)
@@ -206,8 +221,17 @@ def _look(
             summary.add(space.features(_bytes(pixels)))
             advance()
     means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
-    fidelity = Fidelity(means[0], means[1], means[2], means[3], len(values), resized) if values else None
+    class_colour = math.fsum(by_class) / len(by_class) if by_class else None
+    fidelity = Fidelity(means[0], means[1], means[2], means[3], class_colour, len(values), resized) if values else None
     return _Seen(summary, fidelity, confusion, reading)
+
+
+def _class_colour(pixels: np.ndarray, ids: np.ndarray, colours: Mapping[int, ColourStatistics]) -> list[float]:
+    """One figure of a frame, or none where it has no class that the target has."""
+    errors = class_colour_error(pixels, ids, colours)
+    if not errors:
+        return []
+    return [float(np.average(list(errors.values()), weights=[np.mean(ids == i) ** 0.5 for i in errors]))]
 
 
 def _detail(image: Tensor, reference: Tensor) -> Tensor:

@@ -7,13 +7,12 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from lightning.fabric import Fabric
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import Subset
 
 from hflow.datasets.loading import load_batches
@@ -24,7 +23,7 @@ from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.contact_sheet import contact_sheet
-from hflow.foundation.devices import fast_bfloat16, machine_marks, pick_device
+from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
@@ -33,19 +32,15 @@ from hflow.foundation.params import EncoderParams, LossParams, ModelParams, Trai
 from hflow.foundation.progress import progress, say
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
-from hflow.model.training_network import TrainingNetwork
 from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
 from hflow.training.encoder import Encoder, load_encoder, measure_scales
-from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_loss, detail_loss
+from hflow.training.objective import training_losses
+from hflow.training.precision import set_up, training_fabric, training_precision
 from hflow.training.region_style import (
-    COLOUR,
     Regions,
     RegionStatistics,
-    band_masks,
-    fill_missing,
     label_masks,
     region_statistics,
-    region_style_loss,
     typical_statistics,
     with_colour,
 )
@@ -53,17 +48,8 @@ from hflow.training.style_fit import fit_styles
 from hflow.training.warm_up import learn_styles
 from hflow.translation.style_choice import layout
 
-__all__ = [
-    "TrainingLogger",
-    "TrainingResult",
-    "set_up",
-    "train",
-    "training_fabric",
-    "training_losses",
-    "training_precision",
-]
+__all__ = ["TrainingLogger", "TrainingResult", "train"]
 
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 FIRST_IMAGES = 32
 TYPICAL_IMAGES = 128
 SHEET_ROWS = 4
@@ -270,24 +256,6 @@ def _typical(
     return classes, typical_statistics(samples)
 
 
-def set_up(
-    fabric: Fabric,
-    network: HierarchyFlow,
-    optimizer: torch.optim.Optimizer,
-    encoder: Encoder,
-    precision: Precision,
-    *,
-    returning: bool = False,
-) -> tuple[nn.Module, Any]:
-    """The network, to be called with content and style, and its optimizer, as training steps use them.
-
-    The encoder's convolutions take the precision, that of the fabric, from here on.
-    """
-    if precision == "bf16-mixed":
-        encoder.stages.to(torch.bfloat16)
-    return fabric.setup(TrainingNetwork(network, returning=returning), optimizer)
-
-
 def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     """What the training left in the work folder: its progress, the network, the encoder's scales."""
     saved = load_newest(job.work)
@@ -297,63 +265,6 @@ def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     network = HierarchyFlow(job.model.expansions, job.model.guide)
     network.load_state_dict(content["network"])
     return done, network.eval(), content["scales"]
-
-
-def training_losses(
-    module: nn.Module,
-    encoder: Encoder,
-    content: Tensor,
-    style: Tensor,
-    loss: LossParams,
-    regions: Regions | None = None,
-) -> dict[str, Tensor]:
-    """Equation 4 and its terms, for a batch of content and style, each (B, 3, H, W).
-
-    Args:
-        regions: the classes of both, where the style is compared class by class.
-
-    Returns:
-        "loss", "content", "style", and "detail" where it has a weight.
-    """
-    image = module(content, style)  # (B, 3, H, W)
-    output = encoder(image, {CONTENT_LAYER, *loss.style_layers})
-    with torch.no_grad():
-        wanted_content, wanted_style = encoder(content, (CONTENT_LAYER,)), encoder(style, loss.style_layers)
-    of_content = content_loss(output, wanted_content)
-    if regions is None and not loss.colour:
-        of_style = aligned_style_loss(
-            output, wanted_style, k=loss.k, layers=loss.style_layers, std_weight=loss.std_weight, bands=loss.bands
-        )
-    else:
-        output = {layer: output[layer] for layer in loss.style_layers}
-        of_style = _style_by_region(with_colour(output, image), with_colour(wanted_style, style), loss, regions)
-    losses = {"loss": of_content + loss.lambda_style * of_style, "content": of_content, "style": of_style}
-    if loss.detail:
-        losses["detail"] = detail_loss(image, content)
-        losses["loss"] = losses["loss"] + loss.detail * losses["detail"]
-    return losses
-
-
-def _style_by_region(
-    output: Mapping[str, Tensor], style: Mapping[str, Tensor], loss: LossParams, regions: Regions | None
-) -> Tensor:
-    """The style loss of features by layer, the images among them, by the classes of both or else by bands."""
-    if regions is None:
-        regions = Regions(_bands(output[COLOUR], loss.bands), _bands(style[COLOUR], loss.bands))
-    wanted = region_statistics(style, regions.style)
-    return region_style_loss(
-        region_statistics(output, regions.content),
-        wanted if regions.typical is None else fill_missing(wanted, regions.typical),
-        k=loss.k,
-        std_weight=loss.std_weight,
-        layer_weights=[*(1.0 for _ in loss.style_layers), loss.colour],
-    )
-
-
-def _bands(images: Tensor, bands: int) -> Tensor:
-    """Masks, (B, bands, H, W), of images (B, 3, H, W)."""
-    masks = band_masks((images.shape[2], images.shape[3]), bands).to(images.device)
-    return masks.expand(len(images), -1, -1, -1)
 
 
 def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
@@ -425,36 +336,6 @@ def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device
         rows.append([content, style, to_pixels(output[0])])
     with atomic_path(job.work / "contact-sheet.png") as path:
         contact_sheet(rows, ["content", "style", "translated"]).save(path, "PNG")
-
-
-def training_precision(params: TrainParams) -> Precision:
-    """The precision of a training; `auto` is bfloat16 where the device multiplies it faster.
-
-    Raises:
-        HflowError: the device that `train.accelerator` names is not there.
-    """
-    device = pick_device(params.accelerator)
-    if params.precision != "auto":
-        return params.precision
-    return "bf16-mixed" if fast_bfloat16(device) else "32-true"
-
-
-def training_fabric(params: TrainParams) -> Fabric:
-    """The devices of a training and its precision.
-
-    Raises:
-        HflowError: a device is not there.
-    """
-    precision = training_precision(params)
-    strategy = "auto" if params.devices == 1 else "ddp_spawn"
-    try:
-        return Fabric(accelerator=params.accelerator, devices=params.devices, strategy=strategy, precision=precision)
-    except MisconfigurationException as error:
-        first = str(error).strip().splitlines()[0]
-        raise HflowError(
-            f"train.devices is {params.devices} and train.accelerator {params.accelerator}, which can't be had here "
-            f"({first}): lower train.devices, or set train.accelerator to auto"
-        ) from None
 
 
 def _fingerprint(job: _Job, fabric: Fabric) -> str:
