@@ -154,7 +154,7 @@ def test_bad_values_and_a_full_disk_are_not_tried_again(
 ) -> None:
     _, state = _run(api, project, model_folder, tmp_path, [error, error])
     assert state.is_failed()
-    assert str(error) in state.message
+    assert (error.strerror if isinstance(error, OSError) else str(error)) in state.message
     assert max(task["run_count"] for task in _tasks(api, state)) == 1
 
 
