@@ -1,4 +1,8 @@
-"""A whole params.yaml for each task, a file a preset. The one at the root of the project is town's."""
+"""A whole params.yaml for each task, a file a preset, and in `classes/` the class tables of known datasets.
+
+A name comes in, the text of its YAML file goes out. The params.yaml at the root of the project is town's. It imports
+`foundation` alone.
+"""
 
 from importlib import resources
 
