@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows.processes import started
 from hflow.foundation.errors import HflowError
+from hflow.foundation.loopback import free_port
 from hflow.foundation.project_root import project_root
 
 __all__ = ["prefect_server"]
@@ -37,7 +37,7 @@ def prefect_server() -> Iterator[None]:
             raise HflowError(f"no Prefect server answers at {named}: start it, or unset PREFECT_API_URL")
         yield
         return
-    port = _free_port()
+    port = free_port()
     url = f"http://127.0.0.1:{port}/api"
     # The server itself must not take itself for a client of another one.
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
@@ -73,19 +73,8 @@ def _home() -> Path:
 
 
 def _answers(url: str) -> bool:
-    """Whether a server is at this address. Loopback is asked without a proxy, whatever the environment names."""
+    """Whether a server is at this address."""
     try:
-        with httpx.Client(trust_env=not _is_loopback(url), timeout=10) as client:
-            return client.get(f"{url.rstrip('/')}/health").status_code == httpx.codes.OK
+        return httpx.get(f"{url.rstrip('/')}/health", timeout=10).status_code == httpx.codes.OK
     except (httpx.HTTPError, httpx.InvalidURL):
         return False
-
-
-def _is_loopback(url: str) -> bool:
-    return httpx.URL(url).host in ("localhost", "127.0.0.1", "::1")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import requests
 
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
+from hflow.foundation.loopback import free_port
 
 __all__ = ["read_addresses", "up"]
 
@@ -45,7 +45,7 @@ def up() -> None:
         raise HflowError(f"the servers are up already; if they are not, remove {ADDRESSES}")
     home = HOME.resolve()
     home.mkdir(parents=True, exist_ok=True)
-    prefect, mlflow = _free_port(), _free_port()
+    prefect, mlflow = free_port(), free_port()
     addresses = {
         "PREFECT_API_URL": f"http://127.0.0.1:{prefect}/api",
         "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{mlflow}",
@@ -134,12 +134,6 @@ def _wait_for(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
                 return
         time.sleep(0.3)
     raise HflowError(f"{url} does not answer: see {log}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

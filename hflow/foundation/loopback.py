@@ -1,8 +1,9 @@
-"""Servers on this machine, to which no proxy leads."""
+"""Servers on this machine: which port is free for one, and that no proxy leads to it."""
 
 import os
+import socket
 
-__all__ = ["ask_loopback_directly"]
+__all__ = ["ask_loopback_directly", "free_port"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -12,3 +13,10 @@ def ask_loopback_directly() -> None:
     for name in ("NO_PROXY", "no_proxy"):
         there = [host for host in os.environ.get(name, "").split(",") if host]
         os.environ[name] = ",".join([*there, *(host for host in LOOPBACK if host not in there)])
+
+
+def free_port() -> int:
+    """A TCP port of the loopback address on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -78,7 +78,7 @@ def _reads(name: str) -> set[str]:
                     found.add(text.removeprefix("params."))
     # params.town is given a name first.
     whole = {key for key in found if not any(other.startswith(f"{key}.") for other in found) or key in _handed_on(name)}
-    fields = {section: field.annotation.model_fields for section, field in Params.model_fields.items()}  # type: ignore
+    fields = {section: field.annotation.model_fields for section, field in Params.model_fields.items()}
     return {full for key in whole for full in ([f"{key}.{k}" for k in fields[key]] if key in fields else [key])}
 
 
@@ -147,7 +147,7 @@ def ran() -> Iterator[set[str]]:
     sys.setprofile(note)
     yield found
     sys.setprofile(None)
-    threading.setprofile(None)  # type: ignore[arg-type]
+    threading.setprofile(None)
 
 
 def test_a_stage_runs_no_code_that_its_fingerprint_lacks(project: Params, ran: set[str]) -> None:

@@ -82,7 +82,7 @@ def test_a_pairs_labels_are_cropped_and_mirrored_as_its_pictures() -> None:
 
 
 def test_a_target_without_labels_is_an_error(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(row: object, shape: tuple[int, int]) -> np.ndarray:  # noqa: ARG001
+    def nothing(_: object, shape: tuple[int, int]) -> np.ndarray:
         return np.full(shape, 255, np.uint8)
 
     monkeypatch.setattr("hflow.training.loop.whole_ids", nothing)
