@@ -23,7 +23,7 @@ CHANGES_NO_BYTE = {
     "hflow.foundation.code_fingerprint": "makes the fingerprint itself",
     "hflow.foundation.errors": "a failed piece of work leaves no result",
     "hflow.foundation.locks": "keeps two processes from writing the same result",
-    "hflow.foundation.params.Params": "each piece of work is handed sections, and has these in its own code",
+    "hflow.foundation.params.whole": "each piece of work is handed sections, and has these in its own code",
     "hflow.foundation.progress": "tells how far the work is",
     "hflow.pipeline.timings": "tells how long the work took, beside its results",
     "hflow.registry": "tells MLflow what was made; a model that it hands out counts by its weights",

@@ -1,0 +1,37 @@
+"""params.yaml as typed, checked sections: unknown keys and impossible values are refused by name.
+
+In comes the file's text, out go frozen sections; a subject's sections are a file. Imports the foundation alone.
+"""
+
+from hflow.foundation.params.data import DataParams, DomainParams, PrepareParams, TownParams
+from hflow.foundation.params.registry import ReleaseParams, TrackingParams
+from hflow.foundation.params.scoring import BASELINES, TRAINING_SETS, BaselinesParams, EvaluateParams, SegmentParams
+from hflow.foundation.params.section import Workers, check_section
+from hflow.foundation.params.training import VARIANTS, EncoderParams, LossParams, ModelParams, TrainParams
+from hflow.foundation.params.translation import StyleParams, TranslateParams
+from hflow.foundation.params.whole import Params, load_params
+
+__all__ = [
+    "BASELINES",
+    "TRAINING_SETS",
+    "VARIANTS",
+    "BaselinesParams",
+    "DataParams",
+    "DomainParams",
+    "EncoderParams",
+    "EvaluateParams",
+    "LossParams",
+    "ModelParams",
+    "Params",
+    "PrepareParams",
+    "ReleaseParams",
+    "SegmentParams",
+    "StyleParams",
+    "TownParams",
+    "TrackingParams",
+    "TrainParams",
+    "TranslateParams",
+    "Workers",
+    "check_section",
+    "load_params",
+]

@@ -1,0 +1,66 @@
+"""What translated frames are held against, the downstream task, and the report."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from hflow.foundation.params.section import Count, Section, Seed, Workers
+
+__all__ = ["BASELINES", "TRAINING_SETS", "BaselinesParams", "EvaluateParams", "SegmentParams"]
+
+BASELINES = ("histogram", "reinhard", "fda", "gpa")
+TRAINING_SETS = ("source", "translated", "target", "translated+target", *BASELINES)
+
+
+class BaselinesParams(Section):
+    """The recoloured frames that translation is held against, where `segment.train_on` names them."""
+
+    fda_beta: Annotated[float, Field(ge=0, le=0.5)] = 0.05
+    """The share of the frequencies whose amplitudes FDA takes from the style image."""
+    workers: Count = 2
+    """Threads that recolour."""
+
+
+class SegmentParams(Section):
+    """The downstream task: a DeepLabV3 trained on each named set in turn."""
+
+    train_on: tuple[str, ...] = ("source", "translated")
+    """Of source, translated, target, translated+target, histogram, reinhard, fda, gpa, each once; may be empty."""
+    weights: Literal["none", "imagenet"] = "none"
+    """What the backbone starts from."""
+    steps: Count = 200
+    """Steps of a training."""
+    batch_size: Annotated[int, Field(ge=2)] = 8
+    """Samples a step."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    """At the start; it falls to 0."""
+    seeds: tuple[Seed, ...] = (0,)
+    """A training each; their scores are averaged."""
+    device: str = "auto"
+    """auto, cpu, cuda, cuda:1, ..."""
+    workers: Workers = "auto"
+    """Processes that load samples; auto is up to eight beside a GPU, none on a CPU."""
+
+    @field_validator("train_on")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in TRAINING_SETS:
+                raise ValueError(f"{name!r} is not one of {', '.join(TRAINING_SETS)}")
+        if len(set(names)) != len(names):
+            raise ValueError("a training set is named twice")
+        return names
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if not seeds or len(set(seeds)) != len(seeds):
+            raise ValueError("give at least one seed, each once")
+        return seeds
+
+
+class EvaluateParams(Section):
+    """What the evaluation and the report show."""
+
+    examples: Annotated[int, Field(ge=1, le=50)] = 8
+    """Frames evenly spaced in the report, and as many drawn by lot."""

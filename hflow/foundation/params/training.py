@@ -1,0 +1,125 @@
+"""The network, its loss and its training."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from hflow.foundation.params.section import Count, Section, Seed, Size
+
+__all__ = ["VARIANTS", "EncoderParams", "LossParams", "ModelParams", "TrainParams"]
+
+VARIANTS: Mapping[str, tuple[int, ...]] = {
+    "hf": (10, 4),
+    "hf+": (4, 5, 2),
+    "hf++": (10, 4, 4),
+    "hf-dagger": (10, 4, 4, 4),
+}
+"""Expansion rates of the paper's variants (section 4.1)."""
+
+StyleLayer = Literal["relu1_1", "relu2_1", "relu3_1", "relu4_1"]
+
+
+class ModelParams(Section):
+    """The network: a variant of the paper or a list of expansion rates."""
+
+    variant: Literal["hf", "hf+", "hf++", "hf-dagger"] | tuple[Annotated[int, Field(ge=2, le=64)], ...] = "hf"
+    """hf is (10, 4), hf+ (4, 5, 2), hf++ (10, 4, 4), hf-dagger (10, 4, 4, 4); or a list of expansion rates."""
+    guide: Annotated[int, Field(ge=0, le=64)] = 0
+    """The radius in pixels of a guided filter behind the network, whose guide is the frame; 0, none, in the paper."""
+
+    @property
+    def expansions(self) -> tuple[int, ...]:
+        return VARIANTS[self.variant] if isinstance(self.variant, str) else self.variant
+
+    @field_validator("variant")
+    @classmethod
+    def _not_empty(cls, variant: Any) -> Any:
+        if not variant:
+            raise ValueError("give at least one expansion rate")
+        return variant
+
+
+class EncoderParams(Section):
+    """The frozen network in whose features the loss is measured."""
+
+    name: Literal["vgg16", "vgg19"] = "vgg16"
+    """vgg16 is installed with hflow, vgg19 is downloaded by torchvision."""
+    weights: Path | None = None
+    """A file of weights to take instead."""
+
+
+class LossParams(Section):
+    """Equations 4 to 7 of the paper, and what is ours: regions, colour, detail."""
+
+    lambda_style: Annotated[float, Field(ge=0)] = 0.1
+    """The weight of the style term against the content term."""
+    k: Annotated[float, Field(gt=0, le=1)] = 0.8
+    """The share of channels whose style is aligned."""
+    std_weight: Annotated[float, Field(ge=0)] = 1.0
+    """The weight of the channels' stds against their means; 1 in the paper."""
+    bands: Annotated[int, Field(ge=1, le=8)] = 1
+    """Of the height, each compared with the same one of the style image; 1 in the paper."""
+    regions: Literal["none", "labels"] = "none"
+    """Whether the style is compared class by class, by the labels of both domains; none in the paper."""
+    colour: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of the statistics of the image itself, beside 1 for each layer; 0 in the paper."""
+    detail: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of invented detail: halos, grain, fringes; 0 in the paper."""
+    style_layers: tuple[StyleLayer, ...] = ("relu1_1", "relu2_1", "relu3_1")
+    """Layers of the encoder that the style term looks at, each once."""
+
+    @field_validator("style_layers")
+    @classmethod
+    def _some(cls, layers: tuple[str, ...]) -> tuple[str, ...]:
+        if not layers or len(set(layers)) != len(layers):
+            raise ValueError(f"name each of some layers once, out of {', '.join(get_args(StyleLayer))}")
+        return layers
+
+
+class TrainParams(Section):
+    """How the network is trained. `batch_size` counts all processes together."""
+
+    steps: Count
+    """Steps of the optimizer."""
+    fit: bool = False
+    """Whether the Style-Net is fitted to the target images by least squares before the first step."""
+    warm_up: Annotated[int, Field(ge=0)] = 300
+    """Steps before them, in which the Style-Net learns the statistics of the target images."""
+    batch_size: Count = 1
+    """Samples a step, of all processes together; a multiple of `devices`."""
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    """At the start; it falls to 0 by a cosine."""
+    rise: Annotated[int, Field(ge=0)] = 0
+    """Steps in which the learning rate rises to it first; 0 in the paper."""
+    returning_clamp: bool = False
+    """Whether gradients lead values beyond [0, 1] back; in the paper they vanish there."""
+    size: Size | None = None
+    """Width and height that images are resized to first, in pixels; null leaves them."""
+    crop: Size | None = None
+    """Width and height of random crops, in pixels; null takes whole images."""
+    flip: bool = True
+    """Whether half of the samples are mirrored."""
+    seed: Seed = 0
+    """Of weights, pairs and crops."""
+    accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    """Where it runs; auto takes a GPU where there is one."""
+    devices: Count = 1
+    """Processes, a device each."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """auto takes bfloat16 where the device multiplies it faster."""
+    workers: Annotated[int, Field(ge=0)] = 0
+    """Processes that decode images; 0 decodes between the steps."""
+    log_every: Count = 10
+    """Steps between two points of the learning curves."""
+    checkpoint_every: Count = 100
+    """Steps between two checkpoints."""
+
+    @model_validator(mode="after")
+    def _whole_batches(self) -> "TrainParams":
+        if self.batch_size % self.devices:
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of devices ({self.devices})")
+        if self.size and self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
+            raise ValueError(f"crop {self.crop} is larger than size {self.size}")
+        return self

@@ -1,0 +1,54 @@
+"""params.yaml as a whole."""
+
+from pathlib import Path
+
+import yaml
+
+from hflow.foundation.errors import HflowError
+from hflow.foundation.params.data import DataParams, PrepareParams, TownParams
+from hflow.foundation.params.registry import ReleaseParams, TrackingParams
+from hflow.foundation.params.scoring import BaselinesParams, EvaluateParams, SegmentParams
+from hflow.foundation.params.section import Section, check_section
+from hflow.foundation.params.training import EncoderParams, LossParams, ModelParams, TrainParams
+from hflow.foundation.params.translation import TranslateParams
+from hflow.foundation.yaml_text import parse_yaml
+
+__all__ = ["Params", "load_params"]
+
+
+class Params(Section):
+    """The whole of params.yaml."""
+
+    town: TownParams = TownParams()
+    data: DataParams
+    prepare: PrepareParams
+    model: ModelParams = ModelParams()
+    encoder: EncoderParams = EncoderParams()
+    loss: LossParams = LossParams()
+    train: TrainParams
+    translate: TranslateParams = TranslateParams()
+    baselines: BaselinesParams = BaselinesParams()
+    segment: SegmentParams = SegmentParams()
+    evaluate: EvaluateParams = EvaluateParams()
+    release: ReleaseParams = ReleaseParams()
+    tracking: TrackingParams = TrackingParams()
+
+
+def load_params(path: Path = Path("params.yaml")) -> Params:
+    """Read and check a params.yaml.
+
+    Raises:
+        HflowError: the file is missing, is no YAML, has a key twice, an unknown one or an impossible value; each fault
+            is named.
+    """
+    try:
+        values = parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise HflowError(
+            f"{path} is missing: run from the project's folder, or write one by `hflow init PRESET`"
+        ) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise HflowError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise HflowError(f"{path} must hold sections (data:, prepare:, ...), not {type(values).__name__}")
+    return check_section(Params, values, str(path))
