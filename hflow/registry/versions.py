@@ -1,12 +1,9 @@
 """The models registered with MLflow: versions, the aliases challenger and champion, and models by their URI."""
 
 import contextlib
-import os
 import re
-import socket
 import tempfile
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +19,7 @@ from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id, tracking_uri
 from hflow.registry.runs import run_that_made
 from hflow.registry.serving import model_folder, save_translator
+from hflow.registry.turns import turn
 
 __all__ = ["Registry", "Version", "fetch_model"]
 
@@ -32,8 +30,8 @@ SAME = "hflow.same"
 BEFORE = "hflow.champion_before"
 ROLLED_BACK = "hflow.rolled_back"
 
-LEASE = 60.0
-"""Seconds after which a lock that has not changed hands counts as left by a dead process."""
+NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""How the registry says that it has no such alias: the latter where the model is there."""
 
 URI = re.compile(r"models:/+(?P<name>[^@/]+)(@(?P<alias>[^@/]+)|/(?P<version>[0-9]+))")
 
@@ -121,7 +119,8 @@ class Registry:
         Raises:
             HflowError: another version became champion meanwhile.
         """
-        with self._alone():
+        subject = self._client.get_model_version(self.name, version.number)
+        with turn(self._client, self.name, subject=subject) as ours:
             now = self.champion()
             if (now and now.number) != (over and over.number):
                 raise HflowError(
@@ -129,6 +128,7 @@ class Registry:
                     f"under way: version {version.number} stays challenger; release it again to have it judged anew"
                 )
             self._tag(version, BEFORE, over.number if over else "")
+            ours.check()
             self._client.set_registered_model_alias(self.name, CHAMPION, version.number)
 
     def rollback(self) -> tuple[Version, Version]:
@@ -137,14 +137,19 @@ class Registry:
         Raises:
             HflowError: there is no champion, or none was before it.
         """
-        with self._alone():
+        first = self.champion()
+        if first is None:
+            raise HflowError(f"{self.name} has no champion: there is nothing to roll back")
+        subject = self._client.get_model_version(self.name, first.number)
+        with turn(self._client, self.name, subject=subject) as ours:
             champion = self.champion()
-            if champion is None:
-                raise HflowError(f"{self.name} has no champion: there is nothing to roll back")
+            if champion is None or champion.number != first.number:
+                raise HflowError(f"{self.name} got another champion meanwhile: look, and roll back again")
             number = champion.tags.get(BEFORE)
             if not number:
                 raise HflowError(f"version {champion.number} is the first champion of {self.name}: none was before it")
             before = self._version(number)
+            ours.check()
             self._tag(champion, ROLLED_BACK, "true")
             self._client.set_registered_model_alias(self.name, CHAMPION, before.number)
         return champion, before
@@ -152,8 +157,11 @@ class Registry:
     def _version_of(self, alias: str) -> Version | None:
         try:
             found = self._client.get_model_version_by_alias(self.name, alias)
-        except MlflowException:
-            return None
+        except MlflowException as error:
+            if error.error_code in NOT_THERE:
+                return None
+            where, reason = tracking_uri(self._params), " ".join(str(error).split())[:200]
+            raise HflowError(f"MLflow at {where} doesn't say which version is {alias} ({reason}): try later") from None
         return Version(str(found.version), found.tags)
 
     def _version(self, number: str) -> Version:
@@ -162,34 +170,6 @@ class Registry:
 
     def _tag(self, version: Version, key: str, value: str) -> None:
         self._client.set_model_version_tag(self.name, version.number, key, value)
-
-    @contextlib.contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the model's lock, on whatever machine: a name that the registry lets only one create."""
-        lock = f"{self.name}.lock"
-        holder = f"{socket.gethostname()}:{os.getpid()}"
-        since, held = time.monotonic(), None
-        while True:
-            try:
-                self._client.create_registered_model(
-                    lock, tags={"holder": holder}, description="A release is under way"
-                )
-                break
-            except MlflowException as error:
-                if error.error_code != "RESOURCE_ALREADY_EXISTS":
-                    raise
-            with contextlib.suppress(MlflowException):
-                taken = self._client.get_registered_model(lock).creation_timestamp
-                if taken != held:
-                    since, held = time.monotonic(), taken
-                elif time.monotonic() - since > LEASE:
-                    say(f"the lock {lock} was left by a process that is no more: it is taken over")
-                    self._client.delete_registered_model(lock)
-            time.sleep(0.2)
-        try:
-            yield
-        finally:
-            self._client.delete_registered_model(lock)
 
 
 def fetch_model(uri: str, params: TrackingParams, *, cache: Path) -> Path:

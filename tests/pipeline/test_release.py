@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from PIL import Image
 
 from hflow.commands.compare import compare
@@ -25,7 +26,7 @@ from hflow.model.store import load_model
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import find_model
 from hflow.pipeline.release import release, rollback
-from hflow.registry import versions as registry_module
+from hflow.registry import turns
 from hflow.registry.client import connect
 from hflow.registry.versions import Registry, fetch_model
 from hflow.translation.translator import Translator
@@ -178,11 +179,25 @@ def test_of_two_releases_at_once_one_wins(params: Params, monkeypatch: pytest.Mo
     assert "became champion while this release was under way" in next(str(r) for r in results if r is not True)
 
 
-def test_a_lock_left_by_a_dead_process_is_taken_over(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry_module, "LEASE", 0.5)
-    MlflowClient(f"sqlite:///{project_root()}/mlflow.db").create_registered_model("town.lock")
+def test_a_turn_left_by_a_dead_process_is_passed_over(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "LEASE", 0.5)
+    client = MlflowClient(f"sqlite:///{project_root()}/mlflow.db")
+    client.create_registered_model("town.lock")
+    client.create_model_version("town.lock", "nowhere")
     _ran(0, 0.4)
     assert release(params)["champion"]
+
+
+def test_a_release_is_judged_only_where_the_registry_says_who_is_champion(
+    params: Params, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MlflowException("the database is away")
+
+    _ran(0, 0.4)
+    monkeypatch.setattr(MlflowClient, "get_model_version_by_alias", fails)
+    with pytest.raises(HflowError, match=r"doesn't say which version is champion \(the database is away\)"):
+        release(params)
 
 
 def test_a_model_is_fetched_by_its_uri_and_translates_as_the_folder_does(params: Params, tmp_path: Path) -> None:
