@@ -70,7 +70,7 @@ def turn(client: MlflowClient, name: str, *, subject: ModelVersion) -> Iterator[
         client.create_registered_model(lock, description=f"Turns of the releases that change the aliases of {name}")
     holder = f"process {os.getpid()} on {socket.gethostname()}"
     made = client.create_model_version(
-        lock, subject.source, subject.run_id, tags={HOLDER: holder, RENEWED: "0"}, await_creation_for=0
+        lock, subject.source or "", subject.run_id, tags={HOLDER: holder, RENEWED: "0"}, await_creation_for=0
     )
     number = str(made.version)
     ended = threading.Event()

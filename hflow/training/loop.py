@@ -36,6 +36,7 @@ from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, 
 from hflow.training.encoder import Encoder, load_encoder, measure_scales
 from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
+from hflow.training.processes import run_in_processes
 from hflow.training.region_style import (
     Regions,
     RegionStatistics,
@@ -124,7 +125,7 @@ def train(
     if params.devices == 1:
         _train(fabric, job, logger)
     else:
-        fabric.launch(partial(_train, job=job, logger=None))
+        run_in_processes(fabric, partial(_train, job=job, logger=None))
     done, network, scales = _finished(job)
     if logger and params.devices > 1:
         for row in done.history:
@@ -182,12 +183,15 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         learn_styles(network, image, len(target), steps=params.warm_up, seed=params.seed, autocast=autocast)
     optimizer = torch.optim.Adam(network.parameters(), lr=params.learning_rate)
     encoder = load_encoder(job.encoder.name, job.encoder.weights).to(fabric.device)
-    encoder.scales = measure_scales(encoder, map(image, first))
     done = Progress()
     if saved:
         done, states = saved
         network.load_state_dict(states["network"])
         optimizer.load_state_dict(states["optimizer"])
+        encoder.scales = torch.tensor(states["scales"], device=fabric.device)
+        fabric.strategy.precision.load_state_dict(states["precision"])
+    else:
+        encoder.scales = measure_scales(encoder, map(image, first))
     module, optimizer = set_up(
         fabric, network, optimizer, encoder, training_precision(params), returning=params.returning_clamp
     )
@@ -229,8 +233,13 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
             advance(1, f"loss {values['loss']:.4g}")
             if done.step % params.checkpoint_every == 0 or done.step == params.steps:
                 if fabric.is_global_zero:
-                    weights = {"network": network.state_dict(), "optimizer": optimizer.state_dict()}
-                    save_checkpoint(job.work, done, {**weights, "scales": encoder.scales.tolist()})
+                    states = {
+                        "network": network.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "precision": fabric.strategy.precision.state_dict(),
+                        "scales": encoder.scales.tolist(),
+                    }
+                    save_checkpoint(job.work, done, states)
                     _write_contact_sheet(job, network, fabric.device)
                     if logger:
                         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)

@@ -13,10 +13,14 @@ from typing import BinaryIO
 
 import pytest
 import torch
+from lightning.fabric import Fabric
+from lightning.fabric.plugins.precision import MixedPrecision
 from PIL import Image
 
 from hflow.foundation.errors import HflowError
+from hflow.foundation.params import TrainParams
 from hflow.model.store import load_model
+from hflow.training import loop
 from hflow.training.checkpoints import checkpoint_files
 from tests.conftest import Project
 
@@ -106,6 +110,54 @@ def test_a_training_killed_on_the_way_ends_in_the_same_bytes(project: Project, t
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
     curves = [(tmp_path / name / "plots" / "curves.csv").read_text() for name in ("whole", "killed")]
     assert curves[0] == curves[1]
+
+
+class Interrupter:
+    """Stops a training after a step, as Ctrl-C does."""
+
+    def __init__(self, step: int):
+        self.step = step
+
+    def metrics(self, _: Mapping[str, float], step: int) -> None:
+        if step == self.step:
+            raise KeyboardInterrupt
+
+    def image(self, key: str, path: Path, step: int) -> None: ...
+
+
+def _in_two_parts(project: Project, out: Path, monkeypatch: pytest.MonkeyPatch, **options: object) -> None:
+    """Stop a training behind its checkpoint of step 6, and go on."""
+    options = {"checkpoint_every": 3, "log_every": 1, **options}
+    with pytest.raises(KeyboardInterrupt):
+        project.train(out, logger=Interrupter(7), **options)
+    with monkeypatch.context() as resumed:
+        resumed.setattr(loop, "measure_scales", None)  # what was measured before the first step is read
+        project.train(out, **options)
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_a_training_stopped_on_the_way_ends_in_the_same_bytes_in_each_precision_of_a_cpu(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
+    options = {"steps": 10, "precision": precision}
+    project.train(tmp_path / "whole", **options)
+    _in_two_parts(project, tmp_path / "stopped", monkeypatch, **options)
+    assert _weights(tmp_path / "stopped") == _weights(tmp_path / "whole")
+
+
+def test_the_scale_of_float16_is_taken_up_where_it_was(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It begins so large that the first gradients are infinite and their steps left out, as they would be again."""
+
+    def fabric(_: TrainParams) -> Fabric:
+        scaler = torch.amp.GradScaler("cpu", init_scale=2.0**40, backoff_factor=2.0**-8)
+        return Fabric(accelerator="cpu", devices=1, plugins=MixedPrecision("16-mixed", "cpu", scaler))
+
+    monkeypatch.setattr(loop, "training_fabric", fabric)
+    project.train(tmp_path / "whole", steps=10)
+    _in_two_parts(project, tmp_path / "stopped", monkeypatch, steps=10)
+    assert _weights(tmp_path / "stopped") == _weights(tmp_path / "whole")
 
 
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(project: Project, tmp_path: Path) -> None:

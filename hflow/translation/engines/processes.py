@@ -1,10 +1,7 @@
 """Translation in processes of this machine, a device each."""
 
-import contextlib
 import multiprocessing
-import os
 import queue
-import threading
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,6 +11,7 @@ import torch
 
 from hflow.foundation.errors import HflowError, LostWorkerError
 from hflow.foundation.finished_work import Finished
+from hflow.foundation.lifeline import end_with
 from hflow.translation.engines.base import Advance
 from hflow.translation.shard_task import ShardTask, WorkerMarks
 from hflow.translation.shard_worker import translate_here
@@ -66,17 +64,6 @@ class Processes:
         if slot not in self._pools:
             context = multiprocessing.get_context("spawn")
             end, lifeline = context.Pipe(duplex=False)
-            pool = ProcessPoolExecutor(1, mp_context=context, initializer=_end_with, initargs=(end,))
+            pool = ProcessPoolExecutor(1, mp_context=context, initializer=end_with, initargs=(end,))
             self._pools[slot] = pool, lifeline
         return self._pools[slot][0]
-
-
-def _end_with(lifeline: Connection) -> None:
-    """End this process when the other end of the pipe is closed, be it since the process that had it was killed."""
-
-    def watch() -> None:
-        with contextlib.suppress(EOFError, OSError):
-            lifeline.recv()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
