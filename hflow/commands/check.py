@@ -7,11 +7,11 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from hflow.commands.console import DEFAULT, ParamsFile
+from hflow.commands.console import DEFAULT, MaxPixels, ParamsFile
 from hflow.datasets.inspection import FULL, Inspection, inspect_dataset
 from hflow.datasets.layouts.opening import LAYOUTS, open_domains, open_raw
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import DomainParams, Params, load_params
+from hflow.foundation.params import DomainParams, Params, PrepareParams, load_params
 from hflow.pipeline.outputs import TOWN
 from hflow.pipeline.preflight import run_faults
 from hflow.presets.classes import shipped_tables
@@ -36,6 +36,7 @@ def check(
     carry: Annotated[
         list[str] | None, typer.Option(help="A kind of files to hand on, as depth; may be given several times.")
     ] = None,
+    max_pixels: MaxPixels = PrepareParams.model_fields["max_pixels"].default,
     whole: Annotated[bool, typer.Option("--whole", help="Read every file, not some of them.")] = False,
     params: ParamsFile = DEFAULT,
 ) -> None:
@@ -57,7 +58,7 @@ def check(
         raise HflowError(
             "; ".join(f"--{name.replace('_', '-')}: {text}" if name else text for name, text in said)
         ) from None
-    found = inspect_dataset(domain, whole=whole)
+    found = inspect_dataset(domain, whole=whole, max_pixels=max_pixels)
     _tell(found, FULL.get(layout, {}) if not split else {})
     if found.at_fault:
         raise HflowError(f"{found.at_fault:,} samples of {root} are at fault: prepare will reject them")

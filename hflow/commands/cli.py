@@ -10,7 +10,7 @@ import typer
 from hflow.commands.bench import bench
 from hflow.commands.check import check
 from hflow.commands.compare import compare
-from hflow.commands.console import DEFAULT, Device, ParamsFile, show
+from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
 from hflow.commands.evaluate import evaluate
 from hflow.commands.export import export
 from hflow.commands.judge import judge
@@ -19,6 +19,7 @@ from hflow.commands.project import write_params
 from hflow.commands.release import release
 from hflow.foundation.atomic_files import writing_fault
 from hflow.foundation.errors import HflowError
+from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import StyleParams, check_section, load_params
 from hflow.foundation.utf8_mode import ensure_utf8
 from hflow.pipeline import outputs, stages
@@ -105,6 +106,7 @@ def translate(
     ] = None,
     device: Device = "auto",
     max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
+    max_pixels: MaxPixels = MOST_PIXELS,
     params: ParamsFile = DEFAULT,
 ) -> None:
     """Translate the prepared frames, or the images of any folder: `hflow translate FRAMES OUT --model M`."""
@@ -122,7 +124,14 @@ def translate(
     where = str(pick_device(device))
     folder = find_model(model, load_params(params) if params.is_file() else None)
     counts = translate_folder(
-        frames, out, load_model(folder), name=model, style=style, device=where, max_rejected=max_rejected
+        frames,
+        out,
+        load_model(folder),
+        name=model,
+        style=style,
+        device=where,
+        max_rejected=max_rejected,
+        max_pixels=max_pixels,
     )
     show(counts)
     print(f"{counts['translated']} images are in {out}")

@@ -6,11 +6,16 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["DEFAULT", "Device", "ParamsFile", "show"]
+from hflow.foundation.frame_size import MOST_PIXELS
+
+__all__ = ["DEFAULT", "Device", "MaxPixels", "ParamsFile", "show"]
 
 DEFAULT = Path("params.yaml")
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters to run with.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
+MaxPixels = Annotated[
+    int, typer.Option(min=1, max=MOST_PIXELS, help="The most pixels of an image; one that has more is not decoded.")
+]
 
 
 def show(values: Mapping[str, Any]) -> None:

@@ -2,16 +2,19 @@
 
 import contextlib
 import io
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
 from hflow.foundation.errors import HflowError
+from hflow.foundation.frame_size import MOST_PIXELS
 
 __all__ = [
+    "FORMATS",
     "decode_ids",
     "decode_rgb",
     "encode_png",
@@ -19,6 +22,7 @@ __all__ = [
     "open_image",
     "open_rgb",
     "open_upright",
+    "opened",
     "read_ids",
     "read_size",
     "stored_size",
@@ -27,37 +31,59 @@ __all__ = [
 
 Source = Path | bytes
 
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF")
+"""What an image may be, in Pillow's names, whatever its file is called: others, such as EPS, run programs."""
+KINDS = "PNG, JPEG, WebP, BMP, TIFF"
+
+# What has fewer is asked for on purpose.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
 _ORIENTATION = 0x0112  # of EXIF: 1 is upright, 2 to 8 are turned or mirrored, from 5 on with the sides exchanged
 
 
-def open_image(source: Source) -> Image.Image:
+@contextlib.contextmanager
+def opened(source: Source, *, max_pixels: int = MOST_PIXELS) -> Iterator[ImageFile.ImageFile]:
+    """An image file whose header has been read and whose pixels have not; it is open while the context lasts.
+
+    Whatever Pillow says of the file in the context becomes an HflowError.
+
+    Raises:
+        HflowError: it is missing, of none of the FORMATS, or of more pixels than `max_pixels`.
+    """
+    with _said(), Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS) as image:
+        if image.width * image.height > max_pixels:
+            raise HflowError(f"has too many pixels: it is {image.width}x{image.height}, the most is {max_pixels:,}")
+        yield image
+
+
+def open_image(source: Source, *, max_pixels: int = MOST_PIXELS) -> Image.Image:
     """Decode a whole image file, in its own mode, as it is stored.
 
     Raises:
-        HflowError: the file is truncated, is no image, or is so large that it looks like a decompression bomb.
+        HflowError: the file is truncated, of none of the FORMATS, or of more pixels than `max_pixels`.
     """
-    return _open(source)[0]
+    return _decoded(source, max_pixels)[0]
 
 
-def open_rgb(source: Source) -> Image.Image:
+def open_rgb(source: Source, *, max_pixels: int = MOST_PIXELS) -> Image.Image:
     """Decode an image to RGB as a person sees it.
 
     It is turned upright, its colours are converted to sRGB where a profile says that they are others, 16 bits are
     scaled to 8, grey and palette expanded.
 
     Raises:
-        HflowError: it can't be decoded, or has transparent pixels, whose colour is not known.
+        HflowError: as open_image, or it has transparent pixels, whose colour is not known.
     """
-    return open_upright(source)[0]
+    return open_upright(source, max_pixels=max_pixels)[0]
 
 
-def open_upright(source: Source) -> tuple[Image.Image, int]:
+def open_upright(source: Source, *, max_pixels: int = MOST_PIXELS) -> tuple[Image.Image, int]:
     """An image as `open_rgb` gives it, and the EXIF orientation, 1 to 8, that it is stored in.
 
     Raises:
         HflowError: as open_rgb.
     """
-    stored, orientation = _open(source)
+    stored, orientation = _decoded(source, max_pixels)
     image = ImageOps.exif_transpose(stored)
     if image.mode.startswith("I;16") or image.mode == "I":
         low, high = np.asarray(image).min(), np.asarray(image).max()
@@ -84,13 +110,13 @@ def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     return np.asarray(ImageOps.exif_transpose(image))
 
 
-def read_size(path: Path) -> tuple[tuple[int, int], int]:
+def read_size(path: Path, *, max_pixels: int = MOST_PIXELS) -> tuple[tuple[int, int], int]:
     """Upright (width, height) and EXIF orientation of an image, from its header.
 
     Raises:
-        HflowError: it is no image that Pillow knows.
+        HflowError: it is of none of the FORMATS, or of more pixels than `max_pixels`.
     """
-    with _said(), Image.open(path) as image:
+    with opened(path, max_pixels=max_pixels) as image:
         # Pillow would decode a whole PNG in search of a tag behind the pixels.
         tagged = image.format != "PNG" or "exif" in image.info
         orientation = _orientation(image) if tagged else 1
@@ -98,13 +124,13 @@ def read_size(path: Path) -> tuple[tuple[int, int], int]:
         return image.size if image.format == "TIFF" else stored_size(image.size, orientation), orientation
 
 
-def read_ids(source: Source) -> np.ndarray:
+def read_ids(source: Source, *, max_pixels: int = MOST_PIXELS) -> np.ndarray:
     """The ids of a label map as they are stored, uint8 (H, W): grey values of 1 to 16 bits, or palette indices.
 
     Raises:
         HflowError: it can't be decoded, is a colour image, or has ids over 255.
     """
-    image = open_image(source)
+    image = open_image(source, max_pixels=max_pixels)
     if image.mode not in ("L", "P", "1") and not image.mode.startswith("I"):
         raise HflowError(f"holds colours, not ids: its mode is {image.mode}")
     ids = np.asarray(image)
@@ -113,14 +139,14 @@ def read_ids(source: Source) -> np.ndarray:
     return ids.astype(np.uint8) // _grey_step(source)
 
 
-def decode_rgb(content: bytes) -> np.ndarray:
+def decode_rgb(content: bytes, *, max_pixels: int = MOST_PIXELS) -> np.ndarray:
     """An encoded image as uint8 (H, W, 3)."""
-    return np.asarray(open_rgb(content))
+    return np.asarray(open_rgb(content, max_pixels=max_pixels))
 
 
-def decode_ids(content: bytes) -> np.ndarray:
+def decode_ids(content: bytes, *, max_pixels: int = MOST_PIXELS) -> np.ndarray:
     """An encoded label map as uint8 (H, W)."""
-    return read_ids(content)
+    return read_ids(content, max_pixels=max_pixels)
 
 
 def encode_png(pixels: np.ndarray | Image.Image) -> bytes:
@@ -152,9 +178,9 @@ def fit_image(
     return image.resize(size, Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC, box=box)
 
 
-def _open(source: Source) -> tuple[Image.Image, int]:
+def _decoded(source: Source, max_pixels: int) -> tuple[Image.Image, int]:
     """A decoded image, and its EXIF orientation."""
-    with _said(), Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
+    with opened(source, max_pixels=max_pixels) as image:
         # A phone's JPEG of several pictures shows the first, as its one picture.
         pictures = getattr(image, "n_frames", 1)
         if pictures > 1 and image.format != "MPO":
@@ -173,7 +199,9 @@ def _said() -> Iterator[None]:
     except HflowError:
         raise
     except UnidentifiedImageError:
-        raise HflowError("is not an image that Pillow knows") from None
+        raise HflowError(f"is not an image of a kind that is read ({KINDS})") from None
+    except Image.DecompressionBombError:
+        raise HflowError(f"has too many pixels: the most is {MOST_PIXELS:,}") from None
     except FileNotFoundError:
         raise HflowError("is missing, or a link to nothing") from None
     except MemoryError:

@@ -14,6 +14,7 @@ from hflow.datasets.layouts.recognition import suggest_params
 from hflow.datasets.samples import ReadSample, Size, look_at_sample, read_sample, unread_fault
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
+from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import DomainParams
 
 __all__ = ["FULL", "Inspection", "inspect_dataset"]
@@ -54,12 +55,13 @@ class Inspection:
     suggestions: Sequence[str]
 
 
-def inspect_dataset(domain: DomainParams, *, whole: bool = False) -> Inspection:
+def inspect_dataset(domain: DomainParams, *, whole: bool = False, max_pixels: int = MOST_PIXELS) -> Inspection:
     """Look at a raw dataset: all names, the headers of some hundred files, and the pixels of a few.
 
     Args:
         domain: where it lies, and how.
         whole: read every file; that takes as long as preparing does, and finds what preparing rejects.
+        max_pixels: of an image; one that has more is at fault.
 
     Raises:
         HflowError: the root is missing, is of another layout, or has no images.
@@ -82,14 +84,14 @@ def inspect_dataset(domain: DomainParams, *, whole: bool = False) -> Inspection:
     def look(number: int) -> Size | HflowError:
         sample, labelled = every[number]
         try:
-            return look_at_sample(dataset, sample, labelled=labelled)
+            return look_at_sample(dataset, sample, labelled=labelled, max_pixels=max_pixels)
         except HflowError as error:
             return error
 
     def load(number: int) -> ReadSample | HflowError:
         sample, labelled = every[number]
         try:
-            return read_sample(dataset, sample, labelled=labelled)
+            return read_sample(dataset, sample, labelled=labelled, max_pixels=max_pixels)
         except HflowError as error:
             return error
 

@@ -3,9 +3,8 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from hflow.datasets.images import open_image
+from hflow.datasets.images import open_image, opened
 from hflow.foundation.errors import HflowError
 
 __all__ = ["bits_per_channel", "read_label_colours", "read_red"]
@@ -52,7 +51,7 @@ def bits_per_channel(path: Path) -> int:
 
 def _low_bytes(path: Path) -> np.ndarray:
     """The second byte of each number of a PNG of 16 bits a channel, uint8 (H, W, channels)."""
-    with Image.open(path) as image:
+    with opened(path) as image:
         # Pillow keeps the first byte, which a PNG has as the higher one; told that the lower comes first, the second.
         image.tile = [tile._replace(args=f"{image.mode};16L") for tile in image.tile]
         image.load()

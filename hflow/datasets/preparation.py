@@ -87,6 +87,7 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
                 fit=params.fit,
                 shard_size=params.shard_size,
                 workers=params.workers,
+                max_pixels=params.max_pixels,
                 work=WorkFolder(work),
             )
             for line in group_faults((r.source_path, r.reason) for r in rejected):
@@ -119,6 +120,7 @@ def _prepare_split(
     fit: Literal["crop", "stretch"],
     shard_size: int,
     workers: int,
+    max_pixels: int,
     work: WorkFolder,
 ) -> tuple[list[Rejection], list[Finished]]:
     """The rejections of a split, and its shards."""
@@ -127,6 +129,7 @@ def _prepare_split(
     table = train_id_table(dataset.raw_classes, classes)
     settings = [code_fingerprint(prepare), list(dataset.label_settings), labelled, list(dataset.carried)]
     settings += [domain, split, list(classes), sorted(dataset.raw_classes.items()), size, fit, PREPARED_SCHEMA.names]
+    settings.append(max_pixels)
 
     def reject(sample: RawSample, reason: str) -> Rejection:
         place = dataset.name(sample.image or sample.label or dataset.root)
@@ -134,7 +137,7 @@ def _prepare_split(
 
     def prepared(sample: RawSample) -> _Prepared | Rejection:
         try:
-            return _prepare_sample(dataset, sample, labelled, table, size, fit)
+            return _prepare_sample(dataset, sample, labelled, table, size, fit, max_pixels)
         except HflowError as error:
             return reject(sample, str(error))
 
@@ -175,8 +178,9 @@ def _prepare_sample(
     table: np.ndarray,
     size: tuple[int, int] | None,
     fit: Literal["crop", "stretch"],
+    max_pixels: int,
 ) -> _Prepared:
-    read = read_sample(dataset, sample, labelled=labelled)
+    read = read_sample(dataset, sample, labelled=labelled, max_pixels=max_pixels)
     assert sample.image is not None
     if read.carried and size and read.image.size != tuple(size):
         width, height = read.image.size

@@ -15,6 +15,7 @@ from hflow.datasets.keys import printable
 from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.foundation.errors import HflowError
+from hflow.foundation.frame_size import MOST_PIXELS
 
 __all__ = ["ReadSample", "Size", "look_at_sample", "read_sample", "unread_fault"]
 
@@ -49,26 +50,22 @@ def unread_fault(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> s
     return next((f"{name} missing" for name in dataset.carried if name not in sample.carried), None)
 
 
-def look_at_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> Size:
-    """The (width, height) of a sample's image, by the headers of its files.
+def look_at_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, max_pixels: int = MOST_PIXELS) -> Size:
+    """The (width, height) of a sample's image, of at most so many pixels, by the headers of its files.
 
     Raises:
         HflowError: a fault that shows in the names or the headers.
     """
     image = _image(dataset, sample, labelled=labelled)
-    size, orientation = read_size(image)
+    size, orientation = read_size(image, max_pixels=max_pixels)
     _check_carried(dataset, sample, size, orientation)
     if labelled and sample.label:
-        try:
-            label_size, label_orientation = read_size(sample.label)
-        except HflowError as error:
-            raise HflowError(label_reason(dataset.name(sample.label), str(error))) from None
-        _compare(size, orientation, stored_size(label_size, label_orientation), label_orientation)
+        _look_at_label(dataset, sample.label, size, orientation)
     return size
 
 
-def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> ReadSample:
-    """A sample's image and label, both upright, and what is carried with them.
+def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, max_pixels: int = MOST_PIXELS) -> ReadSample:
+    """A sample's image, of at most so many pixels, and label, both upright, and what is carried with them.
 
     Raises:
         HflowError: a fault of its names or its files.
@@ -80,7 +77,7 @@ def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> Re
         raise HflowError("is missing, or a link to nothing") from None
     except OSError as error:
         raise HflowError(f"can't be read: {error.strerror}") from None
-    image, orientation = open_upright(content)
+    image, orientation = open_upright(content, max_pixels=max_pixels)
     if image.getcolors(1) is not None:
         raise HflowError("is of one colour")
     ids = None
@@ -103,15 +100,24 @@ def _image(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> Path:
 
 
 def _label(dataset: RawDataset, path: Path, size: Size, orientation: int) -> np.ndarray:
+    # First, so that no label is decoded that is larger than its image.
+    _look_at_label(dataset, path, size, orientation)
     try:
         ids = dataset.read_label(path)
-        _, label_orientation = read_size(path)
     except HflowError as error:
         raise HflowError(label_reason(dataset.name(path), str(error))) from None
     except OSError as error:
         raise HflowError(label_reason(dataset.name(path), f"can't be read: {error.strerror}")) from None
-    _compare(size, orientation, (ids.shape[1], ids.shape[0]), label_orientation)
     return turn_upright(ids, orientation)
+
+
+def _look_at_label(dataset: RawDataset, path: Path, size: Size, orientation: int) -> None:
+    """See by its header that a label is stored as its image is."""
+    try:
+        label_size, label_orientation = read_size(path)
+    except HflowError as error:
+        raise HflowError(label_reason(dataset.name(path), str(error))) from None
+    _compare(size, orientation, stored_size(label_size, label_orientation), label_orientation)
 
 
 def _check_carried(dataset: RawDataset, sample: RawSample, size: Size, orientation: int) -> None:

@@ -2,13 +2,16 @@
 
 from hflow.foundation.errors import HflowError
 
-__all__ = ["LARGEST_SIDE", "SMALLEST_SIDE", "check_frame_size"]
+__all__ = ["LARGEST_SIDE", "MOST_PIXELS", "SMALLEST_SIDE", "check_frame_size"]
 
 SMALLEST_SIDE = 16
 """The least width and height of a frame in pixels: the network reflects 10 at its edges, the window of SSIM has 11."""
 
 LARGEST_SIDE = 16384
 """The largest width and height of a frame in pixels that a parameter may ask for."""
+
+MOST_PIXELS = 178_956_970
+"""The most pixels of an image that is decoded at all, Pillow's own bound; 537 MB in RGB."""
 
 
 def check_frame_size(width: int, height: int) -> None:

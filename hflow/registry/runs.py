@@ -16,6 +16,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
+from hflow.datasets.images import opened
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
@@ -179,11 +180,9 @@ class _Teller:
         client.log_batch(self._run_id, metrics=batch)
 
     def _image(self, client: MlflowClient, entry: Entry) -> None:
-        from PIL import Image
-
         # A later step, or another training, may have written over a picture that waited.
         if Path(entry["path"]).is_file():
-            with Image.open(entry["path"]) as image:
+            with opened(Path(entry["path"])) as image:
                 client.log_image(self._run_id, image, key=entry["key"], step=entry["step"])
 
     def _finish(self, client: MlflowClient, entry: Entry) -> None:

@@ -5,7 +5,6 @@ its requirements.txt; this project's own source travels with it.
 """
 
 import base64
-import binascii
 import threading
 from collections.abc import Mapping
 from hashlib import sha256
@@ -26,6 +25,7 @@ from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import SMALLEST_SIDE
+from hflow.foundation.free_memory import free_memory
 from hflow.model.store import load_model
 from hflow.translation.translator import Translator
 
@@ -36,7 +36,10 @@ ARTIFACT = "hflow"
 
 COLUMN = "image"
 
-PACKAGES = ("mlflow", "numpy", "pandas", "pillow", "rich", "safetensors", "torch")
+MOST_PIXELS = 3840 * 2160
+"""Of a frame, where the model's configuration says nothing of `max_pixels`."""
+
+PACKAGES = ("mlflow", "numpy", "pandas", "pillow", "psutil", "rich", "safetensors", "torch")
 
 
 class RegisteredTranslator(PythonModel):
@@ -45,11 +48,14 @@ class RegisteredTranslator(PythonModel):
     `predict` takes one frame or many and gives as many, of the same size and kind:
 
     - an array, uint8 (H, W, 3) or (B, H, W, 3), or of floats in [0, 1];
-    - encoded images, PNG or what else Pillow reads, as bytes or as base64 text, in an array of objects; each comes back
-      as the bytes of a PNG;
+    - encoded images, PNG, JPEG, WebP, BMP or TIFF, as bytes, base64 text or data URIs, in an array of objects; each
+      comes back as the bytes of a PNG;
     - an array of objects of arrays (H, W, 3) that differ in size.
 
     A DataFrame or a dictionary holds them in its one column, `image`.
+
+    A frame has at most `max_pixels` of the model's configuration, and translating it must fit into the memory that is
+    free.
 
     A frame's style is chosen by the hash of its content and of `params={"seed": ...}`, so that it does not depend on
     what else is in the batch.
@@ -58,6 +64,7 @@ class RegisteredTranslator(PythonModel):
     def load_context(self, context: Any) -> None:
         config = context.model_config or {}
         device = pick_device(str(config.get("device", "auto")))
+        self._max_pixels = int(config.get("max_pixels", MOST_PIXELS))
         self._translator = Translator(load_model(Path(context.artifacts[ARTIFACT])), device=device)
         # One translator serves one thread at a time, a server may call from several.
         self._lock = threading.Lock()
@@ -91,9 +98,11 @@ class RegisteredTranslator(PythonModel):
     def _translate(self, value: Any, seed: int) -> np.ndarray | bytes:
         if isinstance(value, np.ndarray):
             return self._translate_pixels(_pixels(value), seed)
+        if not isinstance(value, str | bytes):
+            raise HflowError(f"an encoded image comes as bytes or as base64 text, not as {type(value).__name__}")
         content = _decoded(value) if isinstance(value, str) else value
         try:
-            pixels = np.asarray(open_rgb(content))  # (H, W, 3)
+            pixels = np.asarray(open_rgb(content, max_pixels=self._max_pixels))  # (H, W, 3)
         except HflowError as error:
             raise HflowError(f"the image {error}") from None
         return encode_png(self._translate_pixels(pixels, seed))
@@ -101,7 +110,11 @@ class RegisteredTranslator(PythonModel):
     def _translate_pixels(self, pixels: np.ndarray, seed: int) -> np.ndarray:
         """A frame (H, W, 3), uint8 or floats in [0, 1], to the same."""
         if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < SMALLEST_SIDE:
-            raise HflowError(f"a frame is (H, W, 3), H and W at least {SMALLEST_SIDE}, not {pixels.shape}")
+            first = (
+                ": its channels come first, and are to come last" if pixels.ndim == 3 and pixels.shape[0] == 3 else ""
+            )
+            raise HflowError(f"a frame is (H, W, 3), H and W at least {SMALLEST_SIDE}, not {pixels.shape}{first}")
+        self._check_room(*pixels.shape[:2])
         whole = pixels.dtype == np.uint8
         frame = to_tensor(pixels) if whole else torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)
         mark = sha256(f"{seed}:".encode() + to_pixels(frame).tobytes()).digest()
@@ -109,6 +122,16 @@ class RegisteredTranslator(PythonModel):
         with self._lock:
             output = self._translator(frame[None], [style])[0].float().cpu()  # (3, H, W)
         return to_pixels(output) if whole else output.permute(1, 2, 0).contiguous().numpy()  # (H, W, 3)
+
+    def _check_room(self, height: int, width: int) -> None:
+        """See that a frame is no larger than is allowed, and than there is memory for."""
+        if width * height > self._max_pixels:
+            raise HflowError(f"a frame has at most {self._max_pixels:,} pixels, this one is {width}x{height}")
+        needed, free = self._translator.bytes_needed(height, width), free_memory()
+        if needed and needed > free:
+            raise HflowError(
+                f"translating {width}x{height} takes {needed / 1e9:.1f} GB of memory, and {free / 1e9:.1f} GB are free"
+            )
 
 
 class _RefusalError(HflowError, MlflowException):
@@ -159,7 +182,7 @@ def save_translator(model: Path, out: Path, *, pictures: Mapping[str, Path] | No
         input_example=example,
         pip_requirements=[f"{name}=={metadata.version(name).partition('+')[0]}" for name in PACKAGES],
         metadata={"model_sha256": trained.sha256},
-        model_config={"device": "auto"},
+        model_config={"device": "auto", "max_pixels": MOST_PIXELS},
     )
     for name, picture in (pictures or {}).items():
         (out / name).write_bytes(picture.read_bytes())
@@ -181,7 +204,12 @@ def model_folder(saved: Path) -> Path:
 def _pixels(given: np.ndarray) -> np.ndarray:
     """Frames as uint8 or as floats in [0, 1]; whole numbers as JSON has them become uint8."""
     if given.dtype == object:
-        given = np.array(given.tolist())
+        try:
+            given = np.array(given.tolist())
+        except ValueError:
+            raise HflowError("frames of one array have one size: what is given differs in its lengths") from None
+    if given.dtype.kind == "f" and np.isnan(given).any():
+        raise HflowError("frames hold numbers, and one of these is NaN")
     if given.dtype.kind in "iu" and given.size and given.min() >= 0 and given.max() <= 255:
         return given.astype(np.uint8)
     if given.dtype.kind == "f" and given.size and given.min() >= 0 and given.max() <= 1:
@@ -190,9 +218,14 @@ def _pixels(given: np.ndarray) -> np.ndarray:
 
 
 def _decoded(text: str) -> bytes:
+    """The bytes of base64 text: of either alphabet, padded or not, as it is or as a data URI."""
+    head, comma, body = text.partition(",")
+    if comma and not (head.startswith("data:") and head.endswith(";base64")):
+        raise HflowError("an encoded image comes as bytes, as base64 text, or as a data URI that says ;base64")
+    bare = "".join((body if comma else text).split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode("".join(text.split()), validate=True)
-    except binascii.Error:
+        return base64.b64decode(bare + "=" * (-len(bare) % 4), validate=True)
+    except ValueError:
         raise HflowError("an encoded image comes as bytes, or as base64 text") from None
 
 

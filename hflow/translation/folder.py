@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hflow.datasets.images import open_image, open_upright
+from hflow.datasets.images import open_image, open_upright, opened
 from hflow.datasets.keys import key_fault, printable
 from hflow.datasets.listing import IMAGE_SUFFIXES, list_images
 from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, read_manifest
 from hflow.foundation.atomic_files import atomic_path, writable
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
+from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.free_memory import free_memory
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.locks import exclusive
@@ -44,6 +45,7 @@ def translate_folder(
     style: StyleParams | None = None,
     device: str = "cpu",
     max_rejected: float = 0.01,
+    max_pixels: int = MOST_PIXELS,
 ) -> dict[str, Any]:
     """Translate every image below `frames` to the same name below `out`, and write out/manifest.parquet.
 
@@ -60,6 +62,7 @@ def translate_folder(
         style: of the choice of a style for each image; None is what StyleParams says by itself.
         device: where to translate.
         max_rejected: the share of images that may be at fault.
+        max_pixels: of an image; one that has more is at fault.
 
     Returns:
         Counts: given, translated, rejected, and the mean SSIM.
@@ -74,7 +77,7 @@ def translate_folder(
         out.mkdir(parents=True, exist_ok=True)
         for left in out.rglob(".*.tmp"):
             left.unlink()
-        job = _Job(frames, out, model, name, style or StyleParams(), torch.device(device))
+        job = _Job(frames, out, model, name, style or StyleParams(), torch.device(device), max_pixels)
         for key in given.values():
             job.pipeline.choice.drawn_for(key)
         job.say_labels(given)
@@ -112,9 +115,16 @@ class _Job:
     """What is done with each image."""
 
     def __init__(
-        self, frames: Path, out: Path, model: TrainedModel, name: str | None, style: StyleParams, device: torch.device
+        self,
+        frames: Path,
+        out: Path,
+        model: TrainedModel,
+        name: str | None,
+        style: StyleParams,
+        device: torch.device,
+        max_pixels: int,
     ):
-        self.frames, self.out, self.name = frames, out, name
+        self.frames, self.out, self.name, self.max_pixels = frames, out, name, max_pixels
         translator = Translator(model, device=device)
         self.pipeline = FramePipeline(
             translator, choice=StyleChoice.of(model.styles, style), batch_size=1, workers=WORKERS
@@ -142,7 +152,7 @@ class _Job:
         try:
             content = (self.frames / row["source_path"]).read_bytes()
             row["source_sha256"] = sha256(content).hexdigest()
-            image, orientation = open_upright(content)
+            image, orientation = open_upright(content, max_pixels=self.max_pixels)
             pixels = np.asarray(image)
             label = self._label(row["key"])
         except OSError as error:
@@ -161,11 +171,13 @@ class _Job:
                     f"is turned by its EXIF orientation {orientation}, its label is not: store both upright"
                 )
             try:
-                size = open_image(label).size
+                with opened(label) as picture:
+                    size = picture.size
+                if size != (width, height):
+                    raise HflowError(f"is {size[0]}x{size[1]}, the image {width}x{height}")
+                open_image(label)
             except HflowError as error:
                 raise HflowError(f"label {error}") from None
-            if size != (width, height):
-                raise HflowError(f"label is {size[0]}x{size[1]}, the image {width}x{height}")
         return pixels
 
     def encode(self, row: dict[str, Any], pixels: np.ndarray) -> None:

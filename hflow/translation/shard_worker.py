@@ -17,6 +17,7 @@ from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished, WorkFolder
+from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.hashes import sha256_file
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge
@@ -119,7 +120,9 @@ def decode_row(row: dict[str, Any]) -> np.ndarray:
     check_key(row["key"])
     if row["image"] is None or row["image"]["bytes"] is None:
         raise HflowError("has no image")
-    pixels = decode_rgb(row["image"]["bytes"])  # (H, W, 3)
+    # A small row is not to hide a large image.
+    said = min((row["width"] or 0) * (row["height"] or 0), MOST_PIXELS)
+    pixels = decode_rgb(row["image"]["bytes"], max_pixels=said)  # (H, W, 3)
     height, width = pixels.shape[:2]
     if (width, height) != (row["width"], row["height"]):
         raise HflowError(f"is {width}x{height}, its row says {row['width']}x{row['height']}")
@@ -127,7 +130,7 @@ def decode_row(row: dict[str, Any]) -> np.ndarray:
         if row[name] is None:
             continue
         try:
-            ids = decode_ids(row[name]["bytes"])  # (H, W)
+            ids = decode_ids(row[name]["bytes"], max_pixels=said)  # (H, W)
         except HflowError as error:
             raise HflowError(f"{name} {error}") from None
         if ids.shape != (height, width):

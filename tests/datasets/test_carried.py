@@ -85,7 +85,9 @@ BREAK = {
     "depth of another size: it is 9x9, the image 48x24": lambda root: Image.new("I;16", (9, 9)).save(
         root / "depth/00001.png"
     ),
-    "depth is not an image that Pillow knows: depth/00001.png": lambda root: (root / "depth/00001.png").write_text(""),
+    "depth is not an image of a kind that is read (PNG, JPEG, WebP, BMP, TIFF): depth/00001.png": lambda root: (
+        root / "depth/00001.png"
+    ).write_text(""),
     "depth there twice: 00001.txt; rename or remove one": lambda root: (root / "depth/00001.txt").write_text(""),
     "turned by its EXIF": lambda root: _turn(root / "images/00001.png"),
 }

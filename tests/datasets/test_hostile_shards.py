@@ -109,11 +109,12 @@ def _flipped(content: bytes) -> bytes:
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "outside": (lambda row: row.update(key="../../x"), "not a plain relative path"),
     "absolute": (lambda row: row.update(key="/etc/passwd"), "not a plain relative path"),
-    "bomb": (lambda row: row["image"].update(bytes=_bomb()), "decompression bomb"),
+    "bomb": (lambda row: row["image"].update(bytes=_bomb()), "too many pixels"),
     "flipped": (lambda row: row["image"].update(bytes=_flipped(row["image"]["bytes"])), "can't be decoded"),
     "no image": (lambda row: row.update(image=None), "has no image"),
     "not an image": (lambda row: row["image"].update(bytes=b"x" * 99), "not an image"),
-    "another size": (lambda row: row.update(width=31), "its row says 31x24"),
+    "another size": (lambda row: row.update(width=33), "its row says 33x24"),
+    "a larger image than its row says": (lambda row: row.update(width=31), "too many pixels: it is 32x24"),
     "label of another size": (
         lambda row: row["label"].update(bytes=encode_png(np.zeros((5, 5), np.uint8))),
         "label is 5x5, the image 32x24",

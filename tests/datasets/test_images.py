@@ -3,12 +3,13 @@
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from hflow.datasets.images import decode_rgb, encode_png, fit_image, open_rgb, read_ids
+from hflow.datasets.images import decode_rgb, encode_png, fit_image, open_image, open_rgb, read_ids, read_size
 from hflow.foundation.errors import HflowError
 from tests.pictures import random_picture
 
@@ -67,6 +68,35 @@ def test_a_truncated_file_is_refused() -> None:
 def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(HflowError, match="not an image"):
         open_rgb(b"hello")
+
+
+@pytest.mark.parametrize("kind", ["EPS", "GIF", "PPM", "ICO", "TGA", "PCX", "JPEG2000"])
+def test_what_is_of_another_format_is_refused_whatever_its_name(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(random_picture(0)).save(path, kind)
+    for read in (open_rgb, read_size, read_ids):
+        with pytest.raises(HflowError, match=r"not an image of a kind that is read \(PNG, JPEG, WebP, BMP, TIFF\)"):
+            read(path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+def test_too_many_pixels_are_seen_in_the_header(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    Image.new("RGB", (40, 25)).save(path, kind)
+    cut = tmp_path / "cut"
+    cut.write_bytes(path.read_bytes()[: -40 if kind == "BMP" else None])
+    for read in (open_rgb, open_image, read_size, read_ids):
+        with pytest.raises(HflowError, match="too many pixels: it is 40x25, the most is 999"):
+            read(cut, max_pixels=999)
+    assert open_rgb(path, max_pixels=1000).size == (40, 25)
+
+
+def test_a_bomb_is_refused_without_being_asked_for() -> None:
+    content = bytearray(_grey_png(np.zeros((2, 2), np.uint8), 8))
+    content[16:24] = struct.pack(">II", 60000, 60000)
+    content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
+    with pytest.raises(HflowError, match="too many pixels: the most is 178,956,970"):
+        open_rgb(bytes(content))
 
 
 def test_ids_come_from_grey_values_and_from_palette_indices() -> None:

@@ -57,6 +57,22 @@ def test_every_sample_is_in_a_shard_at_the_size_asked_for(roots: tuple[Path, Pat
     )
 
 
+def test_an_image_of_too_many_pixels_is_rejected_and_a_label_larger_than_its_image(
+    roots: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (60, 40), (9, 8, 7)).save(roots[0] / "images/00001.png")
+    Image.new("L", (300, 200)).save(roots[0] / "labels/00002.png")
+    decoded = []
+    load = Image.Image.load
+    monkeypatch.setattr(Image.Image, "load", lambda self: decoded.append(self.size) or load(self))
+    _prepare(roots, tmp_path, max_rejected=0.5, max_pixels=48 * 24)
+    assert [row["reason"] for row in _rejected(tmp_path)] == [
+        "has too many pixels: it is 60x40, the most is 1,152",
+        "label of another size: the label is 300x200, the image 48x24",
+    ]
+    assert not {(60, 40), (300, 200)} & set(decoded)
+
+
 def test_labels_are_raw_ids_and_train_ids_by_nearest_neighbour(roots: tuple[Path, Path], tmp_path: Path) -> None:
     _prepare(roots, tmp_path, size="native")
     for where, key in (("source/train", "00003"), ("target/train", "aville/aville_000003_000019")):

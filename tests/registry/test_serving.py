@@ -9,11 +9,13 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import mlflow
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import requests
 from mlflow.pyfunc import scoring_server
@@ -85,6 +87,12 @@ def test_the_seed_chooses_another_style(model: mlflow.pyfunc.PyFuncModel) -> Non
     assert len(outputs) == 3
 
 
+def _encoded(kind: str, size: tuple[int, int]) -> np.ndarray:
+    buffer = io.BytesIO()
+    Image.new("RGB", size).save(buffer, kind)
+    return np.array([buffer.getvalue()], dtype=object)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -96,11 +104,45 @@ def test_the_seed_chooses_another_style(model: mlflow.pyfunc.PyFuncModel) -> Non
         (pd.DataFrame({"picture": ["aGVsbG8="]}), "'image', not picture"),
         (pd.DataFrame({"image": ["aGVsbG8="], "more": [1]}), "'image', not image, more"),
         ({"picture": np.array(["aGVsbG8="])}, "'image', not picture"),
+        (np.zeros((3, 24, 48)), "channels come first"),
+        (np.full((24, 48, 3), np.nan), "NaN"),
+        (np.array([encode_png(random_picture(0)), None], dtype=object), "not as NoneType"),
+        (np.array([[1, 2], [3]], dtype=object), "differs in its lengths"),
+        (np.array([{"a": 1}]), "encoded images"),
+        (np.array(["data:image/png,abc"]), "data URI that says ;base64"),
+        (_encoded("EPS", (48, 24)), "of a kind that is read"),
+        (_encoded("PNG", (4000, 2200)), "too many pixels: it is 4000x2200, the most is 8,294,400"),
+        (np.zeros((2200, 4000, 3), np.uint8), "at most 8,294,400 pixels"),
     ],
 )
 def test_what_is_no_frame_is_refused(model: mlflow.pyfunc.PyFuncModel, given: Any, message: str) -> None:
     with pytest.raises(HflowError, match=message):
         model.predict(given)
+
+
+def test_base64_of_either_alphabet_with_and_without_padding_and_data_uris_are_read(
+    model: mlflow.pyfunc.PyFuncModel,
+) -> None:
+    frame = next(f for f in map(random_picture, range(99)) if base64.b64encode(encode_png(f)).endswith(b"="))
+    text = base64.b64encode(encode_png(frame)).decode()
+    assert set("+/") <= set(text)
+    safe = text.replace("+", "-").replace("/", "_")
+    for given in (text, safe, text.rstrip("="), safe.rstrip("="), f"data:image/png;base64,{text}"):
+        (png,) = model.predict(np.array([given]))
+        np.testing.assert_array_equal(decode_rgb(png), model.predict(frame))
+
+
+def test_the_limit_of_pixels_is_a_parameter_and_the_memory_another(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"device": "cpu", "max_pixels": 48 * 24}
+    small = mlflow.pyfunc.load_model(str(saved), model_config=config)
+    small.predict(random_picture(0))
+    with pytest.raises(HflowError, match="at most 1,152 pixels"):
+        small.predict(random_picture(0, (48, 25)))
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=1000))
+    with pytest.raises(HflowError, match=r"48x24 takes .* GB of memory"):
+        small.predict(random_picture(0))
 
 
 def test_nothing_in_it_is_a_pickle_and_its_requirements_are_pinned(saved: Path) -> None:

@@ -76,6 +76,14 @@ def test_a_faulty_image_is_named_and_the_others_are_translated(
     assert (counts["translated"], counts["rejected"]) == (3, 1)
 
 
+def test_an_image_of_more_pixels_than_are_allowed_is_refused(frames: Path, model: TrainedModel, tmp_path: Path) -> None:
+    Image.new("RGB", (100, 50)).save(frames / "large.png")
+    translate_folder(frames, tmp_path / "out", model, max_pixels=4999, max_rejected=0.5)
+    rows = pq.read_table(tmp_path / "out/manifest.parquet").to_pylist()
+    reasons = [row["reason"] for row in rows if row["status"] == "rejected"]
+    assert reasons == ["has too many pixels: it is 100x50, the most is 4,999"]
+
+
 def test_an_image_that_the_memory_does_not_hold_is_refused_beforehand(
     frames: Path,
     model: TrainedModel,

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from hflow.foundation.labels import TRAIN_CLASSES
-from hflow.foundation.params.section import Count, Section, Seed, Share, Size
+from hflow.foundation.params.section import Count, Pixels, Section, Seed, Share, Size
 
 __all__ = ["DataParams", "DomainParams", "PrepareParams", "TownParams"]
 
@@ -104,6 +104,8 @@ class PrepareParams(Section):
     """To another aspect ratio: crop cuts off what is too much, stretch keeps everything."""
     max_rejected: Share = 0.01
     """The share of faulty samples above which preparing is an error."""
+    max_pixels: Pixels = 67_108_864
+    """Of an image; one that has more is at fault and is not decoded. The default is 8192x8192."""
     shard_size: Count = 256
     """Samples a shard, on average."""
     workers: Count = 2

@@ -6,15 +6,16 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.frame_size import LARGEST_SIDE, SMALLEST_SIDE
+from hflow.foundation.frame_size import LARGEST_SIDE, MOST_PIXELS, SMALLEST_SIDE
 
-__all__ = ["Count", "Section", "Seed", "Share", "Size", "Workers", "check_section"]
+__all__ = ["Count", "Pixels", "Section", "Seed", "Share", "Size", "Workers", "check_section"]
 
 Side = Annotated[int, Field(ge=SMALLEST_SIDE, le=LARGEST_SIDE)]
 Size = tuple[Side, Side]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Pixels = Annotated[int, Field(ge=1, le=MOST_PIXELS)]
 Workers = Annotated[int, Field(ge=0)] | Literal["auto"]
 
 
