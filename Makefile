@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: repro test lint docs reference soak up deploy setup requirements
+.PHONY: repro test lint docs reference soak soak-repro up deploy setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
@@ -20,6 +20,9 @@ test: setup ## run all tests
 
 soak: setup ## kill a translation at random, again and again, and compare (some minutes)
 	python -m tests.soak
+
+soak-repro: setup ## kill the whole pipeline at random in each stage, three times over, and compare (half an hour)
+	python -m tests.repro_soak
 
 lint: setup ## style, types, which room may import which, and the lines of the documentation
 	ruff check .

@@ -13,10 +13,12 @@ import psutil
 
 __all__ = ["end_with_worker", "run_command", "started"]
 
-# Leads a process group of its own. Its input ends with the process that started it, however that ends: then it ends
-# the whole group.
+# Leads a process group of its own. Its input ends with the process that started it, however that ends: then it asks
+# the whole group to end, and after the seconds of its first argument makes it.
 GUARD = """
-{ cat > /dev/null; kill -s TERM -- -$$; } &
+patience=$1
+shift
+{ cat > /dev/null; trap '' TERM; kill -s TERM -- -$$; sleep "$patience"; kill -s KILL -- -$$; } &
 "$@" < /dev/null
 code=$?
 trap '' TERM
@@ -48,7 +50,7 @@ def started(
         output: where its output and its errors go, as of `subprocess`; None leaves them where this process's go.
     """
     process = subprocess.Popen(
-        ["sh", "-c", f"exec 3<&0; {GUARD.replace('cat >', 'cat <&3 >')}", "sh", *command],
+        ["sh", "-c", f"exec 3<&0; {GUARD.replace('cat >', 'cat <&3 >')}", "sh", str(SECONDS_TO_END), *command],
         stdin=subprocess.PIPE,
         stdout=output,
         stderr=output,

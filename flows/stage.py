@@ -5,6 +5,7 @@ import contextlib
 import functools
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any, NoReturn, ParamSpec, cast
@@ -15,7 +16,7 @@ from prefect.artifacts import create_table_artifact
 from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
-from prefect.runtime import deployment, flow_run
+from prefect.runtime import flow_run
 from prefect.states import Cancelled, Failed, State
 
 from flows.processes import end_with_worker
@@ -29,6 +30,9 @@ __all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
 Parameters = ParamSpec("Parameters")
 
 STOPPED = "stopped; what is finished is kept, and the same command goes on from there"
+
+_STOPPING = threading.Event()
+"""Set once this process has been told to stop, as the signal is the whole process's."""
 
 GPU = "HFLOW_GPU"
 """The variable that names the concurrency limit of a deployment's GPU. Stages that a run starts don't see it."""
@@ -52,10 +56,14 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
                 raise
             return Failed(message=fault)
         except KeyboardInterrupt:
+            _STOPPING.set()
             return Cancelled(message=STOPPED)
         except TerminationSignal:
-            if deployment.id:  # Prefect's runner sent it, and says itself what became of the run
-                raise
+            _STOPPING.set()
+            context = FlowRunContext.get()
+            # `prefect.runtime` would ask the server, which may be lost.
+            if context and context.flow_run and context.flow_run.deployment_id:
+                raise  # Prefect's runner sent it, and says itself what became of the run
             return Cancelled(message=STOPPED)
 
     name = function.__name__.replace("_", "-")
@@ -95,6 +103,8 @@ def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
         server.enter_context(prefect_server())
         state = cast("State[Any]", stage(**parameters, return_state=True))
     except HTTPError as error:
+        if _STOPPING.is_set():
+            _leave(STOPPED, 130)
         _finish_without_server(stage, parameters, error)
         return
     except HflowError as error:

@@ -11,7 +11,11 @@ import pytest
 
 from flows.processes import run_command
 
-CODE = "from flows.processes import run_command; run_command(['sh', '-c', 'sleep 300; true'], {'HFLOW_TEST_MARK': %r})"
+CODE = """
+from flows import processes
+processes.SECONDS_TO_END = 2
+processes.run_command(['sh', '-c', %r], {'HFLOW_TEST_MARK': %r})
+"""
 
 
 def _alive(mark: str) -> bool:
@@ -38,11 +42,12 @@ def test_the_exit_status_is_the_commands(status: int) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_the_commands_children_end_with_the_process_that_ran_it(number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["sleep 300; true", "trap '' TERM; sleep 300; true"])
+def test_the_commands_children_end_with_the_process_that_ran_it(number: int, command: str, tmp_path: Path) -> None:
     mark = str(tmp_path)
     # What a shell starts in the background ignores Ctrl-C, and so would all below it.
     process = subprocess.Popen(
-        [sys.executable, "-c", CODE % mark],
+        [sys.executable, "-c", CODE % (command, mark)],
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )

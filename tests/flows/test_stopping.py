@@ -84,6 +84,20 @@ def test_a_stage_finishes_without_the_server_that_it_began_with(tmp_path: Path) 
     assert (tmp_path / "done").exists()
 
 
+def test_a_run_that_is_stopped_after_its_server_is_lost_does_not_go_on(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}/api"
+    command = ("prefect", "server", "start", "--no-ui", "--port", url.removesuffix("/api").rpartition(":")[2])
+    settings = {"PREFECT_HOME": str(tmp_path / "server")}
+    with served(*command, url=f"{url}/health", log=tmp_path / "log", environment=settings, seconds=240):
+        process = _start(tmp_path, PREFECT_API_URL=url)
+    process.send_signal(signal.SIGTERM)
+    (tmp_path / "begun").unlink()
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "hflow: stopped; what is finished is kept, and the same command goes on from there"
+    assert not (tmp_path / "begun").exists()
+
+
 def test_a_server_that_is_named_and_away_is_one_line(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}/api"
     environment = {**os.environ, "PREFECT_API_URL": url, "PREFECT_HOME": str(tmp_path)}

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,9 +12,9 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from tests.projects import SMALL, change_params, copy_project
 from tests.servers import free_port, served
 
-ROOT = Path(__file__).parents[2]
 STAGES = ("town", "prepare", "train", "translate", "baselines", "segment", "evaluate")
 
 
@@ -47,30 +46,8 @@ def _python(
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with a params.yaml of few and small pictures, run once through the flow sim2real."""
     folder = tmp_path_factory.mktemp("pipeline") / "project"
-    files = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.splitlines()
-    for name in files:
-        if (ROOT / name).is_file() and not name.endswith("dvc.lock") and not name.startswith("tests/"):
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    _change(
-        folder,
-        town={"source": 12, "target_train": 6, "target_val": 3, "size": [64, 32]},
-        prepare={"size": [64, 32], "shard_size": 4},
-        model={"variant": [2]},
-        train={"steps": 6, "crop": [32, 32], "log_every": 2, "checkpoint_every": 3, "workers": 1},
-        segment={"train_on": ["source", "translated", "reinhard"], "steps": 3, "batch_size": 4},
-    )
-    for command in (
-        ["git", "init", "-q"],
-        [sys.executable, "-m", "dvc", "remote", "add", "--quiet", "--default", "store", str(folder.parent / "store")],
-    ):
-        subprocess.run(command, cwd=folder, check=True)
+    copy_project(folder, **SMALL)
+    _python(folder, "-m", "dvc", "remote", "add", "--quiet", "--default", "store", str(folder.parent / "store"))
     _commit(folder)
     done = _python(folder, "-m", "flows.sim2real")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
@@ -99,14 +76,6 @@ def _clone(folder: Path, name: str) -> Path:
     place = folder.parent / name
     subprocess.run(["git", "clone", "-q", str(folder), str(place)], check=True)
     return place
-
-
-def _change(folder: Path, **sections: dict[str, object]) -> None:
-    path = folder / "params.yaml"
-    values = yaml.safe_load(path.read_text())
-    for name, changes in sections.items():
-        values[name] = values.get(name, {}) | changes
-    path.write_text(yaml.safe_dump(values))
 
 
 @pytest.mark.end_to_end
@@ -216,7 +185,7 @@ def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path, s
     path = project / "params.yaml"
     before = path.read_text()
     try:
-        _change(project, data={"source": {"root": "data/nowhere", "layout": "gta"}})
+        change_params(project, data={"source": {"root": "data/nowhere", "layout": "gta"}})
         done = _python(project, "-m", "flows.prepare", settings=server)
     finally:
         path.write_text(before)
@@ -235,7 +204,9 @@ def test_code_and_parameters_that_change_no_byte_make_no_stage_run_again(project
     loop = clone / "hflow/training/loop.py"
     loop.write_text(f"# A comment.\n{loop.read_text()}")
     values = yaml.safe_load((clone / "params.yaml").read_text())
-    _change(clone, train={"workers": values["train"]["workers"] + 1, "checkpoint_every": 2}, translate={"workers": 1})
+    change_params(
+        clone, train={"workers": values["train"]["workers"] + 1, "checkpoint_every": 2}, translate={"workers": 1}
+    )
     assert _python(clone, "-m", "dvc", "fetch", "--run-cache").returncode == 0
     done = _python(clone, "-m", "dvc", "repro", "--pull", "evaluate", settings=server)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -249,7 +220,7 @@ def test_code_and_parameters_that_change_no_byte_make_no_stage_run_again(project
 
 @pytest.mark.end_to_end
 def test_lambda_runs_only_training_and_what_follows_it(project: Path, server: dict[str, str]) -> None:
-    _change(project, loss={"lambda_style": 0.2})
+    change_params(project, loss={"lambda_style": 0.2})
     done = _python(project, "-m", "flows.sim2real", settings=server)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert "train: changed deps: loss" in done.stdout
