@@ -24,8 +24,8 @@ __all__ = ["sim2real"]
 
 NOTHING = "nothing has changed since the last run"
 
-UNRELEASED = Path(".hflow/unreleased")
-"""There while results have not been to the gate, so that a release that failed is made up for by the next run."""
+UNPUSHED, UNRELEASED = Path(".hflow/unpushed"), Path(".hflow/unreleased")
+"""There while results are not in the DVC remote, and have not been to the gate: the next run makes up for it."""
 
 
 @stage_flow
@@ -52,17 +52,20 @@ def sim2real(
         if is_registered(settings.translate.model):
             fetch_champion(environment)
         why = changes()
-        if not why and not (release and UNRELEASED.exists()):
-            return Completed(message=NOTHING)
         if why:
             print("what has changed, and so runs again:", *_reasons(why), sep="\n")
-            UNRELEASED.parent.mkdir(exist_ok=True)
-            UNRELEASED.touch()
+            for owed in (UNPUSHED, UNRELEASED):
+                owed.parent.mkdir(exist_ok=True)
+                owed.touch()
             timed = reproduce.with_options(timeout_seconds=hours * 3600)
             _done(timed(environment, pull_first=remote, return_state=True))
-            if remote and push:
-                hand_on(environment)
-        publish(why, _released(settings) if release else None)
+        pushes, releases = remote and push and UNPUSHED.exists(), release and UNRELEASED.exists()
+        if not (why or pushes or releases):
+            return Completed(message=NOTHING)
+        if pushes:
+            hand_on(environment)
+            UNPUSHED.unlink()
+        publish(why or _made_up_for(pushes, releases), _released(settings) if release else None)
     return str(outputs.REPORTS / "index.html")
 
 
@@ -122,6 +125,10 @@ def _released(settings: Params) -> dict[str, Any] | None:
         return None
     print(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
     return outcome
+
+
+def _made_up_for(pushes: bool, releases: bool) -> dict[str, list[str]]:
+    return {name: ["an earlier run could not"] for name, now in (("push", pushes), ("release", releases)) if now}
 
 
 def _reasons(why: Mapping[str, list[str]]) -> list[str]:

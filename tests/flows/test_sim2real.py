@@ -1,0 +1,74 @@
+"""What a run could not hand on, the next one does."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from prefect.states import Completed
+
+from flows import sim2real as module
+from flows.sim2real import sim2real
+from hflow.foundation.errors import HflowError
+
+
+class Project:
+    """A project of which only what the flow decides is real."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch):
+        self.why: dict[str, list[str]] = {"train": ["changed deps: loss"]}
+        self.remote_is_away = False
+        self.done: list[str] = []
+        settings = SimpleNamespace(translate=SimpleNamespace(model="models/hflow"))
+        stand_ins: dict[str, Any] = {
+            "load_params": lambda _: settings,
+            "_api_url": lambda: "",
+            "has_remote": lambda: True,
+            "fetch": lambda: None,
+            "changes": lambda: self.why,
+            "reproduce": SimpleNamespace(with_options=lambda **_: self._reproduce),
+            "hand_on": self._hand_on,
+            "publish": lambda why, _: self.done.append(f"publish {', '.join(why)}"),
+        }
+        for name, value in stand_ins.items():
+            monkeypatch.setattr(module, name, value)
+
+    def run(self, *, push: bool = True) -> Any:
+        """The flow's own code; gives the state that it ends in, or what it returns."""
+        self.done.clear()
+        return sim2real.fn(push=push)
+
+    def _reproduce(self, *_: object, **__: object) -> Any:
+        self.done.append("reproduce")
+        self.why = {}
+        return Completed()
+
+    def _hand_on(self, _: object) -> None:
+        if self.remote_is_away:
+            raise HflowError("the results can't be pushed")
+        self.done.append("push")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return Project(monkeypatch)
+
+
+def test_what_could_not_be_pushed_is_pushed_by_the_next_run(project: Project) -> None:
+    project.remote_is_away = True
+    assert project.run().message == "the results can't be pushed"
+    assert project.done == ["reproduce"]
+    assert project.run().message == "the results can't be pushed"
+    project.remote_is_away = False
+    project.run()
+    assert project.done == ["push", "publish push"]
+    assert project.run().message == module.NOTHING
+
+
+def test_what_a_run_was_not_to_push_is_pushed_by_one_that_is(project: Project) -> None:
+    project.run(push=False)
+    assert project.done == ["reproduce", "publish train"]
+    assert project.run(push=False).message == module.NOTHING
+    project.run()
+    assert project.done == ["push", "publish push"]
