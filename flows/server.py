@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import ssl
 import subprocess
 import sys
 import time
@@ -9,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
-from prefect.settings import PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.client.orchestration import get_client
+from prefect.settings import PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, PREFECT_HOME, temporary_settings
 
 from flows.processes import started
 from hflow.foundation.errors import HflowError
@@ -29,12 +31,14 @@ def prefect_server() -> Iterator[None]:
     """Have a Prefect server while the context lasts; one that is started here ends with it.
 
     Raises:
-        HflowError: the server that is named is away, or none can be started.
+        HflowError: the server that is named is away or asks for another password, or none can be started.
     """
     named = PREFECT_API_URL.value()
     if named:
         if not _answers(named):
             raise HflowError(f"no Prefect server answers at {named}: start it, or unset PREFECT_API_URL")
+        if _refuses():
+            raise HflowError(f"the Prefect server at {named} refuses: set PREFECT_API_AUTH_STRING to USER:PASSWORD")
         yield
         return
     port = free_port()
@@ -72,9 +76,21 @@ def _home() -> Path:
     raise HflowError(f"neither {usual} nor {own} can be written: name a folder in PREFECT_HOME")
 
 
+def _refuses() -> bool:
+    """Whether the server that the settings name turns this client away; its health it tells everyone."""
+    try:
+        with get_client(sync_client=True) as client:
+            client.read_flows(limit=1)
+    except httpx.HTTPStatusError as error:
+        return error.response.status_code == httpx.codes.UNAUTHORIZED
+    return False
+
+
 def _answers(url: str) -> bool:
     """Whether a server is at this address."""
     try:
-        return httpx.get(f"{url.rstrip('/')}/health", timeout=10).status_code == httpx.codes.OK
-    except (httpx.HTTPError, httpx.InvalidURL):
+        trusted = ssl.create_default_context(cafile=PREFECT_API_SSL_CERT_FILE.value())
+        answer = httpx.get(f"{url.rstrip('/')}/health", timeout=10, verify=trusted)
+        return answer.status_code == httpx.codes.OK
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):  # OSError: a certificate that is not there
         return False

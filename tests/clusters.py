@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,17 @@ def cluster_that_gives_up(work: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def cluster_of_commands(dies_at: Path | None = None) -> Iterator[str]:
-    """`dask scheduler` and `dask worker`; the scheduler is killed within a shard once one is finished in `dies_at`."""
+def cluster_of_commands(dies_at: Path | None = None, *, config: Path | None = None) -> Iterator[str]:
+    """`dask scheduler` and `dask worker`, with TLS where a file of Dask's settings is given.
+
+    The scheduler is killed within a shard once one is finished in `dies_at`.
+    """
     from distributed import Client
 
-    address = f"tcp://127.0.0.1:{free_port()}"
-    scheduler = _dask("scheduler", "--host", address)
-    worker = _dask("worker", address, "--nthreads", "1", "--no-dashboard")
+    address = f"{'tls' if config else 'tcp'}://127.0.0.1:{free_port()}"
+    environment = {**os.environ, **({"DASK_CONFIG": str(config)} if config else {})}
+    scheduler = _dask(environment, "scheduler", "--host", address)
+    worker = _dask(environment, "worker", address, "--nthreads", "1", "--no-dashboard")
     try:
         with Client(address, timeout="300s") as client:
             client.wait_for_workers(1, timeout=300)
@@ -49,9 +53,9 @@ def cluster_of_commands(dies_at: Path | None = None) -> Iterator[str]:
             process.wait(60)
 
 
-def _dask(*arguments: str) -> subprocess.Popen[bytes]:
+def _dask(environment: Mapping[str, str], *arguments: str) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dask", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def _killer(work: Path, noted: Path, victim: int | None = None) -> Any:

@@ -63,7 +63,7 @@ def open_cluster(params: TranslateParams, workers: int) -> Iterator[DaskCluster]
     if params.scheduler:
         try:
             client = Client(params.scheduler, timeout="30s")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError) as error:  # TypeError: tls:// without a certificate
             raise HflowError(f"there is no Dask scheduler at {params.scheduler!r} ({error}): start it first") from None
         with client:
             yield DaskCluster(client, params)

@@ -1,16 +1,21 @@
 """A Dask cluster: the same bytes, no frame lost with a worker, and a cluster that is no good is named."""
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TranslateParams
 from hflow.translation.engines.opening import open_engine
+from tests.certificates import has_openssl, self_signed
 from tests.clusters import cluster_of_commands, cluster_that_gives_up
 from tests.conftest import Project
 from tests.translation.engines.running import killing_a_worker, run
+
+TLS_EXAMPLE = Path(__file__).parents[3] / "docs/how-to/dask-tls.yaml"
 
 
 @pytest.mark.end_to_end
@@ -63,6 +68,29 @@ def test_a_scheduler_that_is_lost_is_named_and_with_a_new_one_the_run_goes_on(
     with cluster_of_commands() as address:
         assert run(project, model_folder, tmp_path, engine="dask", scheduler=address) == expected
     assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())
+
+
+@pytest.mark.end_to_end
+@pytest.mark.skipif(not has_openssl(), reason="needs openssl")
+def test_a_cluster_with_tls_serves_who_has_its_certificate_alone(
+    project: Project, model_folder: Path, expected: dict[str, bytes], tmp_path: Path
+) -> None:
+    dask = pytest.importorskip("dask")
+    pytest.importorskip("distributed")
+    self_signed(tmp_path / "dask.pem", tmp_path / "dask.key")
+    shutil.copy(tmp_path / "dask.pem", tmp_path / "ca.pem")
+    config = tmp_path / "dask-tls.yaml"
+    config.write_text(TLS_EXAMPLE.read_text().replace("/etc/hflow", str(tmp_path)))
+    settings = yaml.safe_load(config.read_text())["distributed"]["comm"]
+    trusted = {f"distributed.comm.tls.{name}": value for name, value in settings["tls"].items()}
+    with dask.config.set(trusted), cluster_of_commands(config=config) as address:
+        assert run(project, model_folder, tmp_path, engine="dask", scheduler=address) == expected
+        nothing = {name: None if name.endswith("ca-file") else {"cert": None, "key": None} for name in trusted}
+        with dask.config.set(nothing):
+            for scheduler in (address, address.replace("tls:", "tcp:")):
+                params = TranslateParams(engine="dask", scheduler=scheduler)
+                with pytest.raises(HflowError, match="no Dask scheduler at"), open_engine(params):
+                    pass
 
 
 def test_a_scheduler_that_is_not_there_is_named() -> None:
