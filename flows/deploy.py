@@ -17,10 +17,14 @@ from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
 from flows.stage import GPU
 from flows.up import read_addresses
+from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
+from hflow.foundation.progress import say
 
 __all__ = ["deploy"]
 
+RECORDED = ("HFLOW_REPOSITORY", "MLFLOW_TRACKING_URI")
+"""Variables that Prefect's server keeps, and shows to all who reach it."""
 ZOMBIES = "hflow: runs whose worker is gone"
 HEARTBEAT = 30
 MISSED = timedelta(seconds=3 * HEARTBEAT)
@@ -43,6 +47,11 @@ def deploy() -> None:
         **addresses,
         **os.environ,
     }
+    for name in RECORDED:
+        bare = without_credentials(environment[name])
+        if bare != environment[name]:
+            say(f"{name} is recorded without its credentials, {bare}: give them to the workers, in their environment")
+        environment[name] = bare
     with SyncPrefectClient(environment["PREFECT_API_URL"]) as client:
         _pools(client)
         _limit(client, environment[GPU])

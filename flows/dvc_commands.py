@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from flows.processes import run_command
+from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 
 __all__ = ["PIPELINE", "changes", "dvc", "has_remote", "pull"]
@@ -25,8 +26,20 @@ def dvc(*arguments: str, environment: Mapping[str, str] | None = None) -> int:
 
 
 def has_remote() -> bool:
-    """Whether the project names a DVC remote."""
-    return bool(_output("remote", "list").strip())
+    """Whether the project names a DVC remote.
+
+    Raises:
+        HflowError: the URL of one holds credentials, which DVC would print.
+    """
+    remotes = [line.strip() for line in _output("remote", "list").splitlines() if line.strip()]
+    for remote in remotes:
+        if without_credentials(remote) != remote:
+            name = remote.split()[0]
+            raise HflowError(
+                f"the URL of the DVC remote {name} holds credentials, which messages would show: take them out, and "
+                f"run `dvc remote modify --local {name} user USER`, and the same for password"
+            )
+    return bool(remotes)
 
 
 def changes(target: str = PIPELINE) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ from prefect.states import Cancelled, Failed, State
 from flows.processes import end_with_worker
 from flows.server import prefect_server
 from hflow.foundation.atomic_files import writing_fault
+from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.utf8_mode import ensure_utf8
 
@@ -50,11 +51,15 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
             return function(*args, **kwargs)
         except HflowError as error:
             return Failed(message=str(error))
-        except OSError as error:
-            fault = writing_fault(error)
-            if fault is None:
+        except Exception as error:
+            fault = writing_fault(error) if isinstance(error, OSError) else None
+            if fault:
+                return Failed(message=fault)
+            said = without_credentials(str(error))
+            if said == str(error):
                 raise
-            return Failed(message=fault)
+            # Prefect records an exception with its traceback.
+            raise RuntimeError(f"{type(error).__name__}: {said}") from None
         except KeyboardInterrupt:
             _STOPPING.set()
             return Cancelled(message=STOPPED)

@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from hflow.commands.picture import picture
 from hflow.commands.project import write_params
 from hflow.commands.release import release
 from hflow.foundation.atomic_files import writing_fault
+from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import StyleParams, check_section, load_params
@@ -45,10 +47,11 @@ def main() -> None:
         app()
     except HflowError as error:
         fault: str | None = str(error)
-    except OSError as error:
-        fault = writing_fault(error)
+    except Exception as error:
+        fault = writing_fault(error) if isinstance(error, OSError) else None
         if fault is None:
-            raise
+            print(without_credentials(traceback.format_exc()), end="", file=sys.stderr)
+            sys.exit(1)
     else:
         return
     print(f"hflow: {fault}", file=sys.stderr)

@@ -1,13 +1,19 @@
 """The one exception that a user is meant to read, and those that a lost worker and a lost scheduler raise."""
 
+from hflow.foundation.credentials import without_credentials
+
 __all__ = ["HflowError", "LostSchedulerError", "LostWorkerError"]
 
 
 class HflowError(Exception):
     """Something the user can put right: the message names the file, parameter or value, and what to do.
 
-    Commands print it as one line and exit with status 1; any other exception is a defect of hflow.
+    Commands print it as one line and exit with status 1; any other exception is a defect of hflow. It is without the
+    credentials that the message may hold.
     """
+
+    def __init__(self, message: str):
+        super().__init__(without_credentials(message))
 
 
 class LostWorkerError(Exception):

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from hflow.foundation.credentials import without_credentials
+
 __all__ = ["progress", "say"]
 
 SECONDS_BETWEEN_LINES = 10.0
@@ -59,8 +61,8 @@ def progress(description: str, total: int, *, done: int = 0, unit: str = "it") -
 
 
 def say(message: str) -> None:
-    """Print one line to standard error, above a progress bar if there is one."""
-    print(message, file=sys.stderr, flush=True)
+    """Print one line to standard error, above a progress bar if there is one; credentials are taken out of it."""
+    print(without_credentials(message), file=sys.stderr, flush=True)
 
 
 def _nothing(*_: object, **__: object) -> None:

@@ -17,6 +17,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from hflow.datasets.images import opened
+from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
@@ -166,7 +167,10 @@ class _Teller:
             return
         tags = {KEY: key, MLFLOW_RUN_NAME: "train", "mlflow.source.git.commit": entry["commit"]}
         self._run_id = client.create_run(experiment, start_time=entry["time"], tags=tags).info.run_id
-        client.log_batch(self._run_id, params=[Param(name, str(value)) for name, value in entry["params"].items()])
+        client.log_batch(
+            self._run_id,
+            params=[Param(name, without_credentials(str(value))) for name, value in entry["params"].items()],
+        )
         datasets = [
             DatasetInput(
                 Dataset(name, digest, "local", json.dumps({"uri": uri})), [InputTag("mlflow.data.context", "training")]

@@ -15,6 +15,7 @@ import pytest
 from safetensors.torch import save_file
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 
+from hflow.commands import cli
 from hflow.commands.cli import main
 from hflow.presets import preset_names
 from tests.models import write_model
@@ -232,3 +233,18 @@ def test_init_writes_a_params_yaml_that_runs(project: Path) -> None:
 
 def test_a_picture_of_another_kind_is_refused(project: Path) -> None:
     assert "neither a .png nor a .jpg" in _fault(_hflow(project, "picture", "out.gif"))
+
+
+def test_a_defect_is_shown_without_credentials(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fails() -> None:
+        raise RuntimeError("no answer from https://somebody:sEcret99@host/x")
+
+    monkeypatch.setattr(cli, "app", fails)
+    monkeypatch.setattr(cli, "end_on_sigterm", lambda: None)
+    with pytest.raises(SystemExit):
+        cli.main()
+    said = capsys.readouterr().err
+    assert said.splitlines()[-1] == "RuntimeError: no answer from https://host/x"
+    assert "sEcret99" not in said

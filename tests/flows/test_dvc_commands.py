@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.dvc_commands import changes, dvc, has_remote
+from hflow.foundation.errors import HflowError
 
 STAGES = """
 stages:
@@ -54,6 +55,14 @@ def test_a_remote_is_seen(project: Path) -> None:
     assert not has_remote()
     dvc("remote", "add", "--quiet", "store", str(project / "store"))
     assert has_remote()
+
+
+@pytest.mark.usefixtures("project")
+def test_a_remote_whose_url_holds_a_password_is_refused_without_saying_it() -> None:
+    dvc("remote", "add", "--quiet", "store", "https://somebody:sEcret99@host/store")
+    with pytest.raises(HflowError, match=r"DVC remote store holds credentials.*--local store user") as raised:
+        has_remote()
+    assert "sEcret99" not in str(raised.value)
 
 
 def test_what_has_changed_is_told_by_name_whatever_order_dvc_has(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,6 +65,29 @@ def test_training_goes_on_without_the_server_and_says_so_once(
     assert len(list(Path(".hflow/tracking").glob("*.jsonl"))) == 1
 
 
+def test_no_message_and_no_entry_has_the_password_of_the_server(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://somebody:sEcret99@127.0.0.1:{free_port()}")
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "sEcret98")
+    _train(params)
+    with pytest.raises(HflowError, match=r"^MLflow at http://127\.0\.0\.1:\d+ can't be reached") as raised:
+        Registry(params.tracking, "town")
+    (waiting,) = Path(".hflow/tracking").glob("*.jsonl")
+    assert "sEcret9" not in f"{raised.value}{waiting.read_text()}{''.join(capfd.readouterr())}"
+
+
+def test_parameters_are_logged_without_credentials(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    translate = params.translate.model_copy(update={"model": "https://somebody:sEcret99@host/model"})
+    params = params.model_copy(update={"translate": translate})
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    _train(params)
+    assert not list(Path(".hflow/tracking").glob("*.jsonl"))
+    (run,) = MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
+    assert run.data.params["translate.model"] == "https://host/model"
+    assert "sEcret99" not in str(run.to_dictionary())
+
+
 @pytest.mark.end_to_end
 def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     _train(params)
