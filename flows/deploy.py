@@ -4,6 +4,7 @@ import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import say
 
-__all__ = ["deploy"]
+__all__ = ["deploy", "recorded"]
 
 RECORDED = ("HFLOW_REPOSITORY", "MLFLOW_TRACKING_URI")
 """Variables that Prefect's server keeps, and shows to all who reach it."""
@@ -47,11 +48,7 @@ def deploy() -> None:
         **addresses,
         **os.environ,
     }
-    for name in RECORDED:
-        bare = without_credentials(environment[name])
-        if bare != environment[name]:
-            say(f"{name} is recorded without its credentials, {bare}: give them to the workers, in their environment")
-        environment[name] = bare
+    environment |= recorded(environment)
     with SyncPrefectClient(environment["PREFECT_API_URL"]) as client:
         _pools(client)
         _limit(client, environment[GPU])
@@ -60,6 +57,15 @@ def deploy() -> None:
     done = subprocess.run(command, env=environment, check=False)
     if done.returncode:
         raise HflowError("`prefect deploy --all` failed, its reason is above")
+
+
+def recorded(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that Prefect's server keeps, without credentials; those that had some are said."""
+    bare = {name: without_credentials(environment[name]) for name in RECORDED}
+    for name, value in bare.items():
+        if value != environment[name]:
+            say(f"{name} is recorded without its credentials, {value}: give them to the workers, in their environment")
+    return bare
 
 
 def _pools(client: SyncPrefectClient) -> None:
