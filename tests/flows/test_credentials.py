@@ -22,7 +22,7 @@ def test_a_fault_and_a_defect_are_recorded_without_credentials() -> None:
     state = _flow(HflowError(f"no answer from {URL}")).fn()
     assert isinstance(state, State)
     assert state.message == "no answer from https://host/x"
-    with pytest.raises(RuntimeError, match="^ConnectionError: no answer from https://host/x$") as raised:
+    with pytest.raises(RuntimeError, match=r"^ConnectionError: no answer from https://host/x$") as raised:
         _flow(ConnectionError(f"no answer from {URL}")).fn()
     assert raised.value.__suppress_context__
 
