@@ -61,10 +61,10 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
             # Prefect records an exception with its traceback.
             raise RuntimeError(f"{type(error).__name__}: {said}") from None
         except KeyboardInterrupt:
-            _STOPPING.set()
+            _note_stop()
             return Cancelled(message=STOPPED)
         except TerminationSignal:
-            _STOPPING.set()
+            _note_stop()
             context = FlowRunContext.get()
             # `prefect.runtime` would ask the server, which may be lost.
             if context and context.flow_run and context.flow_run.deployment_id:
@@ -79,6 +79,11 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
         return f"{name} {about or datetime.now(UTC).strftime('%Y-%m-%d %H:%M:%S')}"
 
     return flow(name=name, flow_run_name=run_name)(run)
+
+
+def _note_stop() -> None:
+    # By a function: a flow goes to Dask's workers with what it names, and an event can't.
+    _STOPPING.set()
 
 
 @contextlib.contextmanager

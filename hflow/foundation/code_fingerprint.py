@@ -21,6 +21,7 @@ __all__ = ["CHANGES_NO_BYTE", "LIBRARIES_CHANGE_NO_BYTE", "code_fingerprint", "c
 
 CHANGES_NO_BYTE = {
     "hflow.foundation.code_fingerprint": "makes the fingerprint itself",
+    "hflow.foundation.credentials": "keeps secrets out of what is said and noted beside a result",
     "hflow.foundation.errors": "a failed piece of work leaves no result",
     "hflow.foundation.locks": "keeps two processes from writing the same result",
     "hflow.foundation.params.whole": "each piece of work is handed sections, and has these in its own code",

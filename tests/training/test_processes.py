@@ -38,6 +38,7 @@ def _running(project: Project, out: Path) -> tuple["subprocess.Popen[str]", list
     process = subprocess.Popen(
         [sys.executable, str(script), str(project.folder), str(out)],
         cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
         # As a shell starts what is to run in the background, and all below it.
