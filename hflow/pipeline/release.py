@@ -6,11 +6,12 @@ from typing import Any
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
+from hflow.foundation.lineage import dvc_hash, git_commit
 from hflow.foundation.params import Params
 from hflow.pipeline.models import is_registered
 from hflow.pipeline.outputs import EVALUATE_PLOTS, PREPARED, SEGMENTATION, TRANSLATED
 from hflow.registry.gate import Condition, Figures, gather, judge
-from hflow.registry.runs import dvc_hash, git_commit, hand_in
+from hflow.registry.runs import hand_in
 from hflow.registry.versions import Registry
 
 __all__ = ["release", "rollback"]

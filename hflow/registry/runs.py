@@ -5,13 +5,11 @@ first run that reaches it again.
 """
 
 import json
-import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
@@ -21,6 +19,7 @@ from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
+from hflow.foundation.lineage import dvc_hash, git_commit
 from hflow.foundation.params import Params, TrackingParams
 from hflow.foundation.progress import say
 from hflow.foundation.project_root import project_root
@@ -28,7 +27,7 @@ from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id
 from hflow.registry.offline_queue import Entry, OfflineQueue, abandoned_queues
 
-__all__ = ["MODEL", "TrainingRun", "dvc_hash", "git_commit", "hand_in", "log_scores", "run_that_made"]
+__all__ = ["MODEL", "TrainingRun", "hand_in", "log_scores", "run_that_made"]
 
 KEY = "hflow.key"
 """The tag by which a training that was stopped finds its run again: a hash of what it was started with."""
@@ -242,24 +241,6 @@ def run_that_made(client: MlflowClient, experiment: str, model_fingerprint: str)
     run_id = str(client.create_run(experiment, tags=tags).info.run_id)
     client.set_terminated(run_id)
     return run_id
-
-
-def dvc_hash(path: Path) -> str:
-    """The hash by which DVC knows a stage's input or output, `<md5>.dir` for a folder; "unknown" without one."""
-    for lock in (Path("dvc.lock"), Path("data/dvc.lock")):
-        if lock.is_file():
-            stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
-            for stage in stages.values():
-                for entry in (*stage.get("outs", []), *stage.get("deps", [])):
-                    if Path(entry["path"]) == path:
-                        return str(entry["md5"])
-    return "unknown"
-
-
-def git_commit() -> str:
-    """The commit that is checked out; "none" outside a repository."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "none"
 
 
 def _queues() -> Path:
