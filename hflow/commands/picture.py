@@ -22,8 +22,8 @@ def picture(
     kind = KINDS.get(out.suffix.lower())
     if not kind:
         raise HflowError(f"{out} is neither a .png nor a .jpg: name one")
-    from hflow.reports.evaluation import example_frames
     from hflow.reports.evaluation_files import before_after
+    from hflow.reports.examples import example_frames
 
     shown = before_after(example_frames(outputs.PREPARED, outputs.TRANSLATED, frames))
     with atomic_path(out) as place:

@@ -28,7 +28,7 @@ from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import fingerprint
-from hflow.foundation.labels import IGNORE, train_id_table
+from hflow.foundation.labels import CITYSCAPES, IGNORE, train_id_table
 from hflow.foundation.params import DataParams, PrepareParams
 from hflow.foundation.progress import progress, say
 
@@ -72,7 +72,9 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
     shards: dict[str, dict[Path, str]] = {}
     too_many: list[str] = []
     # Both are scanned before hours are spent on the first.
-    for name, dataset in open_domains(data).items():
+    domains = open_domains(data)
+    stats["unscored"] = _unscored(domains["target"], data.classes)
+    for name, dataset in domains.items():
         for note in dataset.notes:
             say(f"{name}: {note}")
         for split, samples in dataset.splits.items():
@@ -237,6 +239,13 @@ def _stats(
     assert prepared + rejected == given
     counts = {"given": given, "prepared": prepared, "rejected": rejected, "labelled": labelled}
     return counts | ({"class_share": share} if labelled else {})
+
+
+def _unscored(target: RawDataset, classes: Sequence[str]) -> list[str]:
+    """The classes of the target's labels that are not trained on, but what Cityscapes itself never scores."""
+    never = {c.name for c in CITYSCAPES if c.train_id == IGNORE} - set(classes)
+    known = dict.fromkeys(target.raw_classes.values()) if target.labelled else {}
+    return [name for name in known if name not in classes and name not in never]
 
 
 def _rejected_table(rejections: Sequence[Rejection]) -> bytes:

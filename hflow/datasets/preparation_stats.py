@@ -1,4 +1,4 @@
-"""stats.json: what prepare counted of each domain and split, and the names of the classes."""
+"""stats.json: what prepare counted of each domain and split, and the names of the classes, scored or not."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ STATS = "stats.json"
 
 
 def read_stats(prepared: Path) -> dict[str, Any]:
-    """What prepare counted: `classes`, and counts by "DOMAIN/SPLIT".
+    """What prepare counted: `classes`, those of the target's labels that are `unscored`, and counts by "DOMAIN/SPLIT".
 
     Args:
         prepared: the folder that prepare wrote.

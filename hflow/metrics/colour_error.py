@@ -8,7 +8,15 @@ from skimage.color import rgb2lab
 
 from hflow.foundation.labels import IGNORE
 
-__all__ = ["ColourStatistics", "class_colour_error", "class_statistics", "colour_error", "colour_statistics", "pooled"]
+__all__ = [
+    "ColourStatistics",
+    "class_colour_error",
+    "class_statistics",
+    "colour_error",
+    "colour_statistics",
+    "mean_class_error",
+    "pooled",
+]
 
 LEAST_PIXELS = 50
 """A class with fewer in either picture has no statistics worth comparing."""
@@ -77,6 +85,17 @@ def class_colour_error(
     """
     ours = class_statistics(frame, frame_ids)
     return {i: ours[i].distance(wanted[i]) for i in sorted(ours) if i in wanted}
+
+
+def mean_class_error(frame: np.ndarray, frame_ids: np.ndarray, wanted: Mapping[int, ColourStatistics]) -> float | None:
+    """One figure of `class_colour_error`: the mean over the classes, each weighted by the root of its share.
+
+    None where no class has both statistics.
+    """
+    errors = class_colour_error(frame, frame_ids, wanted)
+    if not errors:
+        return None
+    return float(np.average(list(errors.values()), weights=[np.mean(frame_ids == i) ** 0.5 for i in errors]))
 
 
 def pooled(statistics: Sequence[Mapping[int, ColourStatistics]]) -> dict[int, ColourStatistics]:

@@ -14,6 +14,7 @@ __all__ = [
     "PREPARED",
     "REPORTS",
     "SEGMENTATION",
+    "SEGMENTERS",
     "SETS",
     "TOWN",
     "TRAIN_PLOTS",
@@ -30,6 +31,7 @@ JUDGE = Path("models/judge")
 TRANSLATED = Path("data/translated")
 BASELINE_SETS = Path("data/baselines")
 TRAIN_PLOTS = Path("plots/train")
+SEGMENTERS = Path("models/segmenters")
 SEGMENTATION = Path("metrics/segment")
 EVALUATION = Path("metrics/evaluate.json")
 EVALUATE_PLOTS = Path("plots/evaluate")

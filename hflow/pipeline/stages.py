@@ -15,6 +15,7 @@ from hflow.pipeline.outputs import (
     PREPARED,
     REPORTS,
     SEGMENTATION,
+    SEGMENTERS,
     SETS,
     TOWN,
     TRAIN_PLOTS,
@@ -162,6 +163,7 @@ def segment(params: Params, name: str) -> dict[str, Any]:
         classes=params.data.classes,
         out=SEGMENTATION / f"{name}.json",
         work=work_folder("segment"),
+        network=SEGMENTERS / name,
     )
     crops = len(watch.finished()) * params.segment.steps * params.segment.batch_size
     file_timing(f"segment {name}", watch, crops, params.segment.device)
@@ -170,6 +172,8 @@ def segment(params: Params, name: str) -> dict[str, Any]:
 
 def evaluate(params: Params) -> dict[str, Any]:
     """Bring all figures together and write the report; gives the main ones and where the report is."""
+    from hflow.foundation.devices import pick_device
+    from hflow.pipeline.provenance import provenance
     from hflow.reports.evaluation import evaluate
     from hflow.reports.evaluation_page import write_report
 
@@ -180,12 +184,22 @@ def evaluate(params: Params) -> dict[str, Any]:
         model=model,
         train_plots=TRAIN_PLOTS if model == MODEL else None,
         segmentation=SEGMENTATION,
+        segmenters=SEGMENTERS,
         train_on=params.segment.train_on,
         metrics=EVALUATION,
         plots=EVALUATE_PLOTS,
         examples=params.evaluate.examples,
+        judge=params.translate.judge,
+        device=pick_device(params.segment.device),
     )
-    write_report(evaluation, report, data=params.data, timings=timings(params))
+    write_report(
+        evaluation,
+        report,
+        data=params.data,
+        timings=timings(params),
+        provenance=provenance(params, model),
+        drawn=all(TOWN in domain.root.parents for domain in (params.data.source, params.data.target)),
+    )
     if find_spec("mlflow"):
         from hflow.registry.runs import log_scores
 

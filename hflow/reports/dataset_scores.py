@@ -17,7 +17,7 @@ from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
-from hflow.metrics.colour_error import ColourStatistics, class_colour_error, class_statistics, pooled
+from hflow.metrics.colour_error import ColourStatistics, class_statistics, mean_class_error, pooled
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.lpips import MIN_SIDE, ShiftTolerantVGG
@@ -211,7 +211,8 @@ def _look(
                 image, reference = (to_tensor(p)[None].to(device) for p in (pixels, original.pixels))  # (1, 3, H, W)
                 values.append([metric(image, reference).item() for metric in (ssim, psnr, vgg.distance, _detail)])
                 if original.label is not None:
-                    by_class += _class_colour(pixels, original.label, colours)
+                    error = mean_class_error(pixels, original.label, colours)
+                    by_class += [] if error is None else [error]
                 if judge:
                     label = None if original.label is None else torch.from_numpy(original.label.astype(np.int64))[None]
                     seen = judge.predict(reference), judge.predict(image)
@@ -224,14 +225,6 @@ def _look(
     class_colour = math.fsum(by_class) / len(by_class) if by_class else None
     fidelity = Fidelity(means[0], means[1], means[2], means[3], class_colour, len(values), resized) if values else None
     return _Seen(summary, fidelity, confusion, reading)
-
-
-def _class_colour(pixels: np.ndarray, ids: np.ndarray, colours: Mapping[int, ColourStatistics]) -> list[float]:
-    """One figure of a frame, or none where it has no class that the target has."""
-    errors = class_colour_error(pixels, ids, colours)
-    if not errors:
-        return []
-    return [float(np.average(list(errors.values()), weights=[np.mean(ids == i) ** 0.5 for i in errors]))]
 
 
 def _detail(image: Tensor, reference: Tensor) -> Tensor:

@@ -3,19 +3,18 @@
 import csv
 import heapq
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
-from hflow.datasets.images import decode_ids, decode_rgb
-from hflow.datasets.manifest import MANIFEST, Manifest, read_manifest
+from hflow.datasets.images import decode_rgb
+from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.preparation_stats import read_stats
-from hflow.datasets.rows_by_key import RowsByKey
-from hflow.datasets.shards import ShardSet, read_table, shard_files
-from hflow.foundation.contact_sheet import narrowed
+from hflow.datasets.shards import read_table, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
@@ -24,12 +23,20 @@ from hflow.metrics.similarity_summary import Similarity, histogram, summarise_si
 from hflow.model.store import load_model
 from hflow.reports.evaluation_files import write_metrics_and_plots
 from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Rejected
+from hflow.reports.examples import read_examples, translated_frames
+from hflow.reports.predictions import predict_camera_images
+from hflow.reports.realism import Reader, measure_realism
+from hflow.segmentation.judge import Judge, load_judge
 from hflow.segmentation.scores import SegmenterScores, check_comparable, read_scores
 
-__all__ = ["evaluate", "example_frames"]
+__all__ = ["evaluate"]
 
-SHOWN_WIDTH = 960
 EXTREMES = 3
+PREDICTIONS = 4
+
+SHOWN_SEGMENTERS = ("source", "translated", "target")
+"""The training sets whose segmenters' predictions are shown, in this order."""
+
 SETTINGS = ("seed", "precision", "backend")
 
 
@@ -40,10 +47,13 @@ def evaluate(
     model: Path,
     train_plots: Path | None,
     segmentation: Path,
+    segmenters: Path,
     train_on: Sequence[str],
     metrics: Path,
     plots: Path,
     examples: int,
+    judge: Path | None = None,
+    device: torch.device | str = "cpu",
 ) -> Evaluation:
     """Gather the figures of a run and write them for machines; the same inputs give the same bytes.
 
@@ -51,30 +61,46 @@ def evaluate(
         prepared, translated, model: the folders that prepare, translate and train wrote.
         train_plots: the folder with the curves of this model's training; None where it was trained elsewhere.
         segmentation: the folder with a JSON file for each name in `train_on`; others in it are passed over.
+        segmenters: the folder with the segmenters whose hashes the scores hold, as segment wrote them.
         train_on: the training sets that were scored; may be empty.
         metrics: the JSON file to write: counts, SSIM, scores, gain, model.
         plots: the folder that gets before-after.png, ssim.csv and, where there are scores, classes.csv.
         examples: how many frames to show, of those evenly spaced and of those drawn by lot.
+        judge: the folder of a segmenter that reads the frames where none was trained on the target alone.
+        device: where segmenters compute.
 
     Raises:
         HflowError: something that another stage writes is missing, damaged, or does not belong to the rest.
     """
     manifest = read_manifest(translated / MANIFEST, fill=True)
-    frames = _translated(manifest)
+    frames = translated_frames(manifest)
     facts = _model_facts(model)
     manifest.check_made_by(facts.sha256, model)
     rejections = [Rejected(row["split"], row["source_path"], row["reason"]) for row in manifest.rejected]
     scores = {name: read_scores(segmentation / f"{name}.json") for name in train_on}
     check_comparable(list(scores.values()))
+    kept = [name for name in SHOWN_SEGMENTERS if name in scores and scores[name].network_sha256]
+    trained = {name: _segmenter(segmenters / name, scores[name], device) for name in kept}
+    stats = read_stats(prepared)
+    realism = measure_realism(
+        frames,
+        prepared=prepared,
+        translated=translated,
+        classes=stats["classes"],
+        reader=_reader(trained.get("target"), judge, stats["classes"], device),
+        device=device,
+    )
     evenly = evenly_spaced(frames, examples)
     judged = [row for row in frames if row["consistency"] is not None]
-    galleries = {
+    galleries: dict[str, Sequence[dict[str, Any]]] = {
         "examples": evenly,
         "drawn": _drawn(frames, evenly, examples, facts.sha256),
         **dict(zip(("least_similar", "most_similar"), _extremes(frames, "ssim"), strict=True)),
         **dict(zip(("least_consistent", "most_consistent"), _extremes(judged, "consistency"), strict=True)),
     }
-    shown = iter(_examples([row for rows in galleries.values() for row in rows], prepared, translated))
+    worst = {measure.name: [row for row, _ in measure.worst] for measure in realism.measures if measure.worst}
+    wanted = [row for rows in (*galleries.values(), *worst.values()) for row in rows]
+    shown = iter(read_examples(wanted, prepared, translated))
     by_area = sorted({(row["width"], row["height"]) for row in frames}, key=lambda size: (size[0] * size[1], size))
     evaluation = Evaluation(
         given=len(manifest.rows),
@@ -82,7 +108,7 @@ def evaluate(
         rejected=len(rejections),
         rejections=rejections,
         sizes=(by_area[0], by_area[-1]),
-        stats=read_stats(prepared),
+        stats=stats,
         versions={
             "source": _version(prepared / "source"),
             "target": _version(prepared / "target"),
@@ -98,27 +124,37 @@ def evaluate(
         model=facts,
         curves=_curves(train_plots / "curves.csv") if train_plots else [],
         training_sheet=_picture(train_plots / "contact-sheet.png") if train_plots else None,
-        **{name: list(itertools.islice(shown, len(rows))) for name, rows in galleries.items()},
+        **_shared_out(galleries, shown),
+        worst=_shared_out(worst, shown),
+        realism=realism,
+        predictions=predict_camera_images(shard_files(prepared / "target" / "val"), trained, PREDICTIONS),
     )
     write_metrics_and_plots(evaluation, metrics=metrics, plots=plots)
     return evaluation
 
 
-def example_frames(prepared: Path, translated: Path, count: int) -> list[Example]:
-    """So many of the translated frames, evenly spaced, or all where there are fewer.
-
-    Raises:
-        HflowError: there are none, or a file is missing or damaged.
-    """
-    frames = _translated(read_manifest(translated / MANIFEST, fill=True))
-    return _examples(evenly_spaced(frames, count), prepared, translated)
+def _shared_out(rows: Mapping[str, Sequence[Any]], shown: Iterator[Example]) -> dict[str, list[Example]]:
+    """As many of the examples to each name as it has rows, in order."""
+    return {name: list(itertools.islice(shown, len(wanted))) for name, wanted in rows.items()}
 
 
-def _translated(manifest: Manifest) -> list[dict[str, Any]]:
-    frames = manifest.translated
-    if not frames:
-        raise HflowError(f"{manifest.path.parent} has no translated frame: run `hflow translate` first")
-    return frames
+def _segmenter(folder: Path, scores: SegmenterScores, device: torch.device | str) -> Judge:
+    """The network that was scored."""
+    if folder.is_dir():
+        network = load_judge(folder, device=device)
+        if network.sha256 == scores.network_sha256:
+            return network
+    raise HflowError(f"{folder} is not the network that was scored: run `hflow segment {scores.train_on}` again")
+
+
+def _reader(
+    target: Judge | None, folder: Path | None, classes: Sequence[str], device: torch.device | str
+) -> Reader | None:
+    """Who reads the frames: the segmenter that was trained on the target, else the judge, if it knows the classes."""
+    if target:
+        return Reader(target, "the segmenter that was trained on the target's own images")
+    judge = load_judge(folder, device=device) if folder else None
+    return Reader(judge, f"the judge {folder}") if judge and list(judge.classes) == list(classes) else None
 
 
 def _drawn(
@@ -189,37 +225,3 @@ def _curves(path: Path) -> list[dict[str, float]]:
 
 def _picture(path: Path) -> np.ndarray | None:
     return decode_rgb(path.read_bytes()) if path.is_file() else None
-
-
-def _examples(rows: Sequence[Mapping[str, Any]], prepared: Path, translated: Path) -> list[Example]:
-    """The frames of some rows of the manifest, with their images."""
-    styles = _style_images(prepared / "target" / "train", {row["style"] for row in rows})
-    sources, outputs, examples = RowsByKey(["image"]), RowsByKey(["image", "label_train_ids"]), []
-    for row in rows:
-        source = sources.find(prepared / "source" / row["split"] / row["shard"], row["key"])
-        output = outputs.find(translated / row["split"] / row["shard"], row["key"])
-        label = output["label_train_ids"]
-        examples.append(
-            Example(
-                key=row["key"],
-                split=row["split"],
-                style_key=row["style"],
-                ssim=row["ssim"],
-                consistency=row["consistency"],
-                source=narrowed(decode_rgb(source["image"]["bytes"]), SHOWN_WIDTH),
-                translated=narrowed(decode_rgb(output["image"]["bytes"]), SHOWN_WIDTH),
-                label=None if label is None else narrowed(decode_ids(label["bytes"]), SHOWN_WIDTH),
-                style=styles.get(row["style"]),
-            )
-        )
-    return examples
-
-
-def _style_images(folder: Path, wanted: set[str]) -> dict[str, np.ndarray]:
-    images = {}
-    for path in shard_files(folder):
-        rows = ShardSet([path], ["image"])
-        for number, key in enumerate(read_table(path, ["key"])["key"].to_pylist()):
-            if key in wanted:
-                images[key] = narrowed(decode_rgb(rows[number]["image"]["bytes"]), SHOWN_WIDTH)
-    return images

@@ -57,6 +57,14 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
         "gain": evaluation.gain and _gain(evaluation.gain),
         "gain_by_set": {name: _gain(gain) for name, gain in evaluation.gains.items()},
         "gain_by_class": {name: round(gain, 6) for name, gain in evaluation.class_gain.items()},
+        "realism": {
+            measure.name.replace(" ", "_"): {
+                "raw": round(measure.raw, 6),
+                "translated": round(measure.translated, 6),
+                "bad": measure.bad,
+            }
+            for measure in evaluation.realism.measures
+        },
         "data": dict(evaluation.versions),
         "model": {
             "parameters": model.parameters,

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hflow.foundation.params import DataParams, DomainParams
+from hflow.foundation.contact_sheet import narrowed
+from hflow.foundation.params import DataParams
 from hflow.foundation.timings import Timing
 from hflow.metrics.paired_gain import Gain
 from hflow.reports.charts import dot_strip, histogram_bars, learning_curve
@@ -22,10 +23,21 @@ from hflow.reports.html_parts import (
     signed,
     write_page,
 )
+from hflow.reports.made_with import made_with
+from hflow.reports.provenance import Provenance
+from hflow.reports.realism_parts import (
+    WHERE,
+    colour_rows,
+    confusion_table,
+    measure_rows,
+    prediction_rows,
+    realism_line,
+    unscored_line,
+)
 
 __all__ = ["verdict", "write_report"]
 
-SHEET_WIDTH, STYLE_WIDTH = 1200, 160
+SHEET_WIDTH, STYLE_WIDTH = 1200, 384
 WIDE = 640
 REJECTIONS = 100
 
@@ -50,7 +62,13 @@ CURVES = {
 
 
 def write_report(
-    evaluation: Evaluation, path: Path, *, data: DataParams, timings: Mapping[str, Timing] | None = None
+    evaluation: Evaluation,
+    path: Path,
+    *,
+    data: DataParams,
+    timings: Mapping[str, Timing] | None = None,
+    provenance: Provenance | None = None,
+    drawn: bool = False,
 ) -> None:
     """Write the report, atomically; the same arguments give the same bytes.
 
@@ -59,8 +77,11 @@ def write_report(
         path: the HTML file to write, less than 10 MB.
         data: names the source and the target.
         timings: how long stages took, by their names; those that ran elsewhere are not in it.
+        provenance: when the report is made, and by what its run is found again.
+        drawn: whether hflow has drawn both datasets, which the page then says before all else.
     """
-    write_page("report.html.j2", _page(evaluation, data, timings or {}), path)
+    page = {**_page(evaluation, data, timings or {}), "provenance": provenance, "drawn": drawn}
+    write_page("report.html.j2", page, path)
 
 
 def verdict(evaluation: Evaluation) -> str:
@@ -105,6 +126,7 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
     ]
     names = evaluation.stats["classes"]
     colours = class_colours(names)
+    galleries += evaluation.worst.values()
     budget = PICTURE_BYTES // sum(len(gallery) for gallery in galleries)
     shown = [[_frame(example, colours, budget) for example in gallery] for gallery in galleries]
     sheet = evaluation.training_sheet
@@ -114,9 +136,19 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "evaluation": evaluation,
         "examples": shown[0],
         "wide": evaluation.sizes[1][0] >= WIDE,
-        "drawn": shown[1],
+        "by_lot": shown[1],
         "by_ssim": shown[2:4],
-        "by_consistency": shown[4:],
+        "by_consistency": shown[4:6],
+        "worst": [(WHERE[name], frames) for name, frames in zip(evaluation.worst, shown[6:], strict=True)],
+        "realism": realism_line(evaluation.realism),
+        "measures": measure_rows(evaluation),
+        "confusion": confusion_table(evaluation.realism.reading, names),
+        "colours": colour_rows(evaluation.realism),
+        "predictions": prediction_rows(evaluation.predictions, colours),
+        "prediction_legend": legend(
+            [ids for p in evaluation.predictions for ids in (p.label, *p.seen.values())], names, colours
+        ),
+        "unscored": unscored_line(evaluation) if evaluation.scores else "",
         "legend": legend([example.label for gallery in galleries for example in gallery], names, colours),
         "scores": _score_rows(evaluation),
         "classes": _class_rows(evaluation),
@@ -128,7 +160,7 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "timings": [_timing_row(stage, timing) for stage, timing in timings.items()],
         "time": duration(sum(timing.seconds for timing in timings.values())),
         "rejections": evaluation.rejections[:REJECTIONS],
-        "facts": _facts(evaluation, data),
+        "facts": made_with(evaluation, data),
         "protocol": _protocol(evaluation),
         "about_scores": _about_scores(evaluation),
     }
@@ -137,16 +169,19 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
 def _frame(example: Example, colours: Sequence[Colour], budget: int) -> dict[str, Any]:
     """What a slider needs."""
     height, width = example.source.shape[:2]
-    made = picture_uris({"before": example.source, "after": example.translated}, example.label, colours, budget)
+    pair = {"before": example.source, "after": example.translated}
+    style = None
+    if example.style is not None:
+        style = picture_uris({"style": narrowed(example.style, STYLE_WIDTH)}, None, colours, budget // 4)["style"]
     return {
         "key": example.key,
         "width": width,
         "height": height,
         "style_key": example.style_key,
-        "style": None if example.style is None else jpeg_uri(example.style, STYLE_WIDTH),
+        "style": style,
         "ssim": example.ssim,
         "consistency": example.consistency,
-        **made,
+        **picture_uris(pair, example.label, colours, budget * 3 // 4),
     }
 
 
@@ -216,44 +251,6 @@ def _timing_row(stage: str, timing: Timing) -> dict[str, str]:
     }
 
 
-def _facts(evaluation: Evaluation, data: DataParams) -> list[tuple[str, list[tuple[str, str]]]]:
-    """What was used, in groups of names and values."""
-    model, stats = evaluation.model, evaluation.stats
-    smallest, largest = (f"{width}×{height}" for width, height in evaluation.sizes)
-    frames = [
-        ("source", _domain(data.source)),
-        ("target", _domain(data.target)),
-        *((f"{name}, version", version[:12]) for name, version in evaluation.versions.items()),
-        ("frame size", smallest if smallest == largest else f"{smallest} to {largest}"),
-        ("classes", str(len(stats["classes"]))),
-    ]
-    for split, counts in stats.items():
-        if isinstance(counts, Mapping):
-            labels = "" if counts["labelled"] else ", without labels"
-            frames.append((split, f"{count(counts['prepared'])} of {count(counts['given'])}{labels}"))
-    network = [
-        ("expansion rates", ", ".join(map(str, model.expansions))),
-        ("parameters", count(model.parameters)),
-        ("style images", count(model.styles)),
-        ("hash", model.sha256[:12]),
-    ]
-    config = model.config
-    told: dict[str, Any] = {
-        "encoder": config.get("encoder", {}).get("name"),
-        "λ, style weight": config.get("loss", {}).get("lambda_style"),
-        "k, aligned channels": config.get("loss", {}).get("k"),
-        "weight of the stds": config.get("loss", {}).get("std_weight"),
-        "bands": config.get("loss", {}).get("bands"),
-        "style layers": config.get("loss", {}).get("style_layers"),
-        "size": config.get("size"),
-        **{name.replace("_", " "): value for name, value in config.get("train", {}).items()},
-    }
-    training = [(name, _told(value, name)) for name, value in told.items() if value is not None]
-    translation = [(name, ", ".join(values)) for name, values in evaluation.translated_with.items() if values]
-    groups = [("Data", frames), ("Model", network), ("Training", training), ("Translation", translation)]
-    return [(title, lines) for title, lines in groups if lines]
-
-
 def _protocol(evaluation: Evaluation) -> str:
     """How the scores were made, in one line."""
     said = next((score.protocol for score in evaluation.scores.values()), {})
@@ -265,17 +262,3 @@ def _protocol(evaluation: Evaluation) -> str:
         "validation_frames": "scored on {:,} frames",
     }
     return ", ".join(text.format(said[name]) for name, text in texts.items() if name in said)
-
-
-def _domain(domain: DomainParams) -> str:
-    # An absolute path is of this machine alone.
-    root = domain.root.name if domain.root.is_absolute() else domain.root.as_posix()
-    return f"{root} ({domain.layout})"
-
-
-def _told(value: Any, name: str) -> str:
-    if isinstance(value, list):
-        return ("×" if name in ("size", "crop") else ", ").join(map(str, value))
-    if isinstance(value, float):
-        return f"{value:g}"
-    return count(value) if isinstance(value, int) else str(value)

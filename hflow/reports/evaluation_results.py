@@ -8,6 +8,8 @@ import numpy as np
 
 from hflow.metrics.paired_gain import Gain
 from hflow.metrics.similarity_summary import Similarity
+from hflow.reports.predictions import Prediction
+from hflow.reports.realism import Realism
 from hflow.segmentation.scores import SegmenterScores
 
 __all__ = ["Evaluation", "Example", "ModelFacts", "Rejected"]
@@ -85,6 +87,9 @@ class Evaluation:
         drawn: by lot, which the model's hash and the key decide; none that is among the examples.
         least_similar, most_similar: by SSIM, the most extreme first.
         least_consistent, most_consistent: by consistency, likewise.
+        realism: how real a sample of the frames looks.
+        worst: the frames at which each measure of realism is worst, by its name; none of those that have no frames.
+        predictions: what segmenters see in camera images; empty without scores.
     """
 
     given: int
@@ -110,6 +115,9 @@ class Evaluation:
     most_similar: Sequence[Example]
     least_consistent: Sequence[Example]
     most_consistent: Sequence[Example]
+    realism: Realism
+    worst: Mapping[str, Sequence[Example]]
+    predictions: Sequence[Prediction]
 
     @property
     def gain(self) -> Gain | None:

@@ -22,6 +22,7 @@ __all__ = [
     "count",
     "duration",
     "jpeg_uri",
+    "label_uri",
     "legend",
     "number",
     "picture_uris",
@@ -32,7 +33,7 @@ __all__ = [
 PICTURE_BYTES = 5_000_000
 """Bytes of all frames of a page together; base64 makes a third more of them, and the page is to stay under 10 MB."""
 
-NARROWER = (720, 540, 400, 280)
+NARROWER = (720, 540, 400, 280, 160)
 
 Colour = tuple[int, int, int]
 
@@ -84,7 +85,7 @@ def picture_uris(
     made: dict[str, str | None] = {}
     for limit in (width, *(narrower for narrower in NARROWER if narrower < width)):
         made = {name: jpeg_uri(pixels, limit) for name, pixels in images.items()}
-        made["label"] = None if label is None else _overlay(narrowed(label, limit), colours)
+        made["label"] = None if label is None else label_uri(narrowed(label, limit), colours)
         if sum(len(uri or "") for uri in made.values()) <= budget * 4 / 3:
             break
     return made
@@ -115,7 +116,7 @@ def legend(
     return [(name, f"#{bytes(colours[i]).hex()}") for i, name in enumerate(names) if i in seen]
 
 
-def _overlay(ids: np.ndarray, colours: Sequence[Colour]) -> str:
+def label_uri(ids: np.ndarray, colours: Sequence[Colour]) -> str:
     """A label map in colours, clear where no class is."""
     image = Image.fromarray(ids)
     image.putpalette([value for colour in colours for value in colour])

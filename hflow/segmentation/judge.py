@@ -6,6 +6,7 @@ A judge is a folder of judge.safetensors and judge.json; judge_training.py makes
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.json_files import read_json
 from hflow.segmentation.networks import NETWORKS, segmentation_network
 
-__all__ = ["Judge", "load_judge", "save_judge"]
+__all__ = ["Judge", "judge_files", "load_judge", "save_judge", "weights_file"]
 
 WEIGHTS, CONFIG = "judge.safetensors", "judge.json"
 
@@ -53,10 +54,25 @@ class Judge:
 
 def save_judge(judge: Judge, folder: Path) -> Judge:
     """Write a judge's folder as one step; gives the judge with the hash of its weights."""
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in judge.network.state_dict().items()}
-    config = {"network": judge.name, "classes": list(judge.classes)}
-    publish({WEIGHTS: save(weights), CONFIG: (json.dumps(config, indent=2) + "\n").encode()}, folder)
+    publish(judge_files(weights_file(judge.network), judge.name, judge.classes), folder)
     return Judge(judge.network, judge.name, judge.classes, sha256_file(folder / WEIGHTS))
+
+
+def judge_files(weights: Path | bytes, name: str, classes: Sequence[str]) -> dict[str, Path | bytes]:
+    """What a judge's folder holds, by file name.
+
+    Args:
+        weights: as `weights_file` gives them, or a file of them.
+        name: of the network, one of `NETWORKS`.
+        classes: the class names; a name's place is its train id.
+    """
+    config = {"network": name, "classes": list(classes)}
+    return {WEIGHTS: weights, CONFIG: (json.dumps(config, indent=2) + "\n").encode()}
+
+
+def weights_file(network: nn.Module) -> bytes:
+    """A network's weights as safetensors."""
+    return save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
 
 
 def load_judge(folder: Path, *, device: torch.device | str = "cpu") -> Judge:

@@ -12,8 +12,9 @@ import torch
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Workers
 from hflow.segmentation.judge import Judge
+from hflow.segmentation.labelled_frames import LabelledFrames
 from hflow.segmentation.networks import segmentation_network
-from hflow.segmentation.training import LabelledFrames, train_segmenter
+from hflow.segmentation.training import train_segmenter
 
 __all__ = ["train_judge"]
 

@@ -24,6 +24,7 @@ class SegmenterScores:
         iou: by class; None for a class that occurs neither in the truth nor in a prediction.
         miou_by_seed: the mIoU of each seed.
         protocol: how the segmenter was trained and scored, and on how many frames of which size.
+        network_sha256: of the first seed's weights as a file; empty where they were not kept.
     """
 
     train_on: str
@@ -33,6 +34,7 @@ class SegmenterScores:
     iou: Mapping[str, float | None]
     miou_by_seed: Mapping[int, float]
     protocol: Mapping[str, Any]
+    network_sha256: str = ""
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ def parse_scores(values: Mapping[str, Any]) -> SegmenterScores:
         iou=values["IoU"],
         miou_by_seed={run["seed"]: run["mIoU"] for run in values["seeds"]},
         protocol=values["protocol"],
+        network_sha256=values.get("network_sha256", ""),
     )
 
 

@@ -3,42 +3,36 @@
 The score answers whether a translated dataset is worth training on: everything but the training set stays the same.
 """
 
-import json
 import math
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.data import Dataset
 
-from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.loading import load_batches
-from hflow.datasets.shards import ShardSet, read_table
-from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.atomic_files import write_json
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks, pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import WorkFolder
 from hflow.foundation.hashes import fingerprint, sha256_file
-from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import SegmentParams, Workers
 from hflow.foundation.progress import progress
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
+from hflow.segmentation.judge import judge_files, weights_file
+from hflow.segmentation.labelled_frames import Crops, LabelledFrames, normalised, train_ids
 from hflow.segmentation.networks import segmentation_network
 
-__all__ = ["Crops", "LabelledFrames", "segment", "train_segmenter"]
+__all__ = ["segment", "train_segmenter"]
 
 NETWORK = "deeplabv3_mobilenet_v3_large"
-SCALES = (0.75, 1.5)
 CURVE_POINTS = 20
 MAX_LOADERS = 8
 
@@ -51,6 +45,7 @@ def segment(
     classes: Sequence[str],
     out: Path,
     work: Path,
+    network: Path | None = None,
 ) -> dict[str, Any]:
     """Train on a set once a seed, score each network on the validation set, and write the scores.
 
@@ -61,12 +56,14 @@ def segment(
         classes: the class names; a name's place is its train id.
         out: the JSON file to write.
         work: where finished seeds are kept, so that a run that was stopped goes on with the next one.
+        network: the folder that gets the first seed's network, as `load_judge` reads it.
 
     Returns:
-        What is written: mIoU, pxAcc, clsAcc and IoU by class, fractions in [0, 1] of whole validation frames, each
-        the mean over the seeds; the same for each seed with its learning curve; and the protocol. A class's IoU is
-        None where it occurs neither in the truth nor in a prediction. On one CPU the same data, parameters and number
-        of threads give the same bytes; a GPU adds up in no fixed order, so there scores vary a little.
+        What is written to `out`: mIoU, pxAcc, clsAcc and IoU by class, fractions in [0, 1] of whole validation frames,
+        each the mean over the seeds; the same for each seed with its learning curve; the hash of the first seed's
+        network; and the protocol. A class's IoU is None where it occurs neither in the truth nor in a prediction. On
+        one CPU the same data, parameters and number of threads give the same bytes; a GPU adds up in no fixed order, so
+        there scores vary a little.
 
     Raises:
         HflowError: a set has no frames with labels, a parameter is at fault, or the loss is no longer finite.
@@ -94,14 +91,15 @@ def segment(
     }
     folder = WorkFolder(work)
     runs = []
-    for seed in params.seeds:
-        mark = fingerprint({**depends_on, "seed": seed})
+    for number, seed in enumerate(params.seeds):
+        first = number == 0
+        with_weights, without = (fingerprint({**depends_on, "seed": seed, "weights": kept}) for kept in (True, False))
 
-        def make(path: Path, seed: int = seed) -> dict[str, Any]:
+        def make(path: Path, seed: int = seed, keep: bool = first) -> dict[str, Any]:
             torch.manual_seed(seed)
-            network = segmentation_network(NETWORK, len(classes), imagenet=params.weights == "imagenet").to(device)
+            segmenter = segmentation_network(NETWORK, len(classes), imagenet=params.weights == "imagenet").to(device)
             curve = train_segmenter(
-                network,
+                segmenter,
                 training,
                 steps=params.steps,
                 batch_size=params.batch_size,
@@ -111,17 +109,20 @@ def segment(
                 advice=f"lower segment.learning_rate ({params.learning_rate})",
                 workers=params.workers,
             )
-            scores = _score(network, held_out, device, f"score {training_set.name}, seed {seed}")
-            path.write_text(json.dumps({"seed": seed, **scores, "curve": curve}), encoding="utf-8")
-            return {}
+            scores = _score(segmenter, held_out, device, f"score {training_set.name}, seed {seed}")
+            path.write_bytes(weights_file(segmenter) if keep else b"")
+            return {"seed": seed, **scores, "curve": curve}
 
-        finished = folder.obtain(mark, make)
-        runs.append(json.loads(finished.path.read_text(encoding="utf-8")))
+        finished = folder.find(with_weights) or folder.obtain(with_weights if first else without, make)
+        runs.append(dict(finished.note))
+        if first:
+            weights = finished
     result = {
         "train_on": training_set.name,
         **{key: _mean([run[key] for run in runs]) for key in ("mIoU", "pxAcc", "clsAcc")},
         "IoU": {name: _mean([run["IoU"][name] for run in runs]) for name in classes},
         "seeds": runs,
+        "network_sha256": weights.sha256,
         "protocol": {
             "steps": params.steps,
             "batch_size": params.batch_size,
@@ -134,68 +135,10 @@ def segment(
             "classes": list(classes),
         },
     }
+    if network:
+        publish(judge_files(weights.path, NETWORK, classes), network)
     write_json(out, result)
     return result
-
-
-class LabelledFrames(Sequence[tuple[np.ndarray, np.ndarray]]):
-    """The frames of shards that have labels: image, uint8 (H, W, 3), and train ids, uint8 (H, W)."""
-
-    def __init__(self, files: Sequence[Path], classes: Sequence[str]):
-        self._rows = ShardSet(files, ["key", "image", "label_train_ids"])
-        has_label = [v for path in files for v in read_table(path, ["label_train_ids"])[0].is_valid().to_pylist()]
-        self._labelled = [index for index, valid in enumerate(has_label) if valid]
-        self.classes = classes
-
-    def __len__(self) -> int:
-        return len(self._labelled)
-
-    def __getitem__(self, index: Any) -> Any:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        row = self._rows[self._labelled[index]]
-        image, label = decode_rgb(row["image"]["bytes"]), decode_ids(row["label_train_ids"]["bytes"])
-        highest = int(label[label != IGNORE].max(initial=0))
-        if highest >= len(self.classes):
-            raise HflowError(
-                f"the label of {row['key']} has the train id {highest}, but data.classes names {len(self.classes)} "
-                "classes: run `hflow prepare` again"
-            )
-        return image, label
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(width, height) of the first frame, which training crops all frames to."""
-        height, width, _ = self[0][0].shape
-        return width, height
-
-
-class Crops(Dataset[tuple[Tensor, Tensor]]):
-    """Sample `i` of a seed's sequence: a frame mirrored, scaled and cropped at random, a function of seed and i alone.
-
-    An item is an image, float32 (3, H, W), normalised, and train ids, int64 (H, W); what a frame made smaller leaves
-    free is grey and ignored.
-    """
-
-    def __init__(self, frames: LabelledFrames, *, seed: int, length: int):
-        self.frames, self.size, self.seed, self.length = frames, frames.size, seed, length
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        random = np.random.default_rng([self.seed, index])
-        pixels, ids = self.frames[int(random.integers(len(self.frames)))]
-        if random.integers(2):
-            pixels, ids = pixels[:, ::-1], ids[:, ::-1]
-        scale = math.exp(random.uniform(*np.log(SCALES)))
-        height, width = (max(1, round(side * scale)) for side in ids.shape)
-        left, top = _offset(self.size[0] - width, random), _offset(self.size[1] - height, random)
-        image = Image.new("RGB", self.size, tuple(round(255 * value) for value in MEAN))
-        image.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR), (left, top))
-        label = Image.new("L", self.size, IGNORE)
-        label.paste(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST), (left, top))
-        return _normalised(np.asarray(image)), _ids(np.asarray(label))
 
 
 def train_segmenter(
@@ -262,8 +205,8 @@ def _score(network: nn.Module, frames: LabelledFrames, device: torch.device, tit
     confusion = torch.zeros(len(classes), len(classes), dtype=torch.int64)
     with progress(title, len(frames), unit="frames") as advance:
         for pixels, ids in frames:
-            logits = network(_normalised(pixels)[None].to(device))["out"]  # (1, K, H, W)
-            confusion += confusion_matrix(logits[0].argmax(0).cpu(), _ids(ids), len(classes))
+            logits = network(normalised(pixels)[None].to(device))["out"]  # (1, K, H, W)
+            confusion += confusion_matrix(logits[0].argmax(0).cpu(), train_ids(ids), len(classes))
             advance()
     return segment_scores(confusion, classes)
 
@@ -278,20 +221,6 @@ def _batches(crops: Crops, batch_size: int, device: torch.device, workers: Worke
     ):
         images = images.to(device, non_blocking=True, memory_format=torch.channels_last)
         yield images, labels.to(device, non_blocking=True)
-
-
-def _normalised(pixels: np.ndarray) -> Tensor:
-    """uint8 (H, W, 3) to float32 (3, H, W), normalised as ImageNet networks take it."""
-    return (to_tensor(pixels) - torch.tensor(MEAN).view(3, 1, 1)) / torch.tensor(STD).view(3, 1, 1)
-
-
-def _ids(label: np.ndarray) -> Tensor:
-    return torch.from_numpy(label.astype(np.int64))
-
-
-def _offset(room: int, random: np.random.Generator) -> int:
-    """Where a side begins: within the room it leaves, or as far outside as it is too long."""
-    return int(random.integers(min(0, room), max(0, room) + 1))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

@@ -9,7 +9,7 @@ from PIL import Image
 from hflow.datasets.image_sets import check_partners, labelled_set, match_keys, open_images
 from hflow.datasets.shards import read_rows
 from hflow.foundation.errors import HflowError
-from hflow.segmentation.training import LabelledFrames
+from hflow.segmentation.labelled_frames import LabelledFrames
 from tests.conftest import Project
 
 CLASSES = ["road", "sky", "car"]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.preparation import prepare
+from hflow.datasets.preparation_stats import read_stats
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.training_sets import read_training_set
 from hflow.foundation.errors import HflowError
@@ -91,6 +92,9 @@ def test_a_raw_id_without_a_class_is_ignored_not_a_fault(roots: tuple[Path, Path
     _prepare(roots, tmp_path, classes=["road", "car"])
     train_ids = decode_ids(_rows(tmp_path, "source/train")["00003"]["label_train_ids"]["bytes"])
     assert set(np.unique(train_ids)) == {0, 1, 255}
+    unscored = read_stats(tmp_path / "prepared")["unscored"]
+    assert "sky" in unscored
+    assert not {"road", "car", "unlabeled", "ego vehicle"} & {*unscored}
 
 
 def test_a_folder_of_ones_own_brings_its_classes(roots: tuple[Path, Path], tmp_path: Path) -> None:

@@ -91,6 +91,11 @@ def test_every_stage_leaves_what_it_promises(project: Path) -> None:
     report = (project / "reports/index.html").read_text()
     for stage in ("prepare", "train", "translate", "segment source", "segment translated"):
         assert re.search(rf'<th scope="row">{stage}</th><td class="value">[1-9]', report)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=project, capture_output=True, text=True, check=True)
+    lock = yaml.safe_load((project / "dvc.lock").read_text())["stages"]["translate"]["outs"]
+    digest = next(out["md5"] for out in lock if out["path"] == "data/translated")
+    for told in ("prove nothing", commit.stdout.strip(), "MLflow run", 'id="predictions"', digest):
+        assert told in report, told
 
 
 @pytest.mark.end_to_end

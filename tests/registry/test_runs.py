@@ -10,6 +10,7 @@ from PIL import Image
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
+from hflow.registry.run_link import find_run_page
 from hflow.registry.runs import TrainingRun, hand_in, log_scores
 from hflow.registry.versions import Registry
 from tests.models import write_model
@@ -62,6 +63,7 @@ def test_training_goes_on_without_the_server_and_says_so_once(
     said = capsys.readouterr().err
     assert said.count("can't be reached") == 1
     assert "waits in" in said
+    assert find_run_page(params.tracking, Path("model")) is None
     assert len(list(Path(".hflow/tracking").glob("*.jsonl"))) == 1
 
 
@@ -110,6 +112,8 @@ def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest
         assert [m.step for m in client.get_metric_history(training.info.run_id, "loss")] == [1, 2, 3]
         assert {"model", "plots", "images"} <= {a.path for a in client.list_artifacts(training.info.run_id)}
         assert runs["segment translated"].data.tags["mlflow.parentRunId"] == training.info.run_id
+        page = f"{params.tracking.uri}/#/experiments/{experiment.experiment_id}/runs/{training.info.run_id}"
+        assert find_run_page(params.tracking, Path("model")) == (training.info.run_id, page)
         _train(params, until="killed")
         _train(params)
         again = client.search_runs([experiment.experiment_id], "attributes.run_name = 'train'")

@@ -80,11 +80,12 @@ class Run:
         (root / "train/curves.csv").write_text("step,loss,content,style\n2,3.0,1.0,20.0\n4,2.0,1.0,10.0\n")
         Image.new("RGB", (30, 20)).save(root / "train/contact-sheet.png")
 
-    def score(self, name: str, miou: Sequence[float], **protocol: Any) -> None:
+    def score(self, name: str, miou: Sequence[float], *, network: str = "", **protocol: Any) -> None:
         iou = {"road": miou[0], "sky": 0.5, "fence": None}
         seeds = [{"seed": i, "mIoU": v, "pxAcc": 0.6, "clsAcc": 0.5, "IoU": iou} for i, v in enumerate(miou)]
         means = {"mIoU": sum(miou) / len(miou), "pxAcc": 0.6, "clsAcc": 0.5, "IoU": iou}
-        said = {"train_on": name, **means, "seeds": seeds, "protocol": {"steps": 5, "training_frames": 3, **protocol}}
+        said = {"train_on": name, **means, "seeds": seeds, "network_sha256": network}
+        said["protocol"] = {"steps": 5, "training_frames": 3, **protocol}
         write_json(self.root / f"segment/{name}.json", said)
 
     def evaluate(self, *, train_on: Sequence[str] = (), examples: int = 4, curves: bool = True) -> Evaluation:
@@ -94,6 +95,7 @@ class Run:
             model=self.root / "model",
             train_plots=self.root / "train" if curves else None,
             segmentation=self.root / "segment",
+            segmenters=self.root / "segmenters",
             train_on=train_on,
             metrics=self.root / "metrics/evaluate.json",
             plots=self.root / "plots",
@@ -287,6 +289,12 @@ def test_frames_of_another_model_are_refused(run: Run) -> None:
         (run.root / "model" / name).write_bytes(content)
     with pytest.raises(HflowError, match="hflow translate"):
         run.evaluate()
+
+
+def test_a_segmenter_that_is_not_the_one_that_was_scored_is_refused(run: Run) -> None:
+    run.score("source", [0.3], network="0" * 64)
+    with pytest.raises(HflowError, match=r"segmenters/source is not the network .* `hflow segment source` again"):
+        run.evaluate(train_on=["source"])
 
 
 def test_scores_by_different_rules_are_refused(run: Run) -> None:

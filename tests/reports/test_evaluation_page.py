@@ -11,7 +11,7 @@ from hflow.foundation.params import TRAINING_SETS
 from hflow.metrics.paired_gain import Gain
 from hflow.reports.evaluation_page import SETS, verdict, write_report
 from hflow.reports.evaluation_results import Evaluation, Rejected
-from tests.evaluations import DATA, TIMINGS, an_evaluation, bare, example, score, written
+from tests.evaluations import CLASSES, DATA, PROVENANCE, TIMINGS, an_evaluation, bare, example, score, written
 
 
 @pytest.fixture
@@ -89,7 +89,8 @@ def test_without_a_comparison_the_verdict_says_what_was_made(evaluation: Evaluat
 
 
 def test_the_page_refers_to_nothing_outside_itself(evaluation: Evaluation, tmp_path: Path) -> None:
-    page = written(evaluation, tmp_path)
+    # Links are for the reader to follow; the page itself asks for nothing.
+    page = re.sub(r'<a href="[^"]*"', "", written(evaluation, tmp_path))
     assert not re.findall(r"https?://|@import|url\(|<link(?! rel=\"icon\" href=\"data:,\")|<script src", page)
     assert all(source.startswith("data:image/") for source in re.findall(r'src="([^"]*)"', page))
 
@@ -114,11 +115,9 @@ def test_a_path_of_this_machine_alone_is_not_shown(evaluation: Evaluation, tmp_p
 
 def test_many_large_frames_make_a_page_under_10_mb(evaluation: Evaluation, tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (280, 560, 3), np.uint8)
-    label = noise[..., 0] % 19
+    label = noise[..., 0] % len(CLASSES)
     frame = example(0, source=noise, translated=noise[::-1], label=label, style=noise)
-    many = replace(
-        evaluation, stats={**evaluation.stats, "classes": [f"class {i}" for i in range(19)]}, examples=[frame] * 50
-    )
+    many = replace(evaluation, examples=[frame] * 50)
     written(many, tmp_path)
     assert (tmp_path / "index.html").stat().st_size < 10_000_000
 
@@ -130,9 +129,32 @@ def test_only_the_first_100_rejections_are_listed(evaluation: Evaluation, tmp_pa
     assert "the first 100 of them" in page
 
 
+def test_a_drawn_town_says_before_all_else_that_it_proves_nothing(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = written(evaluation, tmp_path)
+    assert page.index("prove nothing about real images") < page.index(verdict(evaluation)[:40])
+    write_report(evaluation, tmp_path / "index.html", data=DATA)
+    assert "drawn town" not in (tmp_path / "index.html").read_text()
+
+
+def test_date_version_commit_run_and_data_versions_are_told(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = written(evaluation, tmp_path)
+    assert "9 March 2026, 14:05 UTC" in page
+    assert "hflow 0.1.0" in page
+    assert f"<code>{PROVENANCE.commit}</code> and changes that are not committed" in page
+    assert PROVENANCE.run
+    assert f'<a href="{PROVENANCE.run.address}">MLflow run ffffffff</a>' in page
+    assert f"<dt>data/prepared, DVC</dt><dd><code>{PROVENANCE.data['data/prepared']}</code>" in page
+
+
+def test_classes_that_are_not_scored_are_named(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = written(evaluation, tmp_path)
+    assert "Scored: road, sky and made up. Not scored: wall and fence. Neither there nor seen: made up." in page
+
+
 @pytest.mark.parametrize(
     "part",
     [
+        *('id="realism"', 'id="confusion"', 'id="colours"', 'id="predictions"'),
         *('id="scores"', 'id="curves"', 'id="rejected"', 'id="labels"', 'id="consistency"'),
         *("Least similar", "Drawn by lot", "in the style of"),
     ],

@@ -16,8 +16,10 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import SegmentParams
+from hflow.segmentation.judge import load_judge
+from hflow.segmentation.labelled_frames import Crops, LabelledFrames
 from hflow.segmentation.networks import DilatedConvolution
-from hflow.segmentation.training import Crops, LabelledFrames, segment
+from hflow.segmentation.training import segment
 
 CLASSES = ("road", "sky", "car")
 COLOURS = np.array([(60, 60, 60), (120, 180, 250), (220, 30, 30)], np.uint8)
@@ -99,7 +101,9 @@ def test_learns_an_easy_task(sets: dict[str, Any], tmp_path: Path) -> None:
 def test_what_is_written(sets: dict[str, Any], tmp_path: Path) -> None:
     out = tmp_path / "metrics" / "source.json"
     params = QUICK.model_copy(update={"seeds": (0, 1)})
-    result = segment(params, **sets, out=out, work=tmp_path / "work")
+    result = segment(params, **sets, out=out, work=tmp_path / "work", network=tmp_path / "network")
+    kept = load_judge(tmp_path / "network")
+    assert (kept.sha256, kept.classes) == (result["network_sha256"], CLASSES)
     assert json.loads(out.read_text()) == result
     assert result["train_on"] == "source"
     assert list(result["IoU"]) == list(CLASSES)

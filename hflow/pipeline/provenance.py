@@ -1,0 +1,45 @@
+"""When a report is made and from what: version, commit, MLflow's run, DVC's hashes."""
+
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+from hflow import __version__
+from hflow.foundation.lineage import dvc_hash, git_commit, uncommitted_changes
+from hflow.foundation.params import Params
+from hflow.pipeline.outputs import PREPARED, TRANSLATED
+from hflow.reports.provenance import Provenance, RunLink
+
+__all__ = ["provenance"]
+
+
+def provenance(params: Params, model: Path) -> Provenance:
+    """Of a report on the frames of a model, that is being made.
+
+    Args:
+        params: say where the data and MLflow are.
+        model: the folder of the model.
+    """
+    commit = git_commit()
+    paths = (params.data.source.root, params.data.target.root, PREPARED, TRANSLATED)
+    # A path that is absolute is of this machine alone.
+    hashes = {path.name if path.is_absolute() else path.as_posix(): dvc_hash(path) for path in paths}
+    return Provenance(
+        made=datetime.now(UTC),
+        version=__version__,
+        commit=None if commit == "none" else commit,
+        changed=uncommitted_changes(),
+        run=_run(params, model) if find_spec("mlflow") else None,
+        data={path: digest for path, digest in hashes.items() if digest != "unknown"},
+    )
+
+
+def _run(params: Params, model: Path) -> RunLink | None:
+    from hflow.registry.client import tracking_uri
+    from hflow.registry.run_link import find_run_page
+
+    found = find_run_page(params.tracking, model)
+    if not found:
+        return None
+    served = tracking_uri(params.tracking).startswith("http")
+    return RunLink(*found, None if served else f"mlflow ui --backend-store-uri {params.tracking.uri}")

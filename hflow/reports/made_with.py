@@ -1,0 +1,62 @@
+"""What a run was made with, as text: groups of names and values."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from hflow.foundation.params import DataParams, DomainParams
+from hflow.reports.evaluation_results import Evaluation
+from hflow.reports.html_parts import count
+
+__all__ = ["made_with"]
+
+
+def made_with(evaluation: Evaluation, data: DataParams) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Data, model, training and translation, each with its names and values; a group without any is left out."""
+    model, stats = evaluation.model, evaluation.stats
+    smallest, largest = (f"{width}×{height}" for width, height in evaluation.sizes)
+    frames = [
+        ("source", _domain(data.source)),
+        ("target", _domain(data.target)),
+        *((f"{name}, version", version[:12]) for name, version in evaluation.versions.items()),
+        ("frame size", smallest if smallest == largest else f"{smallest} to {largest}"),
+        ("classes", str(len(stats["classes"]))),
+    ]
+    for split, counts in stats.items():
+        if isinstance(counts, Mapping):
+            labels = "" if counts["labelled"] else ", without labels"
+            frames.append((split, f"{count(counts['prepared'])} of {count(counts['given'])}{labels}"))
+    network = [
+        ("expansion rates", ", ".join(map(str, model.expansions))),
+        ("parameters", count(model.parameters)),
+        ("style images", count(model.styles)),
+        ("hash", model.sha256[:12]),
+    ]
+    config = model.config
+    told: dict[str, Any] = {
+        "encoder": config.get("encoder", {}).get("name"),
+        "λ, style weight": config.get("loss", {}).get("lambda_style"),
+        "k, aligned channels": config.get("loss", {}).get("k"),
+        "weight of the stds": config.get("loss", {}).get("std_weight"),
+        "bands": config.get("loss", {}).get("bands"),
+        "style layers": config.get("loss", {}).get("style_layers"),
+        "size": config.get("size"),
+        **{name.replace("_", " "): value for name, value in config.get("train", {}).items()},
+    }
+    training = [(name, _told(value, name)) for name, value in told.items() if value is not None]
+    translation = [(name, ", ".join(values)) for name, values in evaluation.translated_with.items() if values]
+    groups = [("Data", frames), ("Model", network), ("Training", training), ("Translation", translation)]
+    return [(title, lines) for title, lines in groups if lines]
+
+
+def _domain(domain: DomainParams) -> str:
+    # An absolute path is of this machine alone.
+    root = domain.root.name if domain.root.is_absolute() else domain.root.as_posix()
+    return f"{root} ({domain.layout})"
+
+
+def _told(value: Any, name: str) -> str:
+    if isinstance(value, list):
+        return ("×" if name in ("size", "crop") else ", ").join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:g}"
+    return count(value) if isinstance(value, int) else str(value)
