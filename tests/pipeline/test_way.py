@@ -23,9 +23,10 @@ CARRIERS = (Params, TranslateParams, Recipe, ShardTask, Plan)
 
 
 def _holds(frame: FrameType) -> bool:
-    values = frame.f_locals.values()
-    own = vars(frame.f_locals["self"]).values() if hasattr(frame.f_locals.get("self"), "__dict__") else ()
-    return any(isinstance(value, CARRIERS) for value in (*values, *own))
+    values = list(frame.f_locals.values())
+    values += vars(frame.f_locals["self"]).values() if hasattr(frame.f_locals.get("self"), "__dict__") else ()
+    held = [value for several in values if isinstance(several, tuple) for value in several]
+    return any(isinstance(value, CARRIERS) for value in (*values, *held))
 
 
 def _file(frame: FrameType | None) -> str:
