@@ -24,7 +24,7 @@ from hflow.datasets.shards import (
     write_shard,
 )
 from hflow.datasets.tensors import to_tensor
-from hflow.datasets.training_sets import TrainingSet, write_training_set
+from hflow.datasets.training_sets import TrainingSet, replacing_sets, set_sha256
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
@@ -106,9 +106,12 @@ def make_baselines(
             counts[name] = {"frames": len(similarity), "ssim": float(np.mean(similarity))}
     # DVC keeps no empty folders.
     files["README"] = b"Frames recoloured by simple means, for the names in segment.train_on: one folder each.\n"
-    publish(files, out)
-    for name, found in shards.items():
-        write_training_set(sets / f"{name}.json", TrainingSet(name, found))
+    made_from = {
+        "source": set_sha256(sha256_file(path) for split, path in plan if split == "train"),
+        "target": set_sha256(sha256_file(path) for path in targets),
+    }
+    with replacing_sets(sets, *(TrainingSet(name, found, made_from) for name, found in shards.items())):
+        publish(files, out)
     return counts
 
 

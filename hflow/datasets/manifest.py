@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hflow.datasets.carried import CARRIED_SHA256
-from hflow.datasets.shards import read_table
+from hflow.datasets.shards import read_table, shard_files
 from hflow.foundation.errors import HflowError
 
 __all__ = [
@@ -121,6 +121,25 @@ class Manifest:
         """
         if not self.made_by(model_sha256):
             raise HflowError(f"{self.path.parent} was not made by the model in {model}: run `hflow translate` again")
+
+    def check_frames(self, prepared: Path) -> None:
+        """See that its frames are those in the folder that prepare wrote, known by the hashes of their raw files.
+
+        Raises:
+            HflowError: they are not.
+        """
+        given: dict[tuple[str, str], str] = {}
+        for split in ("train", "val"):
+            for path in shard_files(prepared / "source" / split):
+                table = read_table(path, ["key", "source_sha256"])
+                given |= {(split, key): digest for key, digest in zip(*table.to_pydict().values(), strict=True)}
+        made = {(row["split"], row["key"]): row["source_sha256"] for row in self.translated}
+        rejected = {(row["split"], row["key"]) for row in self.rejected}
+        if not (made.items() <= given.items() and given.keys() <= made.keys() | rejected):
+            raise HflowError(
+                f"{self.path.parent} was made of other frames than there are in {prepared / 'source'}: "
+                "run `hflow translate` again"
+            )
 
 
 def read_manifest(path: Path, *, fill: bool = False) -> Manifest:

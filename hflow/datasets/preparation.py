@@ -22,7 +22,7 @@ from hflow.datasets.layouts.opening import open_domains
 from hflow.datasets.preparation_stats import STATS
 from hflow.datasets.samples import read_sample
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, shard_name, split_by_key, write_shard
-from hflow.datasets.training_sets import TrainingSet, write_training_set
+from hflow.datasets.training_sets import TrainingSet, replacing_sets
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
@@ -105,9 +105,8 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
         raise HflowError("; ".join(too_many))
     files["rejected.parquet"] = _rejected_table(rejections)
     files[STATS] = (json.dumps(stats, indent=2) + "\n").encode()
-    publish(files, out)
-    for name in ("source", "target"):
-        write_training_set(sets / f"{name}.json", TrainingSet(name, shards[f"{name}/train"]))
+    with replacing_sets(sets, *(TrainingSet(name, shards[f"{name}/train"]) for name in ("source", "target"))):
+        publish(files, out)
     return stats
 
 

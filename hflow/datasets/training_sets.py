@@ -1,36 +1,65 @@
-"""A training set by name: a small JSON file that lists its shards with their hashes.
+"""A training set by name: a small JSON file that lists its shards with their hashes, and says what they were made from.
 
 A stage that trains on a set depends on this file alone, so it runs again when the set has changed and not when
 another set of the same folder has.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.json_files import read_json
 
-__all__ = ["TrainingSet", "read_training_set", "write_training_set"]
+__all__ = ["TrainingSet", "read_current_set", "read_training_set", "replacing_sets", "set_sha256"]
+
+DOMAINS = ("source", "target")
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """The shards of a training set, in order, with their SHA-256."""
+    """The shards of a training set, in order, with their SHA-256.
+
+    Attributes:
+        made_from: hashes, by "source" and "target" of these training sets, by "model" of the model that translated;
+            empty for a domain itself.
+    """
 
     name: str
     shards: Mapping[Path, str]
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> Sequence[Path]:
         return list(self.shards)
 
+    @property
+    def sha256(self) -> str:
+        """Of the bytes of all shards, wherever they lie."""
+        return set_sha256(self.shards.values())
 
-def write_training_set(path: Path, training_set: TrainingSet) -> None:
-    """Write the set's description."""
-    shards = [{"path": file.as_posix(), "sha256": sha256} for file, sha256 in training_set.shards.items()]
-    write_json(path, {"name": training_set.name, "shards": shards})
+
+def set_sha256(shards: Iterable[str]) -> str:
+    """A hash of a training set by the SHA-256 of its shards, in order."""
+    return fingerprint(list(shards))
+
+
+@contextlib.contextmanager
+def replacing_sets(folder: Path, *training_sets: TrainingSet) -> Iterator[None]:
+    """Write the sets' descriptions, folder/NAME.json, behind the block that replaces their shards.
+
+    There is none meanwhile: whoever comes after a kill finds no description that is not of the shards.
+    """
+    for training_set in training_sets:
+        (folder / f"{training_set.name}.json").unlink(missing_ok=True)
+    yield
+    for training_set in training_sets:
+        shards = [{"path": file.as_posix(), "sha256": sha256} for file, sha256 in training_set.shards.items()]
+        said = {"name": training_set.name, "shards": shards, "made_from": dict(training_set.made_from)}
+        write_json(folder / f"{training_set.name}.json", said)
 
 
 def read_training_set(path: Path) -> TrainingSet:
@@ -41,6 +70,30 @@ def read_training_set(path: Path) -> TrainingSet:
     """
     said = read_json(path, made_by="run the stage that makes this training set")
     try:
-        return TrainingSet(said["name"], {Path(s["path"]): s["sha256"] for s in said["shards"]})
-    except (KeyError, TypeError):
+        shards = {Path(s["path"]): s["sha256"] for s in said["shards"]}
+        return TrainingSet(said["name"], shards, dict(said["made_from"]))
+    except (KeyError, TypeError, ValueError):
         raise HflowError(f"{path} is not the description of a training set: make it again") from None
+
+
+def read_current_set(folder: Path, name: str, *, model_sha256: str) -> TrainingSet:
+    """Read the description folder/NAME.json of a set that was made from the domains as they are, and by this model.
+
+    Args:
+        model_sha256: of the model that is to have translated it, where it is translated.
+
+    Raises:
+        HflowError: it was made from others, or a description is missing or damaged.
+    """
+    training_set = read_training_set(folder / f"{name}.json")
+    made_from = training_set.made_from
+    now = {domain: read_training_set(folder / f"{domain}.json").sha256 for domain in DOMAINS if domain in made_from}
+    now["model"] = model_sha256
+    other = [what for what, sha256 in made_from.items() if now.get(what) != sha256]
+    if other:
+        again = "translate" if "model" in made_from else "baselines"
+        raise HflowError(
+            f"the training set {name} was made from another {' and another '.join(other)} than there is now: "
+            f"run `hflow {again}` again, and then `hflow segment {name}`"
+        )
+    return training_set

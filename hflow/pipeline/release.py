@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from hflow.datasets.manifest import MANIFEST
 from hflow.foundation.errors import HflowError
-from hflow.foundation.hashes import fingerprint
+from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.json_files import read_json
 from hflow.foundation.lineage import dvc_hash, git_commit
 from hflow.foundation.params import Params
 from hflow.pipeline.models import is_registered
-from hflow.pipeline.outputs import EVALUATE_PLOTS, PREPARED, SEGMENTATION, TRANSLATED
+from hflow.pipeline.outputs import EVALUATE_PLOTS, EVALUATION, PREPARED, SEGMENTATION, SETS, TRANSLATED
 from hflow.registry.gate import Condition, Figures, gather, judge
 from hflow.registry.runs import hand_in
 from hflow.registry.versions import Registry
@@ -17,7 +19,7 @@ from hflow.registry.versions import Registry
 __all__ = ["release", "rollback"]
 
 SHEET = EVALUATE_PLOTS / "before-after.png"
-"""A picture of before and after, which goes with the version where it is there."""
+"""A picture of before and after, which goes with the version where it is of its frames."""
 
 
 def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
@@ -40,6 +42,7 @@ def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
     figures = gather(
         prepared=PREPARED,
         translated=TRANSLATED,
+        sets=SETS,
         segmentation=SEGMENTATION,
         train_on=params.segment.train_on,
         model=model,
@@ -54,7 +57,7 @@ def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
         same=fingerprint(figures.as_json()),
         tags=lineage,
         text=_description(lineage),
-        pictures={"contact-sheet.png": SHEET} if SHEET.is_file() else {},
+        pictures={"contact-sheet.png": SHEET} if _shows(figures) else {},
     )
     outcome: dict[str, Any] = {"model": params.release.name, "version": version.number}
     if champion and champion.number == version.number:
@@ -81,6 +84,16 @@ def rollback(params: Params) -> dict[str, Any]:
     return {"model": params.release.name, "was": had.number, "champion": has.number}
 
 
+def _shows(figures: Figures) -> bool:
+    """Whether the picture was made with the figures of this model and of the frames that are here."""
+    try:
+        said = read_json(EVALUATION)
+    except HflowError:
+        return False
+    same = [said.get("model", {}).get("sha256"), said.get("data", {}).get("translated")]
+    return SHEET.is_file() and same == [figures.model_sha256, sha256_file(TRANSLATED / MANIFEST)]
+
+
 def _lineage(params: Params, figures: Figures) -> dict[str, str]:
     data = {
         "source": params.data.source.root,
@@ -95,6 +108,11 @@ def _lineage(params: Params, figures: Figures) -> dict[str, str]:
         "model_sha256": figures.model_sha256,
         "ssim": f"{figures.ssim:.4f}",
         **{f"mIoU.{name}": f"{value:.4f}" for name, value in figures.miou.items()},
+        **{
+            f"made_from.{n}.{what}": sha256
+            for n, hashes in figures.made_from.items()
+            for what, sha256 in hashes.items()
+        },
     }
 
 

@@ -183,6 +183,7 @@ def evaluate(params: Params) -> dict[str, Any]:
         translated=TRANSLATED,
         model=model,
         train_plots=TRAIN_PLOTS if model == MODEL else None,
+        sets=SETS,
         segmentation=SEGMENTATION,
         segmenters=SEGMENTERS,
         train_on=params.segment.train_on,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.foundation.params import ReleaseParams
 from hflow.model.store import load_model
-from hflow.segmentation.scores import differing_settings, read_scores
+from hflow.segmentation.current_scores import read_current_scores
+from hflow.segmentation.scores import differing_settings
 
 __all__ = ["Condition", "Figures", "gather", "judge"]
 
@@ -25,6 +26,8 @@ class Figures:
         ssim: the mean over the translated frames, to their source.
         given, translated, rejected: counts of source frames.
         model_sha256: the model that translated them.
+        made_from: hashes of what each score was made from, see `SegmenterScores`; empty for a version that was
+            registered without them.
     """
 
     miou: Mapping[str, float]
@@ -34,6 +37,7 @@ class Figures:
     translated: int
     rejected: int
     model_sha256: str
+    made_from: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
@@ -52,16 +56,20 @@ class Condition:
     text: str
 
 
-def gather(*, prepared: Path, translated: Path, segmentation: Path, train_on: Sequence[str], model: Path) -> Figures:
+def gather(
+    *, prepared: Path, translated: Path, sets: Path, segmentation: Path, train_on: Sequence[str], model: Path
+) -> Figures:
     """Read a model's figures from what the stages left.
 
     Raises:
-        HflowError: something is missing, or the frames were translated by another model.
+        HflowError: something is missing, the frames were translated by another model or are others than the prepared
+            ones, or scores are of other data than there is.
     """
     manifest = read_manifest(translated / MANIFEST, fill=True)
     sha256 = load_model(model).sha256
     manifest.check_made_by(sha256, model)
-    scores = {name: read_scores(segmentation / f"{name}.json") for name in train_on}
+    manifest.check_frames(prepared)
+    scores = read_current_scores(segmentation, train_on, sets=sets, prepared=prepared, model_sha256=sha256)
     similarity = [row["ssim"] for row in manifest.translated]
     return Figures(
         miou={name: score.miou for name, score in scores.items()},
@@ -71,6 +79,7 @@ def gather(*, prepared: Path, translated: Path, segmentation: Path, train_on: Se
         translated=len(similarity),
         rejected=len(manifest.rejected),
         model_sha256=sha256,
+        made_from={name: score.made_from for name, score in scores.items()},
     )
 
 
@@ -98,6 +107,8 @@ def _over_raw_frames(candidate: Figures, params: ReleaseParams) -> Condition:
         if needed not in candidate.miou:
             return Condition(name, False, f"no segmenter was trained on {needed}: add it to segment.train_on")
     differing = differing_settings(candidate.protocols["source"], candidate.protocols["translated"])
+    if _code(candidate, "source") != _code(candidate, "translated"):
+        differing.append("code")
     if differing:
         return Condition(name, False, f"source and translated were scored with different {', '.join(differing)}")
     least = candidate.miou["source"] + params.margin
@@ -115,7 +126,14 @@ def _over_champion(candidate: Figures, champion: Figures, params: ReleaseParams)
         return Condition(name, False, f"{text}; `hflow release --replace` leaves this condition out")
     least = champion.miou["translated"] - params.tolerance
     what = f"{champion.miou['translated']:.4f} of the champion less release.tolerance"
+    if _code(champion, "translated") != _code(candidate, "translated"):
+        what += ", which was scored by other code or other versions of the libraries"
     return _at_least(name, "mIoU", candidate.miou["translated"], least, what)
+
+
+def _code(figures: Figures, name: str) -> str | None:
+    """A hash of the code that made a score; None where it isn't known."""
+    return figures.made_from.get(name, {}).get("code")
 
 
 def _none_lost(candidate: Figures) -> Condition:

@@ -25,6 +25,7 @@ from hflow.foundation.progress import say
 from hflow.foundation.project_root import project_root
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id
+from hflow.registry.names import legal_names
 from hflow.registry.offline_queue import Entry, OfflineQueue, abandoned_queues
 
 __all__ = ["MODEL", "TrainingRun", "hand_in", "log_scores", "run_that_made"]
@@ -225,10 +226,13 @@ def _log_child(
     tags = {KEY: key, MLFLOW_PARENT_RUN_ID: parent, MLFLOW_RUN_NAME: f"segment {name}"}
     run_id = client.create_run(experiment, start_time=now, tags=tags).info.run_id
     metrics = [Metric(score, said[score], now, 0) for score in ("mIoU", "pxAcc", "clsAcc")]
-    metrics += [Metric(f"IoU/{c}", value, now, 0) for c, value in said["IoU"].items() if value is not None]
+    names = legal_names(f"IoU/{c}" for c in said["IoU"])
+    metrics += [Metric(names[f"IoU/{c}"], value, now, 0) for c, value in said["IoU"].items() if value is not None]
     metrics += [Metric("mIoU by seed", seed["mIoU"], now, seed["seed"]) for seed in said["seeds"]]
-    protocol = [Param(key, str(value)) for key, value in _flat(said["protocol"]).items()]
-    client.log_batch(run_id, metrics=metrics, params=[Param("set", name), *protocol])
+    settings = _flat({**said["protocol"], "made_from": said["made_from"]})
+    client.log_batch(
+        run_id, metrics=metrics, params=[Param("set", name), *(Param(key, str(v)) for key, v in settings.items())]
+    )
     client.set_terminated(run_id, end_time=now)
 
 

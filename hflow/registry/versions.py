@@ -17,6 +17,7 @@ from hflow.foundation.params import TrackingParams
 from hflow.foundation.progress import say
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id, tracking_uri
+from hflow.registry.names import legal_names
 from hflow.registry.runs import run_that_made
 from hflow.registry.serving import model_folder, save_translator
 from hflow.registry.turns import turn
@@ -87,7 +88,7 @@ class Registry:
             model: the model's folder; its run gets the MLflow model.
             figures: what it is judged by, as JSON.
             same: a hash of the model and of its figures.
-            tags: lineage: data, commit, parameters.
+            tags: lineage: data, commit, parameters; by names that MLflow takes, see `legal_names`.
             text: the version's description, Markdown.
             pictures: files that are laid beside the model, by name.
         """
@@ -104,7 +105,8 @@ class Registry:
             save_translator(model, saved, pictures=pictures)
             self._client.log_artifacts(run_id, str(saved), place)
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{place}"
-        all_tags = {**tags, FIGURES: figures, SAME: same}
+        names = legal_names(tags)
+        all_tags = {**{names[name]: value for name, value in tags.items()}, FIGURES: figures, SAME: same}
         made = self._client.create_model_version(self.name, source, run_id, tags=all_tags, description=text)
         self._client.set_registered_model_alias(self.name, CHALLENGER, made.version)
         return Version(str(made.version), all_tags)

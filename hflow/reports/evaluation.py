@@ -26,8 +26,9 @@ from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Re
 from hflow.reports.examples import read_examples, translated_frames
 from hflow.reports.predictions import predict_camera_images
 from hflow.reports.realism import Reader, measure_realism
+from hflow.segmentation.current_scores import read_current_scores
 from hflow.segmentation.judge import Judge, load_judge
-from hflow.segmentation.scores import SegmenterScores, check_comparable, read_scores
+from hflow.segmentation.scores import SegmenterScores, check_comparable
 
 __all__ = ["evaluate"]
 
@@ -46,6 +47,7 @@ def evaluate(
     translated: Path,
     model: Path,
     train_plots: Path | None,
+    sets: Path,
     segmentation: Path,
     segmenters: Path,
     train_on: Sequence[str],
@@ -60,6 +62,7 @@ def evaluate(
     Args:
         prepared, translated, model: the folders that prepare, translate and train wrote.
         train_plots: the folder with the curves of this model's training; None where it was trained elsewhere.
+        sets: the folder with the descriptions of the training sets.
         segmentation: the folder with a JSON file for each name in `train_on`; others in it are passed over.
         segmenters: the folder with the segmenters whose hashes the scores hold, as segment wrote them.
         train_on: the training sets that were scored; may be empty.
@@ -76,8 +79,9 @@ def evaluate(
     frames = translated_frames(manifest)
     facts = _model_facts(model)
     manifest.check_made_by(facts.sha256, model)
+    manifest.check_frames(prepared)
     rejections = [Rejected(row["split"], row["source_path"], row["reason"]) for row in manifest.rejected]
-    scores = {name: read_scores(segmentation / f"{name}.json") for name in train_on}
+    scores = read_current_scores(segmentation, train_on, sets=sets, prepared=prepared, model_sha256=facts.sha256)
     check_comparable(list(scores.values()))
     kept = [name for name in SHOWN_SEGMENTERS if name in scores and scores[name].network_sha256]
     trained = {name: _segmenter(segmenters / name, scores[name], device) for name in kept}

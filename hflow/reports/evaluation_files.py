@@ -51,6 +51,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
                 "pxAcc": round(score.pixel_accuracy, 6),
                 "clsAcc": round(score.class_accuracy, 6),
                 "seeds": len(score.miou_by_seed),
+                "made_from": {**score.made_from, "validation_set": score.protocol["validation_sha256"]},
             }
             for name, score in evaluation.scores.items()
         },

@@ -1,7 +1,7 @@
 """The scores of the downstream segmenter, read from metrics/segment/NAME.json, and which of them may be compared."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,9 @@ class SegmenterScores:
         miou_by_seed: the mIoU of each seed.
         protocol: how the segmenter was trained and scored, and on how many frames of which size.
         network_sha256: of the first seed's weights as a file; empty where they were not kept.
+        made_from: hashes of what they were made from: "training_set", its shards as they were read; "code", with the
+            libraries' versions; and of what the training set was made from, see `TrainingSet`. That of the validation
+            set is in the protocol.
     """
 
     train_on: str
@@ -35,6 +38,7 @@ class SegmenterScores:
     miou_by_seed: Mapping[int, float]
     protocol: Mapping[str, Any]
     network_sha256: str = ""
+    made_from: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -61,6 +65,7 @@ def parse_scores(values: Mapping[str, Any]) -> SegmenterScores:
         miou_by_seed={run["seed"]: run["mIoU"] for run in values["seeds"]},
         protocol=values["protocol"],
         network_sha256=values.get("network_sha256", ""),
+        made_from=values["made_from"],
     )
 
 
@@ -90,10 +95,12 @@ def check_comparable(scores: Sequence[SegmenterScores]) -> None:
     """See that scores may stand in one table.
 
     Raises:
-        HflowError: two of them were trained or scored with different settings.
+        HflowError: two of them were trained or scored with different settings or by different code.
     """
     for other in scores[1:]:
         differing = differing_settings(scores[0].settings, other.settings)
+        if scores[0].made_from.get("code") != other.made_from.get("code"):
+            differing.append("code")
         if differing:
             raise HflowError(
                 f"{scores[0].train_on} and {other.train_on} were scored with different {', '.join(differing)}: "

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hflow.datasets.loading import load_batches
-from hflow.datasets.training_sets import TrainingSet
+from hflow.datasets.training_sets import TrainingSet, set_sha256
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
@@ -61,9 +61,9 @@ def segment(
     Returns:
         What is written to `out`: mIoU, pxAcc, clsAcc and IoU by class, fractions in [0, 1] of whole validation frames,
         each the mean over the seeds; the same for each seed with its learning curve; the hash of the first seed's
-        network; and the protocol. A class's IoU is None where it occurs neither in the truth nor in a prediction. On
-        one CPU the same data, parameters and number of threads give the same bytes; a GPU adds up in no fixed order, so
-        there scores vary a little.
+        network; the protocol; and hashes of what they were made from. A class's IoU is None where it occurs neither in
+        the truth nor in a prediction. On one CPU the same data, parameters and number of threads give the same bytes; a
+        GPU adds up in no fixed order, so there scores vary a little.
 
     Raises:
         HflowError: a set has no frames with labels, a parameter is at fault, or the loss is no longer finite.
@@ -80,11 +80,12 @@ def segment(
             "the target has no labelled validation set (data.target.val): give one, or set segment.train_on to []"
         )
     device = pick_device(params.device)
-    validation_hashes = [sha256_file(path) for path in validation]
+    training_hashes, validation_hashes = ([sha256_file(p) for p in files] for files in (training_set.files, validation))
+    code = code_fingerprint(segment)
     depends_on = {
-        "code": code_fingerprint(segment),
+        "code": code,
         "params": params.model_dump(mode="json", exclude={"train_on", "seeds", "device", "workers"}),
-        "training": list(training_set.shards.values()),
+        "training": training_hashes,
         "validation": validation_hashes,
         "classes": list(classes),
         "machine": machine_marks(device),
@@ -134,6 +135,7 @@ def segment(
             "validation_sha256": fingerprint(validation_hashes),
             "classes": list(classes),
         },
+        "made_from": {**training_set.made_from, "training_set": set_sha256(training_hashes), "code": code},
     }
     if network:
         publish(judge_files(weights.path, NETWORK, classes), network)

@@ -9,7 +9,7 @@ import numpy as np
 from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
 from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_table
-from hflow.datasets.training_sets import TrainingSet, read_training_set, write_training_set
+from hflow.datasets.training_sets import TrainingSet, read_training_set, replacing_sets, set_sha256
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished
@@ -46,11 +46,14 @@ def publish_translation(
     sums = {f"{task.split}/{task.path.name}": piece.sha256 for task, piece in pieces if piece.note["rows"]}
     files[MANIFEST] = manifest_bytes(rows, stats["classes"])
     files[SUMS] = sums_bytes(sums, files)
-    publish(files, out)
+    source = set_sha256(task.sha256 for task in plan.tasks if task.split == "train")
+    target = read_training_set(sets / "target.json")
     shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
-    target = read_training_set(sets / "target.json").shards
-    write_training_set(sets / "translated.json", TrainingSet("translated", shards))
-    write_training_set(sets / "translated+target.json", TrainingSet("translated+target", {**shards, **target}))
+    made_from = {"source": source, "model": plan.recipe.model_sha256}
+    translated = TrainingSet("translated", shards, made_from)
+    mixed = TrainingSet("translated+target", {**shards, **target.shards}, {**made_from, "target": target.sha256})
+    with replacing_sets(sets, translated, mixed):
+        publish(files, out)
     statuses = [row["status"] for row in rows]
     similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
     return {

@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pytest
 import torch
+import yaml
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from PIL import Image
@@ -18,14 +19,17 @@ from hflow.commands.compare import compare
 from hflow.datasets.images import encode_png
 from hflow.datasets.manifest import manifest_bytes
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
+from hflow.datasets.training_sets import TrainingSet, replacing_sets
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import Params
 from hflow.foundation.project_root import project_root
 from hflow.model.store import load_model
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import find_model
 from hflow.pipeline.release import release, rollback
+from hflow.presets import preset_text
 from hflow.registry import turns
 from hflow.registry.client import connect
 from hflow.registry.versions import Registry, fetch_model
@@ -33,7 +37,7 @@ from hflow.translation.translator import Translator
 from tests.models import write_model
 from tests.pictures import random_picture
 
-PROTOCOL = {"steps": 3, "validation_sha256": "v", "classes": ["road", "sky"], "training_frames": 4}
+PROTOCOL = {"steps": 3, "validation_sha256": fingerprint([]), "classes": ["road", "sky"], "training_frames": 4}
 
 
 @pytest.fixture(scope="module")
@@ -64,19 +68,32 @@ def params(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def _ran(seed: int, translated: float, *, source: float = 0.3, lost: int = 0) -> None:
     """Leave what a run of the pipeline leaves, with these scores."""
     model = load_model(write_model(outputs.MODEL, seed))
+    row = {"key": "0", "split": "val", "source_sha256": "0"}
+    frame = _frame() | {"source_sha256": "0"}
+    write_shard(_folder(outputs.PREPARED / "source/val") / "shard-0.parquet", [frame], PREPARED_SCHEMA)
+    sets = {
+        "source": TrainingSet("source", {Path("a"): "a"}),
+        "translated": TrainingSet("translated", {Path("b"): f"{seed}"}, {"model": model.sha256}),
+    }
+    with replacing_sets(outputs.SETS, *sets.values()):
+        pass
     for name, score in (("source", source), ("translated", translated)):
+        made_from = {"training_set": sets[name].sha256, "code": "c"}
         said = {"mIoU": score, "pxAcc": score, "clsAcc": score, "IoU": {}, "seeds": [{"seed": 0, "mIoU": score}]}
-        write_json(outputs.SEGMENTATION / f"{name}.json", {"train_on": name, **said, "protocol": PROTOCOL})
-    rows = [{"key": str(i), "status": "translated", "ssim": 0.9, "model_sha256": model.sha256} for i in range(3)]
+        said |= {"protocol": PROTOCOL, "made_from": made_from}
+        write_json(outputs.SEGMENTATION / f"{name}.json", {"train_on": name, **said})
+    rows = [row | {"status": "translated", "ssim": 0.9, "model_sha256": model.sha256}]
     outputs.TRANSLATED.mkdir(parents=True, exist_ok=True)
     (outputs.TRANSLATED / "manifest.parquet").write_bytes(manifest_bytes(rows, ["road"]))
-    write_json(outputs.PREPARED / "stats.json", {"source/train": {"given": 3 + lost}})
+    write_json(outputs.PREPARED / "stats.json", {"source/train": {"given": 1 + lost}})
+    translated_sha256 = sha256_file(outputs.TRANSLATED / "manifest.parquet")
+    write_json(outputs.EVALUATION, {"model": {"sha256": model.sha256}, "data": {"translated": translated_sha256}})
     outputs.EVALUATE_PLOTS.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (8, 8)).save(outputs.EVALUATE_PLOTS / "before-after.png")
 
 
 def _folder(path: Path) -> Path:
-    path.mkdir(parents=True)
+    path.mkdir(parents=True, exist_ok=True)
     return path
 
 
@@ -107,6 +124,68 @@ def test_the_first_model_that_passes_is_champion_with_its_lineage(params: Params
         a.path.endswith("contact-sheet.png")
         for a in client.list_artifacts(version.run_id, version.source.split("/")[-1])
     )
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ("training set", TrainingSet("translated", {Path("b"): "another"})),
+        ("model", TrainingSet("translated", {Path("b"): "0"}, {"model": "another"})),
+        ("source", TrainingSet("translated", {Path("b"): "0"}, {"source": "another"})),
+        ("validation set", None),
+    ],
+)
+def test_a_model_is_not_promoted_on_scores_of_something_else(
+    params: Params, changed: str, what: TrainingSet | None
+) -> None:
+    _ran(0, 0.4)
+    if what:
+        with replacing_sets(outputs.SETS, what):
+            pass
+    else:
+        write_shard(_folder(outputs.PREPARED / "target/val") / "shard-0.parquet", [_frame()], PREPARED_SCHEMA)
+    with pytest.raises(HflowError, match=rf"another {changed} than there is now: run `hflow"):
+        release(params)
+
+
+@pytest.mark.usefixtures("params")
+def test_a_model_trained_anew_is_not_promoted_on_the_scores_of_the_one_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stages themselves, on a miniature: train, translate, release, and no segment between them."""
+    monkeypatch.setattr(stages, "find_spec", lambda _: None)
+    values = yaml.safe_load(preset_text("town"))
+    values["town"] = {"seed": 0, "source": 4, "target_train": 2, "target_val": 2, "size": [64, 32]}
+    values["prepare"] |= {"size": [64, 32], "shard_size": 4}
+    values["model"]["variant"] = [2]
+    values["train"] |= {"steps": 1, "warm_up": 0, "fit": False, "crop": [32, 32]}
+    values["segment"] |= {"train_on": ["source", "translated"], "steps": 1, "batch_size": 2}
+    town = Params.model_validate(values)
+    for stage in (stages.town, stages.prepare, stages.train, stages.translate):
+        stage(town)
+    for name in town.segment.train_on:
+        stages.segment(town, name)
+    release(town)
+    values["train"]["seed"] = 1
+    anew = Params.model_validate(values)
+    stages.train(anew)
+    with pytest.raises(HflowError, match="was not made by the model in models/hflow: run `hflow translate` again"):
+        release(anew)
+    stages.translate(anew)
+    for judged in (release, stages.evaluate):
+        with pytest.raises(HflowError, match=r"scores of another training set .* run `hflow segment translated` again"):
+            judged(anew)
+    stages.segment(anew, "translated")
+    assert release(anew)["version"] == "2"
+
+
+def test_a_picture_of_other_frames_does_not_go_with_the_version(params: Params) -> None:
+    _ran(0, 0.4)
+    write_json(outputs.EVALUATION, {"model": {"sha256": "another"}})
+    version = release(params)["version"]
+    client = MlflowClient(f"sqlite:///{project_root()}/mlflow.db")
+    found = client.get_model_version("town", version)
+    assert found.run_id
+    kept = client.list_artifacts(found.run_id, found.source.split("/")[-1])
+    assert not any(a.path.endswith("contact-sheet.png") for a in kept)
 
 
 def test_a_worse_model_stays_challenger_and_the_refusal_says_by_how_much(params: Params) -> None:
@@ -230,7 +309,6 @@ def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params:
 
 
 def test_two_registered_versions_are_compared(params: Params, tmp_path: Path) -> None:
-    write_shard(_folder(outputs.PREPARED / "source/train") / "shard-0.parquet", [_frame()], PREPARED_SCHEMA)
     for seed in (0, 1):
         _ran(seed, 0.4)
         release(params)

@@ -18,6 +18,7 @@ GOOD = Figures(
     translated=9,
     rejected=1,
     model_sha256="m",
+    made_from={"source": {"code": "c"}, "translated": {"code": "c"}},
 )
 
 
@@ -75,6 +76,14 @@ def test_more_training_frames_are_no_other_protocol() -> None:
 def test_raw_frames_of_another_protocol_are_not_compared() -> None:
     figures = replace(GOOD, protocols={"source": {**PROTOCOL, "steps": 9}, "translated": PROTOCOL})
     assert "steps" in _failed(judge(figures, None, GATE))["raw frames"]
+
+
+def test_scores_of_one_model_by_different_code_are_not_compared_and_a_champion_of_another_is_marked() -> None:
+    code = {"source": {"code": "c"}, "translated": {"code": "d"}}
+    assert "different code" in _failed(judge(replace(GOOD, made_from=code), None, GATE))["raw frames"]
+    (condition,) = (c for c in judge(GOOD, replace(GOOD, made_from={}), GATE) if c.name == "champion")
+    assert condition.holds
+    assert "scored by other code" in condition.text
 
 
 def test_without_a_score_the_gate_is_closed() -> None:

@@ -20,9 +20,10 @@ SCORES = {
     "mIoU": 0.5,
     "pxAcc": 0.6,
     "clsAcc": 0.7,
-    "IoU": {"road": 0.5},
+    "IoU": {"road": 0.5, "car (parked)": 0.4},
     "seeds": [{"seed": 0, "mIoU": 0.5}],
     "protocol": {"steps": 3},
+    "made_from": {"training_set": "a", "code": "b"},
 }
 
 

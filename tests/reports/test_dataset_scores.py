@@ -43,7 +43,7 @@ def judge(project: Project) -> Judge:
 def folders(project: Project, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The frames as they are, translated, and as another tool's folder: darker, larger, one of unknown name."""
     folder = tmp_path_factory.mktemp("datasets")
-    write_json(folder / "sets" / "target.json", {"name": "target", "shards": []})
+    write_json(folder / "sets" / "target.json", {"name": "target", "shards": [], "made_from": {}})
     translate_dataset(
         load_model(model_folder),
         TranslateParams(device="cpu"),

@@ -16,9 +16,10 @@ from PIL import Image
 from hflow.datasets.images import encode_png
 from hflow.datasets.manifest import MANIFEST_SCHEMA
 from hflow.datasets.shards import PREPARED_SCHEMA, TRANSLATED_SCHEMA, image_value, write_shard
+from hflow.datasets.training_sets import TrainingSet, read_training_set, replacing_sets
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.foundation.hashes import sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import DataParams
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, load_model, model_files
@@ -76,6 +77,14 @@ class Run:
         table = pa.Table.from_pylist([row | {"model_sha256": model, "seed": 0} for row in manifest], MANIFEST_SCHEMA)
         pq.write_table(table, root / "translated/manifest.parquet")
         write_json(root / "prepared/stats.json", stats)
+        made_from = {"source": TrainingSet("source", {}).sha256, "model": model}
+        with replacing_sets(
+            root / "sets",
+            TrainingSet("source", {}),
+            TrainingSet("target", {}),
+            TrainingSet("translated", {Path("translated"): "0"}, made_from),
+        ):
+            pass
         (root / "train").mkdir()
         (root / "train/curves.csv").write_text("step,loss,content,style\n2,3.0,1.0,20.0\n4,2.0,1.0,10.0\n")
         Image.new("RGB", (30, 20)).save(root / "train/contact-sheet.png")
@@ -84,8 +93,10 @@ class Run:
         iou = {"road": miou[0], "sky": 0.5, "fence": None}
         seeds = [{"seed": i, "mIoU": v, "pxAcc": 0.6, "clsAcc": 0.5, "IoU": iou} for i, v in enumerate(miou)]
         means = {"mIoU": sum(miou) / len(miou), "pxAcc": 0.6, "clsAcc": 0.5, "IoU": iou}
-        said = {"train_on": name, **means, "seeds": seeds, "network_sha256": network}
-        said["protocol"] = {"steps": 5, "training_frames": 3, **protocol}
+        rules = {"steps": 5, "training_frames": 3, "validation_sha256": fingerprint([]), **protocol}
+        made_from = {"training_set": read_training_set(self.root / f"sets/{name}.json").sha256, "code": "c"}
+        said = {"train_on": name, **means, "seeds": seeds, "protocol": rules, "made_from": made_from}
+        said["network_sha256"] = network
         write_json(self.root / f"segment/{name}.json", said)
 
     def evaluate(self, *, train_on: Sequence[str] = (), examples: int = 4, curves: bool = True) -> Evaluation:
@@ -94,6 +105,7 @@ class Run:
             translated=self.root / "translated",
             model=self.root / "model",
             train_plots=self.root / "train" if curves else None,
+            sets=self.root / "sets",
             segmentation=self.root / "segment",
             segmenters=self.root / "segmenters",
             train_on=train_on,
@@ -137,6 +149,8 @@ def test_gain_is_what_translating_adds_with_an_interval_from_two_seeds_on(run: R
     run.score("translated", [0.40, 0.34])
     run.evaluate(train_on=["source", "translated"])
     figures = run.figures()
+    made_from = figures["scores"]["translated"].pop("made_from")
+    assert made_from.keys() == {"training_set", "validation_set", "code"}
     assert figures["scores"]["translated"] == {"mIoU": 0.37, "pxAcc": 0.6, "clsAcc": 0.5, "seeds": 2}
     assert figures["gain"]["mIoU"] == pytest.approx(0.12)
     assert figures["gain"]["seeds"] == 2
@@ -235,6 +249,8 @@ def test_the_version_of_the_data_follows_the_raw_files_and_not_the_shards(run: R
     assert run.figures()["data"]["source"] == before["source"]
     rows = [_row("val-9", 9), *pq.read_table(shard.with_name("shard-1.parquet")).to_pylist()]
     write_shard(shard.with_name("shard-1.parquet"), rows, PREPARED_SCHEMA)
+    moved.append({"key": "val-9", "split": "val", "status": "rejected", "source_path": "9", "reason": "none"})
+    pq.write_table(pa.Table.from_pylist(moved, MANIFEST_SCHEMA), run.root / "translated/manifest.parquet")
     run.evaluate()
     assert run.figures()["data"]["source"] != before["source"]
     assert run.figures()["data"]["target"] == before["target"]
@@ -297,12 +313,19 @@ def test_a_segmenter_that_is_not_the_one_that_was_scored_is_refused(run: Run) ->
         run.evaluate(train_on=["source"])
 
 
+def test_frames_that_are_prepared_anew_are_refused(run: Run) -> None:
+    rows = [_row(f"val-{i}", i) | {"source_sha256": "1"} for i in range(3)]
+    write_shard(run.root / "prepared/source/val/shard-0.parquet", rows, PREPARED_SCHEMA)
+    with pytest.raises(HflowError, match=r"made of other frames .*`hflow translate` again"):
+        run.evaluate()
+
+
 def test_scores_by_different_rules_are_refused(run: Run) -> None:
-    run.score("source", [0.3], validation_sha256="a")
-    run.score("translated", [0.4], validation_sha256="b")
-    with pytest.raises(HflowError, match="different validation_sha256"):
+    run.score("source", [0.3])
+    run.score("translated", [0.4], steps=6)
+    with pytest.raises(HflowError, match="different steps"):
         run.evaluate(train_on=["source", "translated"])
-    run.score("translated", [0.4, 0.5], validation_sha256="a")
+    run.score("translated", [0.4, 0.5])
     with pytest.raises(HflowError, match="different seeds"):
         run.evaluate(train_on=["source", "translated"])
 

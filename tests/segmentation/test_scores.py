@@ -13,7 +13,7 @@ from hflow.foundation.errors import HflowError
 from hflow.segmentation.scores import SegmenterScores, check_comparable, differing_settings, parse_scores, read_scores
 
 PROTOCOL = {"steps": 3, "validation_sha256": "v", "classes": ["road"], "training_frames": 4, "size": [32, 16]}
-SCORES = SegmenterScores("source", 0.3, 0.7, 0.5, {"road": 0.3}, {0: 0.2, 1: 0.4}, PROTOCOL)
+SCORES = SegmenterScores("source", 0.3, 0.7, 0.5, {"road": 0.3}, {0: 0.2, 1: 0.4}, PROTOCOL, made_from={"code": "c"})
 WRITTEN = {
     "train_on": "source",
     "mIoU": 0.3,
@@ -22,6 +22,7 @@ WRITTEN = {
     "IoU": {"road": 0.3},
     "seeds": [{"seed": 0, "mIoU": 0.2}, {"seed": 1, "mIoU": 0.4}],
     "protocol": PROTOCOL,
+    "made_from": {"code": "c"},
 }
 
 
@@ -51,6 +52,11 @@ def test_another_setting_is_named(change: dict[str, Any]) -> None:
     assert differing_settings(SCORES.settings, other.settings) == list(change)
     with pytest.raises(HflowError, match=f"source and target were scored with different {next(iter(change))}"):
         check_comparable([SCORES, other])
+
+
+def test_scores_by_other_code_are_not_compared() -> None:
+    with pytest.raises(HflowError, match="scored with different code"):
+        check_comparable([SCORES, replace(SCORES, made_from={"code": "d"})])
 
 
 def test_seeds_are_paired() -> None:
