@@ -1,10 +1,12 @@
 """When a report is made and from what: version, commit, MLflow's run, DVC's hashes."""
 
+import os
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from hflow import __version__
+from hflow.foundation.credentials import without_credentials
 from hflow.foundation.lineage import dvc_hash, git_commit, uncommitted_changes
 from hflow.foundation.params import Params
 from hflow.pipeline.outputs import PREPARED, TRANSLATED
@@ -42,4 +44,5 @@ def _run(params: Params, model: Path) -> RunLink | None:
     if not found:
         return None
     served = tracking_uri(params.tracking).startswith("http")
-    return RunLink(*found, None if served else f"mlflow ui --backend-store-uri {params.tracking.uri}")
+    store = without_credentials(os.environ.get("MLFLOW_TRACKING_URI") or params.tracking.uri)
+    return RunLink(*found, None if served else f"mlflow ui --backend-store-uri {store}")

@@ -26,13 +26,13 @@ from hflow.reports.html_parts import (
 from hflow.reports.made_with import made_with
 from hflow.reports.provenance import Provenance
 from hflow.reports.realism_parts import (
-    WHERE,
     colour_rows,
     confusion_table,
     measure_rows,
     prediction_rows,
     realism_line,
     unscored_line,
+    worst_frames,
 )
 
 __all__ = ["verdict", "write_report"]
@@ -139,7 +139,7 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "by_lot": shown[1],
         "by_ssim": shown[2:4],
         "by_consistency": shown[4:6],
-        "worst": [(WHERE[name], frames) for name, frames in zip(evaluation.worst, shown[6:], strict=True)],
+        "worst": worst_frames(evaluation, shown[6:]),
         "realism": realism_line(evaluation.realism),
         "measures": measure_rows(evaluation),
         "confusion": confusion_table(evaluation.realism.reading, names),

@@ -9,13 +9,13 @@ from hflow.reports.predictions import Prediction
 from hflow.reports.realism import COLOUR, DETAIL, DETAIL_LIMIT, FCN, KID, Measure, Reading, Realism
 
 __all__ = [
-    "WHERE",
     "colour_rows",
     "confusion_table",
     "measure_rows",
     "prediction_rows",
     "realism_line",
     "unscored_line",
+    "worst_frames",
 ]
 
 EXPLAINED = {
@@ -61,9 +61,30 @@ def measure_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     ]
 
 
+def worst_frames(
+    evaluation: Evaluation, galleries: Sequence[Sequence[dict[str, Any]]]
+) -> list[tuple[str, list[tuple[dict[str, Any], str]]]]:
+    """A gallery a measure, each of its frames with its own figure, under what it shows.
+
+    Args:
+        galleries: what is shown of the frames of `evaluation.worst`, in their order.
+    """
+    measures = {measure.name: measure for measure in evaluation.realism.measures}
+    return [
+        (
+            WHERE[name],
+            [
+                (frame, f"{name} {shown(name, value)}")
+                for frame, (_, value) in zip(frames, measures[name].worst, strict=True)
+            ],
+        )
+        for name, frames in zip(evaluation.worst, galleries, strict=True)
+    ]
+
+
 def shown(name: str, value: float) -> str:
     """A measure's value as text."""
-    return number(1000 * value) if name == KID else number(value) if name == FCN else f"{value:.1f}"
+    return number(value) if name == FCN else f"{1000 * value if name == KID else value:.1f}"
 
 
 def confusion_table(reading: Reading | None, names: Sequence[str]) -> dict[str, Any] | None:

@@ -146,6 +146,12 @@ def test_date_version_commit_run_and_data_versions_are_told(evaluation: Evaluati
     assert f"<dt>data/prepared, DVC</dt><dd><code>{PROVENANCE.data['data/prepared']}</code>" in page
 
 
+def test_a_frame_that_a_measure_finds_worst_is_shown_with_its_figure(evaluation: Evaluation, tmp_path: Path) -> None:
+    page = written(evaluation, tmp_path)
+    assert "<b>frame-9</b><br>invented detail 9.0<br>" in page
+    assert "<b>frame-9</b><br>FCN score 0.100<br>" in page
+
+
 def test_classes_that_are_not_scored_are_named(evaluation: Evaluation, tmp_path: Path) -> None:
     page = written(evaluation, tmp_path)
     assert "Scored: road, sky and made up. Not scored: wall and fence. Neither there nor seen: made up." in page

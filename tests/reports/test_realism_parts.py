@@ -21,7 +21,7 @@ from tests.evaluations import CLASSES, an_evaluation
         ),
         (
             [Measure("FCN score", 0.31, 0.2, True), Measure("KID", 0.02, 0.03, True)],
-            "Bad: FCN score (0.200, raw frames 0.310); KID (30.000, raw frames 20.000). No measure is good.",
+            "Bad: FCN score (0.200, raw frames 0.310); KID (30.0, raw frames 20.0). No measure is good.",
         ),
     ],
 )
