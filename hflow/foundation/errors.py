@@ -1,8 +1,8 @@
-"""The one exception that a user is meant to read, and those that a lost worker and a lost scheduler raise."""
+"""The one exception that a user is meant to read, and those for a server that is away and for what is lost at work."""
 
 from hflow.foundation.credentials import without_credentials
 
-__all__ = ["HflowError", "LostSchedulerError", "LostWorkerError"]
+__all__ = ["AwayError", "HflowError", "LostSchedulerError", "LostWorkerError"]
 
 
 class HflowError(Exception):
@@ -14,6 +14,10 @@ class HflowError(Exception):
 
     def __init__(self, message: str):
         super().__init__(without_credentials(message))
+
+
+class AwayError(HflowError):
+    """A server can't be reached, so that nobody knows what it would say."""
 
 
 class LostWorkerError(Exception):

@@ -1,14 +1,20 @@
 """Models by the names that a user gives them: a folder, or the registry's URI."""
 
+import json
 from importlib.util import find_spec
 from pathlib import Path
 
 from hflow.foundation.atomic_folders import publish
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import AwayError, HflowError
+from hflow.foundation.json_files import read_json
 from hflow.foundation.params import Params, TrackingParams
+from hflow.foundation.progress import say
 from hflow.pipeline.outputs import work_folder
 
-__all__ = ["fetch_model", "find_model", "is_registered", "pipeline_model"]
+__all__ = ["fetch_model", "find_model", "is_registered", "pipeline_model", "translating_model"]
+
+REGISTERED = "registered.json"
+"""Beside a fetched model: which version it is."""
 
 
 def is_registered(model: str) -> bool:
@@ -24,12 +30,13 @@ def find_model(model: str, params: Params | None = None) -> Path:
         params: where MLflow is, unless MLFLOW_TRACKING_URI says it.
 
     Raises:
-        HflowError: it is a URI, and MLflow is not installed, is away, or knows no such model.
+        AwayError: it is a URI, and MLflow is not installed or can't be reached.
+        HflowError: MLflow knows no such model.
     """
     if not is_registered(model):
         return Path(model)
     if not find_spec("mlflow"):
-        raise HflowError(f"{model} needs MLflow, which is not installed here: give the folder of a model")
+        raise AwayError(f"{model} needs MLflow, which is not installed here: give the folder of a model")
     from hflow.registry.versions import fetch_model
 
     return fetch_model(model, params.tracking if params else TrackingParams(), cache=work_folder("models"))
@@ -50,12 +57,33 @@ def fetch_model(params: Params) -> str:
     if not is_registered(model):
         raise HflowError(f"translate.model is {model}, a path: there is nothing to fetch")
     folder = find_model(model, params)
-    publish({path.name: path for path in folder.iterdir()}, Path(model))
+    said = json.dumps({"version": folder.name}) + "\n"
+    publish({path.name: path for path in folder.iterdir()} | {REGISTERED: said.encode()}, Path(model))
     return folder.name
 
 
+def translating_model(params: Params) -> Path:
+    """The folder of the model that is to translate in the pipeline; of a registered one the version that it is now.
+
+    Where the registry can't be asked, the version that is here is taken, and said.
+
+    Raises:
+        HflowError: the registry has no such model, or can't be asked and there is none here.
+    """
+    folder = Path(params.translate.model)
+    if is_registered(params.translate.model):
+        try:
+            fetch_model(params)
+        except AwayError as error:
+            if not folder.is_dir():
+                raise
+            version = read_json(folder / REGISTERED, made_by="run `hflow fetch`").get("version")
+            say(f"{error}; {params.translate.model} is version {version} here, fetched before: it translates")
+    return folder
+
+
 def pipeline_model(params: Params) -> Path:
-    """The folder of the model that translates in the pipeline; a registered one is fetched where it isn't here yet."""
+    """The folder of the model that has translated in the pipeline; a registered one is fetched where it isn't here."""
     folder = Path(params.translate.model)
     if is_registered(params.translate.model) and not folder.is_dir():
         fetch_model(params)

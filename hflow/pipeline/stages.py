@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.foundation.progress import say
-from hflow.pipeline.models import fetch_model, pipeline_model
+from hflow.pipeline.models import fetch_model, pipeline_model, translating_model
 from hflow.pipeline.outputs import (
     BASELINE_SETS,
     EVALUATE_PLOTS,
@@ -112,7 +112,7 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
 
     watch = start_watch("translate")
     counts = translate_dataset(
-        load_model(pipeline_model(params)),
+        load_model(translating_model(params)),
         params.translate,
         prepared=PREPARED,
         out=TRANSLATED,

@@ -7,9 +7,15 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OfflineQueue", "abandoned_queues"]
+from hflow.foundation.progress import say
+
+__all__ = ["OfflineQueue", "RefusedError", "abandoned_queues"]
 
 Entry = Mapping[str, Any]
+
+
+class RefusedError(Exception):
+    """Whoever was told an entry is there and does not take it, and never will: the message says why."""
 
 
 class OfflineQueue:
@@ -20,7 +26,8 @@ class OfflineQueue:
 
     Args:
         path: the file; what is in it already comes first.
-        tell: is given each entry; what it raises means that the entry was not told.
+        tell: is given each entry; what it raises means that the entry was not told, and RefusedError that it never will
+            be: such an entry is put aside, in a file beside this one that ends in .refused.
     """
 
     def __init__(self, path: Path, tell: Callable[[Entry], None]):
@@ -44,10 +51,22 @@ class OfflineQueue:
         """Tell what is waiting; gives how much that was. The first error ends it, and the rest goes on waiting."""
         told = 0
         while self._waiting:
-            self._tell(self._waiting[0])
+            try:
+                self._tell(self._waiting[0])
+                told += 1
+            except RefusedError as error:
+                self._put_aside(self._waiting[0], str(error))
             del self._waiting[0]
-            told += 1
         return told
+
+    def _put_aside(self, entry: Entry, reason: str) -> None:
+        path = self.path.with_suffix(".refused")
+        line = json.dumps({**entry, "refused": reason}) + "\n"
+        if path.exists() and line in path.read_text(encoding="utf-8"):
+            return  # A process before this one was told so too.
+        with path.open("a", encoding="utf-8") as file:
+            file.write(line)
+        say(f"{entry.get('what', 'an entry')} was refused ({reason}): it is kept in {path}, and the others go on")
 
     def close(self) -> None:
         """Remove the file if all of it has been told."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
 from hflow.datasets.images import opened
@@ -26,7 +27,7 @@ from hflow.foundation.project_root import project_root
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id
 from hflow.registry.names import legal_names
-from hflow.registry.offline_queue import Entry, OfflineQueue, abandoned_queues
+from hflow.registry.offline_queue import Entry, OfflineQueue, RefusedError, abandoned_queues
 
 __all__ = ["MODEL", "TrainingRun", "hand_in", "log_scores", "run_that_made"]
 
@@ -37,6 +38,12 @@ MODEL = "hflow.model"
 """The tag that holds the fingerprint of the model that a run made or scored."""
 
 SECONDS_BETWEEN_TRIES = 20.0
+
+REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "RESOURCE_ALREADY_EXISTS")
+"""MLflow's codes for what it will not take at another time either. Being turned away is none: that can be mended."""
+
+TOO_LARGE = 413
+"""The HTTP status by which servers and proxies refuse a file for its size."""
 
 
 class TrainingRun:
@@ -153,8 +160,13 @@ class _Teller:
 
     def __call__(self, entry: Entry) -> None:
         client = connect(self._params)
-        tell: Callable[[MlflowClient, Entry], None] = getattr(self, f"_{entry['what']}")
-        tell(client, entry)
+        try:
+            tell: Callable[[MlflowClient, Entry], None] = getattr(self, f"_{entry['what']}")
+            tell(client, entry)
+        except Exception as error:
+            if _is_refusal(error):
+                raise RefusedError(without_credentials(" ".join(str(error).split())[:200])) from error
+            raise
 
     def _start(self, client: MlflowClient, entry: Entry) -> None:
         experiment, key = experiment_id(client, self._params), entry["key"]
@@ -220,7 +232,7 @@ def _log_child(
     client: MlflowClient, experiment: str, parent: str, name: str, said: Mapping[str, Any], now: int
 ) -> None:
     key = fingerprint(said)
-    same = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and tags.`{KEY}` = '{key}'"
+    same = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'"
     if client.search_runs([experiment], same, max_results=1):
         return
     tags = {KEY: key, MLFLOW_PARENT_RUN_ID: parent, MLFLOW_RUN_NAME: f"segment {name}"}
@@ -230,9 +242,12 @@ def _log_child(
     metrics += [Metric(names[f"IoU/{c}"], value, now, 0) for c, value in said["IoU"].items() if value is not None]
     metrics += [Metric("mIoU by seed", seed["mIoU"], now, seed["seed"]) for seed in said["seeds"]]
     settings = _flat({**said["protocol"], "made_from": said["made_from"]})
-    client.log_batch(
-        run_id, metrics=metrics, params=[Param("set", name), *(Param(key, str(v)) for key, v in settings.items())]
-    )
+    params = [Param("set", name), *(Param(key, str(value)) for key, value in settings.items())]
+    try:
+        client.log_batch(run_id, metrics=metrics, params=params)
+    except MlflowException:
+        client.set_terminated(run_id, "FAILED", end_time=now)
+        raise
     client.set_terminated(run_id, end_time=now)
 
 
@@ -249,6 +264,17 @@ def run_that_made(client: MlflowClient, experiment: str, model_fingerprint: str)
 
 def _queues() -> Path:
     return project_root() / ".hflow" / "tracking"
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether it is the entry that is at fault, and not the way to the server."""
+    if isinstance(error, MlflowException):
+        return error.error_code in REFUSALS
+    if isinstance(error, OSError):
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        return isinstance(error, FileNotFoundError) or status == TOO_LARGE
+    # An entry of another version, or a picture that can't be read.
+    return isinstance(error, HflowError | KeyError | TypeError | ValueError | AttributeError)
 
 
 def _away(error: Exception) -> str:

@@ -1,18 +1,20 @@
 """The models registered with MLflow: versions, the aliases challenger and champion, and models by their URI."""
 
 import contextlib
+import functools
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
 
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts
 from mlflow.exceptions import MlflowException
 
 from hflow.foundation.atomic_folders import publish
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.progress import say
 from hflow.model.store import training_fingerprint
@@ -33,6 +35,9 @@ ROLLED_BACK = "hflow.rolled_back"
 
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """How the registry says that it has no such alias: the latter where the model is there."""
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 URI = re.compile(r"models:/+(?P<name>[^@/]+)(@(?P<alias>[^@/]+)|/(?P<version>[0-9]+))")
 
@@ -55,6 +60,20 @@ class Version:
         return ROLLED_BACK in self.tags
 
 
+def _refusals_named(method: Callable[Concatenate["Registry", P], R]) -> Callable[Concatenate["Registry", P], R]:
+    """Let a method say in one line what MLflow refuses."""
+
+    @functools.wraps(method)
+    def named(self: "Registry", *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except MlflowException as error:
+            where, reason = self.where, " ".join(str(error).split())[:200]
+            raise HflowError(f"MLflow at {where} did not take the release of {self.name} ({reason})") from None
+
+    return named
+
+
 class Registry:
     """One registered model, made with its first version.
 
@@ -68,6 +87,7 @@ class Registry:
 
     def __init__(self, params: TrackingParams, name: str):
         self.name = name
+        self.where = tracking_uri(params)
         self._params = params
         self._client = _connected(params)
 
@@ -79,6 +99,7 @@ class Registry:
         """The version registered last."""
         return self._version_of(CHALLENGER)
 
+    @_refusals_named
     def register(
         self, model: Path, figures: str, *, same: str, tags: Mapping[str, str], text: str, pictures: Mapping[str, Path]
     ) -> Version:
@@ -111,6 +132,7 @@ class Registry:
         self._client.set_registered_model_alias(self.name, CHALLENGER, made.version)
         return Version(str(made.version), all_tags)
 
+    @_refusals_named
     def promote(self, version: Version, *, over: Version | None) -> None:
         """Make a version the champion.
 
@@ -133,6 +155,7 @@ class Registry:
             ours.check()
             self._client.set_registered_model_alias(self.name, CHAMPION, version.number)
 
+    @_refusals_named
     def rollback(self) -> tuple[Version, Version]:
         """Give the alias back to the champion before; gives the version that had it and the one that has it now.
 
@@ -162,7 +185,7 @@ class Registry:
         except MlflowException as error:
             if error.error_code in NOT_THERE:
                 return None
-            where, reason = tracking_uri(self._params), " ".join(str(error).split())[:200]
+            where, reason = self.where, " ".join(str(error).split())[:200]
             raise HflowError(f"MLflow at {where} doesn't say which version is {alias} ({reason}): try later") from None
         return Version(str(found.version), found.tags)
 
@@ -183,7 +206,8 @@ def fetch_model(uri: str, params: TrackingParams, *, cache: Path) -> Path:
         cache: the folder that gets NAME/VERSION.
 
     Raises:
-        HflowError: the URI has another form, there is no such model, or MLflow can't be reached.
+        AwayError: MLflow can't be reached.
+        HflowError: the URI has another form, or there is no such model.
     """
     match = URI.fullmatch(uri)
     if not match:
@@ -193,6 +217,9 @@ def fetch_model(uri: str, params: TrackingParams, *, cache: Path) -> Path:
     try:
         found = client.get_model_version_by_alias(name, alias) if alias else client.get_model_version(name, number)
     except MlflowException as error:
+        if error.error_code not in NOT_THERE:
+            reason = " ".join(str(error).split())[:200]
+            raise AwayError(f"MLflow at {tracking_uri(params)} doesn't say which version {uri} is ({reason})") from None
         raise HflowError(f"{uri} is not registered with {tracking_uri(params)}: {error.message}") from None
     folder = cache / name / str(found.version)
     if not folder.is_dir():
@@ -209,6 +236,6 @@ def _connected(params: TrackingParams) -> MlflowClient:
         return connect(params)
     except OSError as error:
         reason = " ".join(str(error).split())[:200]
-        raise HflowError(
+        raise AwayError(
             f"MLflow at {tracking_uri(params)} can't be reached ({reason}): start it, or try later"
         ) from None

@@ -27,7 +27,7 @@ from hflow.foundation.params import Params
 from hflow.foundation.project_root import project_root
 from hflow.model.store import load_model
 from hflow.pipeline import outputs, stages
-from hflow.pipeline.models import find_model
+from hflow.pipeline.models import find_model, translating_model
 from hflow.pipeline.release import release, rollback
 from hflow.presets import preset_text
 from hflow.registry import turns
@@ -36,6 +36,7 @@ from hflow.registry.versions import Registry, fetch_model
 from hflow.translation.translator import Translator
 from tests.models import write_model
 from tests.pictures import random_picture
+from tests.servers import free_port
 
 PROTOCOL = {"steps": 3, "validation_sha256": fingerprint([]), "classes": ["road", "sky"], "training_frames": 4}
 
@@ -306,6 +307,24 @@ def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params:
         assert load_model(Path("models:/town@champion")).sha256 == load_model(outputs.MODEL).sha256
     with pytest.raises(HflowError, match="nothing to release"):
         release(champion)
+
+
+def test_translating_asks_the_registry_and_says_which_version_it_takes_where_that_is_away(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    translate = params.translate.model_copy(update={"model": "models:/town@champion"})
+    champion = params.model_copy(update={"translate": translate})
+    for seed in (0, 1):
+        _ran(seed, 0.4)
+        release(params)
+        assert load_model(translating_model(champion)).sha256 == load_model(outputs.MODEL).sha256
+    capsys.readouterr()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
+    assert load_model(translating_model(champion)).sha256 == load_model(outputs.MODEL).sha256
+    assert "models:/town@champion is version 2 here, fetched before" in capsys.readouterr().err
+    shutil.rmtree("models:")
+    with pytest.raises(HflowError, match="can't be reached"):
+        translating_model(champion)
 
 
 def test_two_registered_versions_are_compared(params: Params, tmp_path: Path) -> None:

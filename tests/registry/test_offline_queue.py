@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hflow.registry.offline_queue import Entry, OfflineQueue, abandoned_queues
+from hflow.registry.offline_queue import Entry, OfflineQueue, RefusedError, abandoned_queues
 
 
 class Listener:
@@ -77,6 +77,26 @@ def test_the_order_of_queues_outlasts_a_try_that_failed(tmp_path: Path) -> None:
         queue.deliver()
     queue.close()
     assert abandoned_queues(tmp_path) == paths
+
+
+def test_an_entry_that_is_refused_is_put_aside_once_and_named_and_the_others_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Choosy(Listener):
+        def __call__(self, entry: Entry) -> None:
+            if entry["n"] == 2:
+                raise RefusedError("no twos")
+            super().__call__(entry)
+
+    (tmp_path / "a.jsonl").write_text('{"n": 1}\n{"n": 2}\n{"n": 3}\n')
+    for _ in range(2):  # as a process that is killed before it closes its queue, and the next one
+        listener = Choosy()
+        queue = OfflineQueue(tmp_path / "a.jsonl", listener)
+        assert queue.deliver() == 2
+        assert listener.heard == [1, 3]
+        queue._file.close()
+    assert (tmp_path / "a.refused").read_text() == '{"n": 2, "refused": "no twos"}\n'
+    assert capsys.readouterr().err.count("was refused (no twos): it is kept in") == 1
 
 
 def test_a_queue_that_is_being_written_is_not_left(tmp_path: Path) -> None:

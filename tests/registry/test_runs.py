@@ -1,5 +1,6 @@
 """A tracking server that is away stops nothing, and hears everything later."""
 
+import json
 import time
 from pathlib import Path
 
@@ -89,6 +90,27 @@ def test_parameters_are_logged_without_credentials(params: Params, monkeypatch: 
     (run,) = MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
     assert run.data.params["translate.model"] == "https://host/model"
     assert "sEcret99" not in str(run.to_dictionary())
+
+
+def test_what_mlflow_refuses_holds_up_nothing(
+    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    poisoned = Path(".hflow/tracking/early.jsonl")
+    poisoned.parent.mkdir(parents=True)
+    write_model(Path("model"))
+    write_json(Path("scores.json"), SCORES)
+    scores = {"translated": SCORES | {"protocol": {"a (b)": 1}}}
+    entry = {"what": "scores", "time": 0, "model": "made from seed 0", "scores": scores}
+    poisoned.write_text(json.dumps(entry) + '\n{"what": "of another version"}\n')
+    log_scores(params, Path("model"), {"translated": Path("scores.json")})
+    assert not list(Path(".hflow/tracking").glob("*.jsonl"))
+    assert len(Path(".hflow/tracking/early.refused").read_text().splitlines()) == 2
+    assert "scores was refused (Invalid value" in capsys.readouterr().err
+    runs = MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
+    found = {run.info.status: run.data.metrics for run in runs if run.info.run_name == "segment translated"}
+    assert found["FAILED"] == {}
+    assert found["FINISHED"]["IoU/car _parked_"] == 0.4
 
 
 @pytest.mark.end_to_end
