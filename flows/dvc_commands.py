@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,7 @@ def has_remote() -> bool:
 
 
 def changes(target: str = PIPELINE) -> dict[str, list[str]]:
-    """What has changed since the last run, by stage; empty where nothing has.
+    """What has changed since the last run, by stage in the order of dvc.yaml; empty where nothing has.
 
     Raises:
         HflowError: DVC can't tell.
@@ -57,7 +57,18 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
             said[stage] = ["it has not run here"]
         elif groups:
             said[stage] = [f"{kind}: {', '.join(sorted(_flat(things)))}" for kind, things in groups.items()]
-    return said
+    order = list(_stages(Path("dvc.yaml")))
+    # Those of other files make what the pipeline begins with.
+    return dict(sorted(said.items(), key=lambda s: (_place(order, s[0].partition("@")[0]), s[0])))
+
+
+def _place(order: Sequence[str], stage: str) -> int:
+    return order.index(stage) if stage in order else -1
+
+
+def _stages(file: Path) -> dict[str, Any]:
+    """The stages that a dvc.yaml or a lock file names; none where there is no such file."""
+    return yaml.safe_load(file.read_text(encoding="utf-8")).get("stages", {}) if file.is_file() else {}
 
 
 def pull(*targets: str) -> None:
@@ -76,8 +87,7 @@ def pull(*targets: str) -> None:
 def _has_run(stage: str) -> bool:
     """Whether DVC has noted a run of this stage, "NAME" or "FOLDER/dvc.yaml:NAME"."""
     file, _, name = stage.rpartition(":")
-    lock = Path(file or "dvc.yaml").with_suffix(".lock")
-    return lock.is_file() and name in yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
+    return name in _stages(Path(file or "dvc.yaml").with_suffix(".lock"))
 
 
 def _flat(things: Mapping[str, Any]) -> dict[str, str]:

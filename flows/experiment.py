@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-from prefect.context import FlowRunContext
 from pydantic import Field
 
+from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, dvc, has_remote
 from flows.stage import alone_on_gpu, stage_flow
 from hflow.foundation.errors import HflowError
@@ -46,10 +46,8 @@ def experiment(
         "train.seed": seed,
     }
     settings = [part for key, value in given.items() if value is not None for part in ("-S", f"{key}={value}")]
-    context = FlowRunContext.get()
-    assert context is not None
     with alone_on_gpu():
-        environment = {"PREFECT_API_URL": str(context.client.api_url)}
+        environment = for_children()
         target = PIPELINE if whole_pipeline else "train"
         if dvc("exp", "run", "--temp", "--name", name, *settings, target, environment=environment):
             raise HflowError(f"the experiment {name} failed, its reason is above")

@@ -11,7 +11,13 @@ from pathlib import Path
 
 import httpx
 from prefect.client.orchestration import get_client
-from prefect.settings import PREFECT_API_SSL_CERT_FILE, PREFECT_API_URL, PREFECT_HOME, temporary_settings
+from prefect.settings import (
+    PREFECT_API_SSL_CERT_FILE,
+    PREFECT_API_URL,
+    PREFECT_HOME,
+    PREFECT_UI_URL,
+    temporary_settings,
+)
 
 from flows.processes import started
 from hflow.foundation.errors import HflowError
@@ -56,7 +62,8 @@ def prefect_server() -> Iterator[None]:
                     "server in PREFECT_API_URL"
                 )
             time.sleep(0.1)
-        with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home}):
+        # Without pages of its own, it would be no use to say where a run is seen.
+        with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_UI_URL: ""}):
             yield
 
 

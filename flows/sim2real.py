@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 from prefect import task
-from prefect.artifacts import create_image_artifact, create_markdown_artifact
+from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.context import FlowRunContext
 from prefect.states import Completed, Failed, State
 from pydantic import Field
 
+from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
 from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
 from hflow.pipeline import outputs
-from hflow.pipeline.models import is_registered
+from hflow.pipeline.models import fetch_model, is_registered, pipeline_model
+from hflow.registry.client import tracking_uri
+from hflow.registry.run_link import find_run_page
 
 __all__ = ["sim2real"]
 
@@ -45,12 +47,12 @@ def sim2real(
     """
     settings = load_params(params)
     with alone_on_gpu():
-        environment = {"PREFECT_API_URL": _api_url()}
+        environment = for_children()
         remote = has_remote()
         if remote:
             fetch()
         if is_registered(settings.translate.model):
-            fetch_champion(environment)
+            fetch_champion(settings)
         why = changes()
         if why:
             print("what has changed, and so runs again:", *_reasons(why), sep="\n")
@@ -65,7 +67,7 @@ def sim2real(
         if pushes:
             hand_on(environment)
             UNPUSHED.unlink()
-        publish(why or _made_up_for(pushes, releases), _released(settings) if release else None)
+        publish(settings, why or _made_up_for(pushes, releases), _released(settings) if release else None)
     return str(outputs.REPORTS / "index.html")
 
 
@@ -76,10 +78,9 @@ def fetch() -> None:
 
 
 @task(cache_policy=NO_CACHE, retries=2, retry_delay_seconds=[10, 60])
-def fetch_champion(environment: Mapping[str, str]) -> None:
+def fetch_champion(params: Params) -> None:
     """Fetch the registered model that translates."""
-    if dvc("repro", "models/dvc.yaml:fetch", environment=environment):
-        raise HflowError("the registered model can't be fetched, its reason is above")
+    fetch_model(params)
 
 
 @task(cache_policy=NO_CACHE)
@@ -98,22 +99,27 @@ def hand_on(environment: Mapping[str, str]) -> None:
         raise HflowError("the results can't be pushed to the DVC remote, its reason is above")
 
 
-def publish(why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> None:
-    """Artifacts of the run: a report, the figures, the contact sheet."""
-    figures = json.loads(outputs.EVALUATION.read_text(encoding="utf-8"))
-    flat = {
-        "frames": f"{figures['translated']} of {figures['given']}",
-        "ssim": figures["ssim"]["all"]["mean"],
-        **{f"mIoU/{name}": score["mIoU"] for name, score in figures["scores"].items()},
-    }
+def publish(params: Params, why: Mapping[str, list[str]], outcome: Mapping[str, Any] | None) -> None:
+    """Artifacts of the run: what ran and why, the figures, the contact sheet, a link to the whole report."""
+    report = outputs.REPORTS / "index.html"
+    page = _report_page(params, report)
+    figures = json.loads(outputs.SUMMARY.read_text(encoding="utf-8"))
     released = [f"Version {outcome['version']} of {outcome['model']} {outcome['outcome']}."] if outcome else []
-    table = ["| figure | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in flat.items())]
+    table = ["| figure | value |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in figures.items())]
     lines = ["## Why it ran", *(f"- {line}" for line in _reasons(why)), "", "## What came of it", *released, "", *table]
-    lines += ["", f"The whole report: `{(outputs.REPORTS / 'index.html').resolve()}`"]
+    lines += ["", f"[The whole report]({page}), on the worker's disk: `{report.resolve()}`"]
     create_markdown_artifact("\n".join(lines), key="report", description="What ran, why, and what came of it")
-    publish_table("metrics", flat, "The figures of the run")
+    create_link_artifact(page, "The whole report", key="report-page", description="Figures and pictures of the run")
+    publish_table("metrics", figures, "The figures of the run")
     sheet = base64.b64encode((outputs.EVALUATE_PLOTS / "before-after.png").read_bytes()).decode()
     create_image_artifact(f"data:image/png;base64,{sheet}", key="contact-sheet", description="Before and after")
+
+
+def _report_page(params: Params, report: Path) -> str:
+    """Where the report is seen: on the pages of an MLflow server, else on this machine's disk."""
+    server = tracking_uri(params.tracking).startswith("http")
+    found = find_run_page(params.tracking, pipeline_model(params)) if server else None
+    return f"{found[1]}/artifacts/evaluate/index.html" if found else report.resolve().as_uri()
 
 
 def _released(settings: Params) -> dict[str, Any] | None:
@@ -138,13 +144,6 @@ def _reasons(why: Mapping[str, list[str]]) -> list[str]:
 def _done(state: Any) -> None:
     if not cast("State[None]", state).is_completed():
         raise HflowError(str(state.message))
-
-
-def _api_url() -> str:
-    """The server of this run, be it a temporary one, so that the stages use it too instead of starting their own."""
-    context = FlowRunContext.get()
-    assert context is not None
-    return str(context.client.api_url)
 
 
 if __name__ == "__main__":

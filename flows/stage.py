@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any, NoReturn, ParamSpec, cast
+from typing import Any, NoReturn, ParamSpec
 
 from httpx import HTTPError
 from prefect import Flow, flow
@@ -19,6 +19,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Failed, State
 
+from flows.child_runs import run_as_child
 from flows.processes import end_with_worker
 from flows.server import prefect_server
 from hflow.foundation.atomic_files import writing_fault
@@ -111,7 +112,7 @@ def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
     atexit.register(server.close)
     try:
         server.enter_context(prefect_server())
-        state = cast("State[Any]", stage(**parameters, return_state=True))
+        state = run_as_child(stage, parameters)
     except HTTPError as error:
         if _STOPPING.is_set():
             _leave(STOPPED, 130)

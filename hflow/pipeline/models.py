@@ -4,6 +4,7 @@ import json
 from importlib.util import find_spec
 from pathlib import Path
 
+from hflow.foundation.atomic_files import write_text
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.json_files import read_json
@@ -11,7 +12,25 @@ from hflow.foundation.params import Params, TrackingParams
 from hflow.foundation.progress import say
 from hflow.pipeline.outputs import work_folder
 
-__all__ = ["fetch_model", "find_model", "is_registered", "pipeline_model", "translating_model"]
+__all__ = ["FETCH_STAGE", "fetch_model", "find_model", "is_registered", "pipeline_model", "translating_model"]
+
+FETCH_STAGE = Path("models/dvc.yaml")
+"""Where a project has the DVC stage that fetches the registered model: in none that names no such model."""
+
+FETCH = """\
+# The registered model that translate.model names, fetched by `hflow fetch` into a folder of that very name, so that
+# translate runs again when another version has become champion. Without such a model this file is of no use.
+stages:
+  fetch:
+    desc: Fetch the registered model that translates
+    wdir: ..
+    cmd: python -m hflow fetch
+    params:
+      - translate.model
+    outs:
+      - "models:":
+          cache: false          # the registry keeps it
+"""
 
 REGISTERED = "registered.json"
 """Beside a fetched model: which version it is."""
@@ -45,7 +64,8 @@ def find_model(model: str, params: Params | None = None) -> Path:
 def fetch_model(params: Params) -> str:
     """Lay the registered model that translate.model names where the stages find it: a folder named by the URI itself.
 
-    That is a path that DVC can track, so that translate runs again when another version has become champion.
+    That is a path that DVC can track, so that translate runs again when another version has become champion. A DVC
+    project that has no stage for it yet gets one.
 
     Returns:
         The version's number.
@@ -59,6 +79,10 @@ def fetch_model(params: Params) -> str:
     folder = find_model(model, params)
     said = json.dumps({"version": folder.name}) + "\n"
     publish({path.name: path for path in folder.iterdir()} | {REGISTERED: said.encode()}, Path(model))
+    if Path(".dvc").is_dir() and not FETCH_STAGE.exists():
+        FETCH_STAGE.parent.mkdir(exist_ok=True)
+        write_text(FETCH_STAGE, FETCH)
+        say(f"{FETCH_STAGE} is written, the DVC stage that fetches {model}: commit it")
     return folder.name
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "SEGMENTATION",
     "SEGMENTERS",
     "SETS",
+    "SUMMARY",
     "TOWN",
     "TRAIN_PLOTS",
     "TRANSLATED",
@@ -34,6 +35,7 @@ TRAIN_PLOTS = Path("plots/train")
 SEGMENTERS = Path("models/segmenters")
 SEGMENTATION = Path("metrics/segment")
 EVALUATION = Path("metrics/evaluate.json")
+SUMMARY = Path("metrics/summary.json")
 EVALUATE_PLOTS = Path("plots/evaluate")
 REPORTS = Path("reports")
 

@@ -56,7 +56,7 @@ def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
         figures.as_json(),
         same=fingerprint(figures.as_json()),
         tags=lineage,
-        text=_description(lineage),
+        text=_description(params, lineage),
         pictures={"contact-sheet.png": SHEET} if _shows(figures) else {},
     )
     outcome: dict[str, Any] = {"model": params.release.name, "version": version.number}
@@ -116,6 +116,9 @@ def _lineage(params: Params, figures: Figures) -> dict[str, str]:
     }
 
 
-def _description(lineage: Mapping[str, str]) -> str:
-    """A Markdown table; the picture lies beside the model as contact-sheet.png."""
-    return "\n".join(["| | |", "| --- | --- |", *(f"| {name} | {value} |" for name, value in lineage.items())])
+def _description(params: Params, lineage: Mapping[str, str]) -> str:
+    """A line that stands in MLflow's lists, and a Markdown table."""
+    figures = ", ".join(f"{name} {value}" for name, value in lineage.items() if name.startswith(("ssim", "mIoU")))
+    line = f"frames of {params.data.source.root} in the look of {params.data.target.root}: {figures}."
+    rows = [f"| {name} | {value} |" for name, value in lineage.items()]
+    return "\n".join([line, "", "| | |", "| --- | --- |", *rows])

@@ -17,6 +17,7 @@ from hflow.pipeline.outputs import (
     SEGMENTATION,
     SEGMENTERS,
     SETS,
+    SUMMARY,
     TOWN,
     TRAIN_PLOTS,
     TRANSLATED,
@@ -175,6 +176,7 @@ def evaluate(params: Params) -> dict[str, Any]:
     from hflow.foundation.devices import pick_device
     from hflow.pipeline.provenance import provenance
     from hflow.reports.evaluation import evaluate
+    from hflow.reports.evaluation_files import run_summary
     from hflow.reports.evaluation_page import write_report
 
     model, report = pipeline_model(params), REPORTS / "index.html"
@@ -188,6 +190,7 @@ def evaluate(params: Params) -> dict[str, Any]:
         segmenters=SEGMENTERS,
         train_on=params.segment.train_on,
         metrics=EVALUATION,
+        summary=SUMMARY,
         plots=EVALUATE_PLOTS,
         examples=params.evaluate.examples,
         judge=params.translate.judge,
@@ -201,18 +204,10 @@ def evaluate(params: Params) -> dict[str, Any]:
         provenance=provenance(params, model),
         drawn=all(TOWN in domain.root.parents for domain in (params.data.source, params.data.target)),
     )
+    summary = run_summary(evaluation)
     if find_spec("mlflow"):
         from hflow.registry.runs import log_scores
 
         scores = {name: SEGMENTATION / f"{name}.json" for name in evaluation.scores}
-        log_scores(params, model, scores, figures=[EVALUATION, EVALUATE_PLOTS, report])
-    figures: dict[str, Any] = {
-        "given": evaluation.given,
-        "translated": evaluation.translated,
-        "rejected": evaluation.rejected,
-        "ssim": evaluation.similarity["all"].mean,
-        **{f"mIoU/{name}": score.miou for name, score in evaluation.scores.items()},
-    }
-    if evaluation.gain:
-        figures["gain"] = evaluation.gain.miou
-    return {**figures, "report": str(report)}
+        log_scores(params, model, scores, figures=summary, files=[EVALUATION, EVALUATE_PLOTS, report])
+    return {**summary, "report": str(report)}

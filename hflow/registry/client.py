@@ -3,17 +3,25 @@
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME
 
 from hflow.foundation.loopback import ask_loopback_directly
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.project_root import project_root
+from hflow.registry.moved_project import ARTIFACTS, follow_project
 
 __all__ = ["connect", "experiment_id", "tracking_uri"]
 
+LOCAL = "sqlite:///"
 SECONDS_TO_ANSWER = 5
+
+SHOWN = {"mlflow.experimentKind": "custom_model_development", MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "mIoU"}
+"""Tags by which MLflow shows trainings and their scores: it takes an experiment without them for one of generative
+AI. What it has inferred itself ends in "_inferred"."""
 
 
 def tracking_uri(params: TrackingParams) -> str:
@@ -22,9 +30,8 @@ def tracking_uri(params: TrackingParams) -> str:
     A relative SQLite path belongs to the project, also in the copies of it that experiments run in.
     """
     uri = os.environ.get("MLFLOW_TRACKING_URI") or params.uri
-    prefix = "sqlite:///"
-    if uri.startswith(prefix) and not uri.startswith(f"{prefix}/"):
-        return f"{prefix}{project_root() / uri.removeprefix(prefix)}"
+    if uri.startswith(LOCAL) and not uri.startswith(f"{LOCAL}/"):
+        return f"{LOCAL}{project_root() / uri.removeprefix(LOCAL)}"
     return uri
 
 
@@ -38,6 +45,8 @@ def connect(params: TrackingParams) -> MlflowClient:
     uri = tracking_uri(params)
     # Its bars, several for each artifact, would fill a log.
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    if uri.startswith(LOCAL):
+        follow_project(Path(uri.removeprefix(LOCAL)))
     client = MlflowClient(uri, uri)
     if uri.startswith("http"):
         ask_loopback_directly()
@@ -70,10 +79,14 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 def experiment_id(client: MlflowClient, params: TrackingParams) -> str:
-    """The id of the experiment of this name, which is made where there is none."""
+    """The id of the experiment of this name, which is made where there is none, and tagged so that MLflow shows it."""
     found = client.get_experiment_by_name(params.experiment)
-    if found:
-        return str(found.experiment_id)
-    local = tracking_uri(params).startswith("sqlite:")
-    place = (project_root() / "mlartifacts" / params.experiment).as_uri() if local else None
-    return str(client.create_experiment(params.experiment, artifact_location=place))
+    if found is None:
+        place = (project_root() / ARTIFACTS / params.experiment).as_uri()
+        local = tracking_uri(params).startswith("sqlite:")
+        made = client.create_experiment(params.experiment, artifact_location=place if local else None, tags=SHOWN)
+        return str(made)
+    for tag, value in SHOWN.items():
+        if found.tags.get(tag, "_inferred").endswith("_inferred"):
+            client.set_experiment_tag(found.experiment_id, tag, value)
+    return str(found.experiment_id)

@@ -5,15 +5,24 @@ first run that reaches it again.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
-from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_RUN_NAME,
+    MLFLOW_RUN_NOTE,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+)
 
 from hflow.datasets.images import opened
 from hflow.foundation.credentials import without_credentials
@@ -29,13 +38,24 @@ from hflow.registry.client import connect, experiment_id
 from hflow.registry.names import legal_names
 from hflow.registry.offline_queue import Entry, OfflineQueue, RefusedError, abandoned_queues
 
-__all__ = ["MODEL", "TrainingRun", "hand_in", "log_scores", "run_that_made"]
+__all__ = ["MODEL", "TrainingRun", "hand_in", "log_scores", "picture_link", "run_that_made"]
 
 KEY = "hflow.key"
 """The tag by which a training that was stopped finds its run again: a hash of what it was started with."""
 
 MODEL = "hflow.model"
 """The tag that holds the fingerprint of the model that a run made or scored."""
+
+MAIN = {
+    "mIoU/translated": "mIoU",
+    "gain": "gain",
+    "ssim": "SSIM",
+    "consistency": "consistency",
+    "FCN score": "FCN score",
+}
+"""The figures of metrics/summary.json that tell trainings apart, and what MLflow shows them as."""
+
+BEFORE_AFTER = "before-after.png"
 
 SECONDS_BETWEEN_TRIES = 20.0
 
@@ -66,6 +86,8 @@ class TrainingRun:
         self._tell(
             "start",
             key=key,
+            name=_run_name(params, key),
+            about=_about(params),
             commit=git_commit(),
             params=_flat(params.model_dump(mode="json", exclude={"town", "tracking"})),
             datasets=[[name, digest, data[name].as_posix()] for name, digest in inputs.items()],
@@ -107,7 +129,14 @@ class TrainingRun:
         self._told = True
 
 
-def log_scores(params: Params, model: Path, scores: Mapping[str, Path], figures: Sequence[Path] = ()) -> None:
+def log_scores(
+    params: Params,
+    model: Path,
+    scores: Mapping[str, Path],
+    *,
+    figures: Mapping[str, float] | None = None,
+    files: Sequence[Path] = (),
+) -> None:
     """Log the downstream scores as child runs of the run that made the model, one a training set.
 
     A child run that says the same already is left alone.
@@ -115,18 +144,19 @@ def log_scores(params: Params, model: Path, scores: Mapping[str, Path], figures:
     Args:
         model: the folder of the model, whose config.json holds its fingerprint.
         scores: the files metrics/segment/NAME.json, by name.
-        figures: files and folders that the run that made the model gets as artifacts, in "evaluate"; the first is a
-            file, and where it has changed before MLflow could be told, the figures are another run's and left out.
+        figures: of metrics/summary.json; the main ones become metrics of the run that made the model.
+        files: files and folders that this run gets as artifacts, in "evaluate"; the first is a file, and where it has
+            changed before MLflow could be told, they are another run's and left out.
     """
     hand_in(params.tracking)
     made_as = training_fingerprint(model)
     said = {name: read_json(path) for name, path in scores.items()}
     queue = OfflineQueue(_queues() / f"scores-{fingerprint([made_as, said])}.jsonl", _Teller(params.tracking))
     now = int(time.time() * 1000)
-    queue.add({"what": "scores", "time": now, "model": made_as, "scores": said})
-    if figures:
-        paths = [str(path) for path in figures]
-        queue.add({"what": "figures", "model": made_as, "paths": paths, "sha256": sha256_file(figures[0])})
+    queue.add({"what": "scores", "time": now, "model": made_as, "scores": said, "figures": dict(figures or {})})
+    if files:
+        paths = [str(path) for path in files]
+        queue.add({"what": "files", "model": made_as, "paths": paths, "sha256": sha256_file(files[0])})
     try:
         queue.deliver()
     except Exception as error:  # as for a training: the scores are in metrics/ all the same
@@ -177,7 +207,14 @@ class _Teller:
             self._run_id = unfinished[0].info.run_id
             client.update_run(self._run_id, status="RUNNING")
             return
-        tags = {KEY: key, MLFLOW_RUN_NAME: "train", "mlflow.source.git.commit": entry["commit"]}
+        tags = {
+            KEY: key,
+            MLFLOW_RUN_NAME: entry["name"],
+            MLFLOW_RUN_NOTE: entry["about"],
+            MLFLOW_SOURCE_NAME: "hflow train",
+            MLFLOW_SOURCE_TYPE: "LOCAL",
+            MLFLOW_GIT_COMMIT: entry["commit"],
+        }
         self._run_id = client.create_run(experiment, start_time=entry["time"], tags=tags).info.run_id
         client.log_batch(
             self._run_id,
@@ -199,7 +236,7 @@ class _Teller:
         # A later step, or another training, may have written over a picture that waited.
         if Path(entry["path"]).is_file():
             with opened(Path(entry["path"])) as image:
-                client.log_image(self._run_id, image, key=entry["key"], step=entry["step"])
+                client.log_image(self._run_id, image, f"images/{entry['key']}-step-{entry['step']:06d}.png")
 
     def _finish(self, client: MlflowClient, entry: Entry) -> None:
         model = Path(entry["model"])
@@ -217,8 +254,13 @@ class _Teller:
         parent = run_that_made(client, experiment, entry["model"])
         for name, said in entry["scores"].items():
             _log_child(client, experiment, parent, name, said, entry["time"])
+        known = {shown: entry["figures"][name] for name, shown in MAIN.items() if name in entry["figures"]}
+        client.log_batch(parent, metrics=[Metric(name, value, entry["time"], 0) for name, value in known.items()])
+        about = client.get_run(parent).data.tags.get(MLFLOW_RUN_NOTE, "").partition("\n\n")[0]
+        said = ", ".join(f"{name} {value:.4f}" for name, value in known.items())
+        client.set_tag(parent, MLFLOW_RUN_NOTE, f"{about}\n\n{said}".strip())
 
-    def _figures(self, client: MlflowClient, entry: Entry) -> None:
+    def _files(self, client: MlflowClient, entry: Entry) -> None:
         paths = [Path(path) for path in entry["paths"]]
         if not paths[0].is_file() or sha256_file(paths[0]) != entry["sha256"]:
             return
@@ -226,6 +268,10 @@ class _Teller:
         for path in paths:
             log = client.log_artifacts if path.is_dir() else client.log_artifact
             log(run, str(path), "evaluate")
+        about = client.get_run(run).data.tags.get(MLFLOW_RUN_NOTE, "")
+        picture = picture_link(run, f"evaluate/{BEFORE_AFTER}", "Frames before and after")
+        if any((path / BEFORE_AFTER).is_file() for path in paths) and picture not in about:
+            client.set_tag(run, MLFLOW_RUN_NOTE, f"{about}\n\n{picture}".strip())
 
 
 def _log_child(
@@ -251,12 +297,32 @@ def _log_child(
     client.set_terminated(run_id, end_time=now)
 
 
+def _run_name(params: Params, key: str) -> str:
+    """The DVC experiment's name where there is one; else what is trained, and the beginning of its key."""
+    variant = params.model.variant
+    rates = variant if isinstance(variant, str) else "-".join(map(str, variant))
+    return os.environ.get("DVC_EXP_NAME") or f"train {rates}, {params.train.steps} steps, {key[:7]}"
+
+
+def _about(params: Params) -> str:
+    return f"Frames of {params.data.source.root} in the look of {params.data.target.root}."
+
+
+def picture_link(run: str, artifact: str, title: str) -> str:
+    """Markdown that shows a run's picture in a description on MLflow's pages."""
+    return f"![{title}](get-artifact?path={quote(artifact, safe='')}&run_uuid={run})"
+
+
 def run_that_made(client: MlflowClient, experiment: str, model_fingerprint: str) -> str:
     """The id of the training's run; for a model that DVC restored, of a run that stands for a training elsewhere."""
     found = client.search_runs([experiment], f"tags.`{MODEL}` = '{model_fingerprint}'", max_results=1)
     if found:
         return str(found[0].info.run_id)
-    tags = {MODEL: model_fingerprint, MLFLOW_RUN_NAME: "train (restored)"}
+    tags = {
+        MODEL: model_fingerprint,
+        MLFLOW_RUN_NAME: f"train (restored), {model_fingerprint[:7]}",
+        MLFLOW_RUN_NOTE: "Stands for a training whose run is not in this store.",
+    }
     run_id = str(client.create_run(experiment, tags=tags).info.run_id)
     client.set_terminated(run_id)
     return run_id

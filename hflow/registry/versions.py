@@ -20,7 +20,7 @@ from hflow.foundation.progress import say
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id, tracking_uri
 from hflow.registry.names import legal_names
-from hflow.registry.runs import run_that_made
+from hflow.registry.runs import picture_link, run_that_made
 from hflow.registry.serving import model_folder, save_translator
 from hflow.registry.turns import turn
 
@@ -110,8 +110,8 @@ class Registry:
             figures: what it is judged by, as JSON.
             same: a hash of the model and of its figures.
             tags: lineage: data, commit, parameters; by names that MLflow takes, see `legal_names`.
-            text: the version's description, Markdown.
-            pictures: files that are laid beside the model, by name.
+            text: the version's description, Markdown, also what the model's own begins with.
+            pictures: files that are laid beside the model, by name; both descriptions show them.
         """
         with contextlib.suppress(MlflowException):
             self._client.create_registered_model(self.name)
@@ -128,7 +128,9 @@ class Registry:
         source = f"{self._client.get_run(run_id).info.artifact_uri}/{place}"
         names = legal_names(tags)
         all_tags = {**{names[name]: value for name, value in tags.items()}, FIGURES: figures, SAME: same}
-        made = self._client.create_model_version(self.name, source, run_id, tags=all_tags, description=text)
+        shown = "\n\n".join([text, *(picture_link(run_id, f"{place}/{name}", name) for name in pictures)])
+        made = self._client.create_model_version(self.name, source, run_id, tags=all_tags, description=shown)
+        self._client.update_registered_model(self.name, f"Version {made.version}, the newest: {shown}")
         self._client.set_registered_model_alias(self.name, CHALLENGER, made.version)
         return Version(str(made.version), all_tags)
 

@@ -52,6 +52,7 @@ def evaluate(
     segmenters: Path,
     train_on: Sequence[str],
     metrics: Path,
+    summary: Path,
     plots: Path,
     examples: int,
     judge: Path | None = None,
@@ -67,6 +68,7 @@ def evaluate(
         segmenters: the folder with the segmenters whose hashes the scores hold, as segment wrote them.
         train_on: the training sets that were scored; may be empty.
         metrics: the JSON file to write: counts, SSIM, scores, gain, model.
+        summary: the JSON file that gets the few by which runs are told apart.
         plots: the folder that gets before-after.png, ssim.csv and, where there are scores, classes.csv.
         examples: how many frames to show, of those evenly spaced and of those drawn by lot.
         judge: the folder of a segmenter that reads the frames where none was trained on the target alone.
@@ -133,7 +135,7 @@ def evaluate(
         realism=realism,
         predictions=predict_camera_images(shard_files(prepared / "target" / "val"), trained, PREDICTIONS),
     )
-    write_metrics_and_plots(evaluation, metrics=metrics, plots=plots)
+    write_metrics_and_plots(evaluation, metrics=metrics, summary=summary, plots=plots)
     return evaluation
 
 

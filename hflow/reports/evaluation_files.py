@@ -14,18 +14,38 @@ from hflow.metrics.paired_gain import Gain
 from hflow.metrics.similarity_summary import Similarity
 from hflow.reports.evaluation_results import Evaluation, Example
 
-__all__ = ["before_after", "write_metrics_and_plots"]
+__all__ = ["before_after", "run_summary", "write_metrics_and_plots"]
 
 
-def write_metrics_and_plots(evaluation: Evaluation, *, metrics: Path, plots: Path) -> None:
+def write_metrics_and_plots(evaluation: Evaluation, *, metrics: Path, summary: Path, plots: Path) -> None:
     """Write the figures; the same evaluation gives the same bytes.
 
     Args:
         metrics: the JSON file to write: counts, SSIM, scores, gain, model.
+        summary: the JSON file that gets the `run_summary` alone.
         plots: the folder that gets before-after.png, ssim.csv and, where there are scores, classes.csv.
     """
     publish(_plots(evaluation), plots)
     write_json(metrics, _figures(evaluation))
+    write_json(summary, run_summary(evaluation))
+
+
+def run_summary(evaluation: Evaluation) -> dict[str, float]:
+    """The few figures by which runs are told apart: counts, mean SSIM and consistency, mIoU by training set, gain,
+    and how real a sample of the translated frames looks."""
+    figures: dict[str, float] = {
+        "given": evaluation.given,
+        "translated": evaluation.translated,
+        "rejected": evaluation.rejected,
+        "ssim": evaluation.similarity["all"].mean,
+        **{f"mIoU/{name}": score.miou for name, score in evaluation.scores.items()},
+    }
+    if evaluation.gain:
+        figures["gain"] = evaluation.gain.miou
+    if evaluation.consistency:
+        figures["consistency"] = evaluation.consistency.mean
+    figures |= {measure.name.replace(" ", "_"): measure.translated for measure in evaluation.realism.measures}
+    return {name: round(value, 6) for name, value in figures.items()}
 
 
 def before_after(examples: Sequence[Example]) -> Image.Image:

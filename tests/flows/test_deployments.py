@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -113,6 +114,12 @@ class Team:
         runs = self.post("/flow_runs/filter")
         return any(flows[r["flow_id"]] == stage and r["state_type"] == "RUNNING" for r in runs)
 
+    def states(self, stage: str) -> list[str]:
+        """The states of a stage's runs, the newest first."""
+        flows = {flow["id"]: flow["name"] for flow in self.post("/flows/filter")}
+        runs = self.post("/flow_runs/filter", sort="START_TIME_DESC")
+        return [run["state_type"] for run in runs if flows[run["flow_id"]] == stage]
+
     def stage_processes(self) -> list[str]:
         """The command lines of DVC and stages that work in the worker's clone."""
         lines = []
@@ -207,6 +214,10 @@ def test_a_run_goes_to_its_end_and_the_next_says_that_nothing_has_changed(team: 
     kinds = {a["key"]: a["type"] for a in team.post("/artifacts/filter")}
     assert kinds["report"] == "markdown"
     assert kinds["contact-sheet"] == "image"
+    [link] = [a["data"] for a in team.post("/artifacts/filter") if a["key"] == "report-page"]
+    assert re.search(
+        r"\]\(http://127\.0\.0\.1:[0-9]+/#/experiments/1/runs/[0-9a-f]{32}/artifacts/evaluate/index\.html", link
+    )
     assert kinds["metrics"] == "table"
     out = team.repository.parent / "translated"
     frames = team.home / "worker-gpu/project/data/town/gta5"
@@ -225,6 +236,8 @@ def test_a_cancelled_run_and_a_killed_worker_leave_the_next_run_able_to_finish(t
     assert team.gpu_slots_taken() == 1
     team.post(f"/flow_runs/{cancelled}/set_state", state={"type": "CANCELLING"})
     assert team.finish(cancelled, 60)["type"] == "CANCELLED", team.log()
+    _until(lambda: not team.running("train"), 30, team.log)
+    assert team.states("train")[0] == "CANCELLED"
     _until(lambda: not team.stage_processes(), 30, lambda: str(team.stage_processes()))
     assert team.gpu_slots_taken() == 0
 

@@ -1,5 +1,6 @@
 """What has changed is told by stage, with its reason."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,8 @@ import pytest
 
 from flows.dvc_commands import changes, dvc, has_remote
 from hflow.foundation.errors import HflowError
+
+ROOT = Path(__file__).parents[2]
 
 STAGES = """
 stages:
@@ -36,6 +39,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_changes_are_named_and_none_are_none(project: Path) -> None:
     assert changes() == {"first": ["it has not run here"], "evaluate": ["it has not run here"]}
+    assert list(changes()) == ["first", "evaluate"]
     assert dvc("repro", "--quiet") == 0
     assert changes() == {}
     (project / "params.yaml").write_text("loss: {k: 0.7}\n")
@@ -69,3 +73,9 @@ def test_what_has_changed_is_told_by_name_whatever_order_dvc_has(monkeypatch: py
     said = '{"train": [{"changed deps": {"params.yaml": {"train.steps": "modified", "loss.k": "modified"}}}]}'
     monkeypatch.setattr("flows.dvc_commands._output", lambda *_: said)
     assert changes() == {"train": ["changed deps: loss.k, train.steps"]}
+    names = ("segment@translated", "train", "evaluate", "data/dvc.yaml:town", "segment@source", "code")
+    every = json.dumps({name: [{"changed deps": {"in": "modified"}}] for name in names})
+    monkeypatch.setattr("flows.dvc_commands._output", lambda *_: every)
+    monkeypatch.chdir(ROOT)
+    ordered = ["data/dvc.yaml:town", "code", "train", "segment@source", "segment@translated", "evaluate"]
+    assert list(changes()) == ordered

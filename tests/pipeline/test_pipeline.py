@@ -12,6 +12,7 @@ import pytest
 import yaml
 from mlflow import MlflowClient
 
+from tests.browser import running_browser
 from tests.projects import SMALL, change_params, copy_project
 from tests.servers import free_port, served
 
@@ -107,12 +108,16 @@ def test_one_server_knows_the_run_of_every_stage(project: Path) -> None:
         "        flows = (await client.request('POST', '/flows/filter', json={})).json()\n"
         "        runs = (await client.request('POST', '/flow_runs/filter', json={})).json()\n"
         "        names = {flow['id']: flow['name'] for flow in flows}\n"
+        "        top = next(run['id'] for run in runs if names[run['flow_id']] == 'sim2real')\n"
+        "        graph = (await client.request('GET', f'/flow_runs/{top}/graph-v2')).json()\n"
+        "        print('below it:', sorted(node[1]['label'].split()[0] for node in graph['nodes']))\n"
         "        print(sorted((names[run['flow_id']], run['state_name']) for run in runs))\n"
         "asyncio.run(main())\n"
     )
     done = _python(project, "-c", code)
     names = ["baselines", "evaluate", "prepare", "segment", "segment", "segment", "sim2real", "train", "translate"]
     assert str([(name, "Completed") for name in names]) in done.stdout, done.stdout + done.stderr
+    assert f"below it: {[name for name in names if name != 'sim2real']}" in done.stdout
 
 
 @pytest.mark.end_to_end
@@ -121,8 +126,9 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
     experiment = client.get_experiment_by_name("town")
     assert experiment is not None
     runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-    assert runs.keys() == {"train", "segment source", "segment translated", "segment reinhard"}
-    training = runs["train"]
+    [name] = runs.keys() - {"segment source", "segment translated", "segment reinhard"}
+    training = runs[name]
+    assert re.fullmatch("train 2, 6 steps, [0-9a-f]{7}", name)
     assert training.info.status == "FINISHED"
     assert training.data.params["loss.k"] == "1.0"
     assert [m.step for m in client.get_metric_history(training.info.run_id, "loss")] == [2, 4, 6]
@@ -132,6 +138,13 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
     assert digests["source"].endswith(".dir")
     artifacts = {a.path for a in client.list_artifacts(training.info.run_id)}
     assert {"model", "plots", "images", "evaluate"} <= artifacts
+    images = [a.path for a in client.list_artifacts(training.info.run_id, "images")]
+    assert images == [f"images/contact-sheet-step-{step:06d}.png" for step in (3, 6)]
+    main = json.loads((project / "metrics/summary.json").read_text())
+    shown = {"mIoU": main["mIoU/translated"], "gain": main["gain"], "SSIM": main["ssim"]}
+    assert shown.items() <= training.data.metrics.items()
+    assert "get-artifact?path=evaluate%2Fbefore-after.png" in training.data.tags["mlflow.note.content"]
+    assert experiment.tags["mlflow.experimentKind"] == "custom_model_development"
     for name in ("source", "translated", "reinhard"):
         said = json.loads((project / f"metrics/segment/{name}.json").read_text())
         run = runs[f"segment {name}"]
@@ -140,8 +153,41 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
 
 
 @pytest.mark.end_to_end
-def test_a_second_run_changes_nothing(project: Path) -> None:
-    assert _python(project, "-m", "dvc", "status", "--quiet", "--with-deps", "evaluate").returncode == 0
+def test_after_a_run_dvc_has_nothing_to_say_of_any_stage(project: Path) -> None:
+    assert _python(project, "-m", "dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+
+
+@pytest.mark.end_to_end
+def test_figures_are_compared_in_a_few_lines_and_drawn_without_network(project: Path, tmp_path: Path) -> None:
+    compared = _python(project, "-m", "dvc", "metrics", "diff").stdout.splitlines()
+    assert 5 < len(compared) < 20
+    shown = _python(project, "-m", "dvc", "plots", "show", "--out", str(tmp_path))
+    assert shown.returncode == 0, shown.stderr
+    assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=", (tmp_path / "index.html").read_text())
+    with running_browser() as browser:
+        page = browser.new_context(offline=True).new_page()
+        page.goto((tmp_path / "index.html").as_uri())
+        page.wait_for_selector(".vega-embed")
+        assert page.locator(".vega-embed canvas, .vega-embed svg.marks").count() == 3
+
+
+@pytest.mark.end_to_end
+def test_a_registered_model_gets_its_stage_where_it_is_used(project: Path, server: dict[str, str]) -> None:
+    clone = _clone(project, "registered")
+    assert _python(clone, "-m", "dvc", "fetch", "--run-cache").returncode == 0
+    assert _python(clone, "-m", "dvc", "repro", "--pull", "evaluate", settings=server).returncode == 0
+    assert "fetch" not in _python(clone, "-m", "dvc", "stage", "list", "--all", "--name-only").stdout
+    change_params(clone, release={"min_ssim": 0.0, "margin": -1.0})
+    done = _python(clone, "-m", "hflow", "release")
+    assert done.returncode == 0, done.stderr
+    change_params(clone, translate={"model": "models:/town@champion"}, segment={"train_on": []})
+    assert "models/dvc.yaml is written" in _python(clone, "-m", "hflow", "fetch").stderr
+    done = _python(clone, "-m", "dvc", "repro", "translate", settings=server)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    ran = set(re.findall(r"Running stage '([^']+)'", done.stdout + done.stderr))
+    assert {"models/dvc.yaml:fetch", "translate"} <= ran
+    status = json.loads(_python(clone, "-m", "dvc", "status", "--json", "--with-deps", "translate").stdout)
+    assert not status, status
 
 
 @pytest.mark.end_to_end
@@ -177,12 +223,13 @@ def test_experiments_run_from_a_queue_and_are_compared(project: Path, server: di
     found = [revision for entry in shown for revision in (entry.get("experiments") or [])]
     tried = {e["revs"][0]["data"]["params"]["params.yaml"]["data"]["loss"]["k"] for e in found}
     assert tried == {0.6, 0.7}
-    assert all("metrics/evaluate.json" in e["revs"][0]["data"]["metrics"] for e in found)
+    assert all("metrics/summary.json" in e["revs"][0]["data"]["metrics"] for e in found)
     client = MlflowClient(f"sqlite:///{project}/mlflow.db")
     experiment = client.get_experiment_by_name("town")
     assert experiment is not None
-    trainings = client.search_runs([experiment.experiment_id], "attributes.run_name = 'train'")
+    trainings = [run for run in client.search_runs([experiment.experiment_id]) if "loss.k" in run.data.params]
     assert {run.data.params["loss.k"] for run in trainings} == {"1.0", "0.6", "0.7"}
+    assert {e["name"] for e in found} < {run.info.run_name for run in trainings}
 
 
 @pytest.mark.end_to_end

@@ -1,6 +1,7 @@
 """A tracking server that is away stops nothing, and hears everything later."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def test_parameters_are_logged_without_credentials(params: Params, monkeypatch: 
 def test_what_mlflow_refuses_holds_up_nothing(
     params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    store = f"sqlite:///{Path.cwd()}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     poisoned = Path(".hflow/tracking/early.jsonl")
     poisoned.parent.mkdir(parents=True)
     write_model(Path("model"))
@@ -107,7 +109,7 @@ def test_what_mlflow_refuses_holds_up_nothing(
     assert not list(Path(".hflow/tracking").glob("*.jsonl"))
     assert len(Path(".hflow/tracking/early.refused").read_text().splitlines()) == 2
     assert "scores was refused (Invalid value" in capsys.readouterr().err
-    runs = MlflowClient("sqlite:///mlflow.db").search_runs(["1"])
+    runs = MlflowClient(store).search_runs(["1"])
     found = {run.info.status: run.data.metrics for run in runs if run.info.run_name == "segment translated"}
     assert found["FAILED"] == {}
     assert found["FINISHED"]["IoU/car _parked_"] == 0.4
@@ -117,7 +119,8 @@ def test_what_mlflow_refuses_holds_up_nothing(
 def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest.CaptureFixture[str]) -> None:
     _train(params)
     write_json(Path("scores.json"), SCORES)
-    log_scores(params, Path("model"), {"translated": Path("scores.json")})
+    figures = {"given": 3.0, "mIoU/translated": 0.5, "ssim": 0.9}
+    log_scores(params, Path("model"), {"translated": Path("scores.json")}, figures=figures)
     port = params.tracking.uri.rpartition(":")[2]
     store = ["--backend-store-uri", f"sqlite:///{Path.cwd()}/server.db", "--artifacts-destination", "artifacts"]
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", *store]
@@ -129,8 +132,11 @@ def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest
         experiment = client.get_experiment_by_name("town")
         assert experiment is not None
         runs = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
-        assert runs.keys() == {"train", "segment translated"}
-        training = runs["train"]
+        [name] = runs.keys() - {"segment translated"}
+        training = runs[name]
+        assert training.data.metrics["mIoU"] == 0.5
+        assert training.data.metrics["SSIM"] == 0.9
+        assert "mIoU 0.5000, SSIM 0.9000" in training.data.tags["mlflow.note.content"]
         assert training.info.status == "FINISHED"
         assert [m.step for m in client.get_metric_history(training.info.run_id, "loss")] == [1, 2, 3]
         assert {"model", "plots", "images"} <= {a.path for a in client.list_artifacts(training.info.run_id)}
@@ -139,8 +145,21 @@ def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest
         assert find_run_page(params.tracking, Path("model")) == (training.info.run_id, page)
         _train(params, until="killed")
         _train(params)
-        again = client.search_runs([experiment.experiment_id], "attributes.run_name = 'train'")
+        again = client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
         assert [run.info.status for run in again] == ["FINISHED", "FINISHED"]
+
+
+def test_a_run_in_a_dvc_experiment_has_its_name(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+    local = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "sqlite:///mlflow.db"})})
+    _train(local)
+    monkeypatch.setenv("DVC_EXP_NAME", "lucid-quay")
+    _train(local.model_copy(update={"train": local.train.model_copy(update={"seed": 1})}))
+    client = MlflowClient(f"sqlite:///{Path.cwd()}/mlflow.db")
+    experiment = client.get_experiment_by_name("town")
+    assert experiment is not None
+    named, other = (run.info.run_name for run in client.search_runs([experiment.experiment_id]))
+    assert named == "lucid-quay"
+    assert re.fullmatch("train hf, 3 steps, [0-9a-f]{7}", other)
 
 
 @pytest.mark.end_to_end

@@ -110,6 +110,7 @@ class Run:
             segmenters=self.root / "segmenters",
             train_on=train_on,
             metrics=self.root / "metrics/evaluate.json",
+            summary=self.root / "metrics/summary.json",
             plots=self.root / "plots",
             examples=examples,
         )
