@@ -22,13 +22,13 @@ class Project:
         settings = SimpleNamespace(translate=SimpleNamespace(model="models/hflow"))
         stand_ins: dict[str, Any] = {
             "load_params": lambda _: settings,
-            "_api_url": lambda: "",
+            "for_children": dict,
             "has_remote": lambda: True,
             "fetch": lambda: None,
             "changes": lambda: self.why,
             "reproduce": SimpleNamespace(with_options=lambda **_: self._reproduce),
             "hand_on": self._hand_on,
-            "publish": lambda why, _: self.done.append(f"publish {', '.join(why)}"),
+            "publish": lambda _, why, __: self.done.append(f"publish {', '.join(why)}"),
         }
         for name, value in stand_ins.items():
             monkeypatch.setattr(module, name, value)

@@ -109,6 +109,15 @@ def test_a_shard_is_a_task_and_the_artifact_says_how_far_it_is(
     assert _progress(api) == 100
 
 
+@pytest.fixture
+def heeds_ctrl_c() -> Iterator[None]:
+    """Tests that run in the background of a shell are born deaf to it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeds_ctrl_c")
 def test_a_stopped_run_stops_its_tasks_and_is_cancelled(
     api: str, project: Project, model_folder: Path, tmp_path: Path
 ) -> None:
