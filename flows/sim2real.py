@@ -19,8 +19,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
 from hflow.pipeline import outputs
 from hflow.pipeline.models import fetch_model, is_registered, pipeline_model
-from hflow.registry.client import tracking_uri
-from hflow.registry.run_link import find_run_page
+from hflow.pipeline.provenance import run_link
 
 __all__ = ["sim2real"]
 
@@ -117,9 +116,10 @@ def publish(params: Params, why: Mapping[str, list[str]], outcome: Mapping[str, 
 
 def _report_page(params: Params, report: Path) -> str:
     """Where the report is seen: on the pages of an MLflow server, else on this machine's disk."""
-    server = tracking_uri(params.tracking).startswith("http")
-    found = find_run_page(params.tracking, pipeline_model(params)) if server else None
-    return f"{found[1]}/artifacts/evaluate/index.html" if found else report.resolve().as_uri()
+    run = run_link(params, pipeline_model(params))
+    if run is None or run.served_by:
+        return report.resolve().as_uri()
+    return f"{run.address}/artifacts/evaluate/index.html"
 
 
 def _released(settings: Params) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from hflow.foundation.params import Params
 from hflow.pipeline.outputs import PREPARED, TRANSLATED
 from hflow.reports.provenance import Provenance, RunLink
 
-__all__ = ["provenance"]
+__all__ = ["provenance", "run_link"]
 
 
 def provenance(params: Params, model: Path) -> Provenance:
@@ -31,12 +31,15 @@ def provenance(params: Params, model: Path) -> Provenance:
         version=__version__,
         commit=None if commit == "none" else commit,
         changed=uncommitted_changes(),
-        run=_run(params, model) if find_spec("mlflow") else None,
+        run=run_link(params, model),
         data={path: digest for path, digest in hashes.items() if digest != "unknown"},
     )
 
 
-def _run(params: Params, model: Path) -> RunLink | None:
+def run_link(params: Params, model: Path) -> RunLink | None:
+    """The run of the training that made a model; None where MLflow is not there or knows no such run."""
+    if not find_spec("mlflow"):
+        return None
     from hflow.registry.client import tracking_uri
     from hflow.registry.run_link import find_run_page
 

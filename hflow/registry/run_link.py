@@ -6,7 +6,7 @@ from urllib.parse import urlsplit, urlunsplit
 from hflow.foundation.params import TrackingParams
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, tracking_uri
-from hflow.registry.runs import MODEL
+from hflow.registry.runs import find_run
 
 __all__ = ["find_run_page"]
 
@@ -26,15 +26,12 @@ def find_run_page(params: TrackingParams, model: Path) -> tuple[str, str] | None
     try:
         client = connect(params)
         experiment = client.get_experiment_by_name(params.experiment)
-        found = experiment and client.search_runs(
-            [experiment.experiment_id], f"tags.`{MODEL}` = '{training_fingerprint(model)}'", max_results=1
-        )
+        run = find_run(client, experiment.experiment_id, training_fingerprint(model)) if experiment else None
     except Exception:  # whatever the store or the network throws, there is a report without a link
         return None
-    if not found:
+    if experiment is None or run is None:
         return None
-    run = str(found[0].info.run_id)
-    return run, f"{_pages(tracking_uri(params))}/#/experiments/{found[0].info.experiment_id}/runs/{run}"
+    return run, f"{_pages(tracking_uri(params))}/#/experiments/{experiment.experiment_id}/runs/{run}"
 
 
 def _pages(uri: str) -> str:

@@ -38,7 +38,7 @@ from hflow.registry.client import connect, experiment_id
 from hflow.registry.names import legal_names
 from hflow.registry.offline_queue import Entry, OfflineQueue, RefusedError, abandoned_queues
 
-__all__ = ["MODEL", "TrainingRun", "hand_in", "log_scores", "picture_link", "run_that_made"]
+__all__ = ["MODEL", "TrainingRun", "find_run", "hand_in", "log_scores", "picture_link", "run_that_made"]
 
 KEY = "hflow.key"
 """The tag by which a training that was stopped finds its run again: a hash of what it was started with."""
@@ -51,7 +51,7 @@ MAIN = {
     "gain": "gain",
     "ssim": "SSIM",
     "consistency": "consistency",
-    "FCN score": "FCN score",
+    "FCN_score": "FCN score",
 }
 """The figures of metrics/summary.json that tell trainings apart, and what MLflow shows them as."""
 
@@ -313,11 +313,17 @@ def picture_link(run: str, artifact: str, title: str) -> str:
     return f"![{title}](get-artifact?path={quote(artifact, safe='')}&run_uuid={run})"
 
 
+def find_run(client: MlflowClient, experiment: str, model_fingerprint: str) -> str | None:
+    """The id of the run that made a model; None where the experiment has no such run."""
+    found = client.search_runs([experiment], f"tags.`{MODEL}` = '{model_fingerprint}'", max_results=1)
+    return str(found[0].info.run_id) if found else None
+
+
 def run_that_made(client: MlflowClient, experiment: str, model_fingerprint: str) -> str:
     """The id of the training's run; for a model that DVC restored, of a run that stands for a training elsewhere."""
-    found = client.search_runs([experiment], f"tags.`{MODEL}` = '{model_fingerprint}'", max_results=1)
+    found = find_run(client, experiment, model_fingerprint)
     if found:
-        return str(found[0].info.run_id)
+        return found
     tags = {
         MODEL: model_fingerprint,
         MLFLOW_RUN_NAME: f"train (restored), {model_fingerprint[:7]}",

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hflow.datasets.image_sets import Frame, ImageSet, check_partners, fitted, match_keys, open_images
 from hflow.datasets.manifest import MANIFEST, read_manifest
-from hflow.datasets.tensors import to_tensor
+from hflow.datasets.tensors import to_bytes, to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
@@ -26,6 +25,7 @@ from hflow.metrics.ssim_psnr import psnr, ssim
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
 from hflow.segmentation.judge import Judge
+from hflow.segmentation.labelled_frames import train_ids
 
 __all__ = ["PAPER_SIZE", "DatasetScores", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
 
@@ -214,12 +214,12 @@ def _look(
                     error = mean_class_error(pixels, original.label, colours)
                     by_class += [] if error is None else [error]
                 if judge:
-                    label = None if original.label is None else torch.from_numpy(original.label.astype(np.int64))[None]
+                    label = None if original.label is None else train_ids(original.label)[None]
                     seen = judge.predict(reference), judge.predict(image)
                     confusion += seen_before_and_after(*seen, label, classes)
                     if label is not None:
                         reading += confusion_matrix(seen[1].cpu(), label, classes)
-            summary.add(space.features(_bytes(pixels)))
+            summary.add(space.features(to_bytes(pixels)[None]))
             advance()
     means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
     class_colour = math.fsum(by_class) / len(by_class) if by_class else None
@@ -245,7 +245,7 @@ def _batches(images: ImageSet) -> Iterator[Tensor]:
     batch: list[Tensor] = []
     for frame in images:
         _check_size(frame)
-        pixels = _bytes(frame.pixels)  # (1, 3, H, W)
+        pixels = to_bytes(frame.pixels)[None]  # (1, 3, H, W)
         if batch and (len(batch) == BATCH or batch[0].shape != pixels.shape):
             yield torch.cat(batch)
             batch = []
@@ -258,11 +258,6 @@ def _check_size(frame: Frame) -> None:
     height, width = frame.pixels.shape[:2]
     if min(height, width) < MIN_SIDE:
         raise HflowError(f"{frame.key} is {width}x{height}: to be compared an image must be {MIN_SIDE}x{MIN_SIDE}")
-
-
-def _bytes(pixels: np.ndarray) -> Tensor:
-    """uint8 (1, 3, H, W) of pixels (H, W, 3)."""
-    return torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]
 
 
 def _made_by(path: Path, model: TrainedModel) -> bool:

@@ -15,7 +15,7 @@ import torch
 from skimage.color import lab2rgb
 from torch import Tensor
 
-from hflow.datasets.tensors import to_tensor
+from hflow.datasets.tensors import to_bytes, to_tensor
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.progress import progress
 from hflow.metrics.colour_error import ColourStatistics, class_statistics, mean_class_error, pooled
@@ -26,6 +26,7 @@ from hflow.metrics.lpips import MIN_SIDE
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.reports.sampled_images import SAMPLE, SampledFrames, SampledImage, sampled_target
 from hflow.segmentation.judge import Judge
+from hflow.segmentation.labelled_frames import train_ids
 
 __all__ = [
     "COLOUR",
@@ -201,7 +202,7 @@ def _read(reader: Reader | None, image: SampledImage, classes: int) -> Tensor | 
     if not reader or image.ids is None:
         return None
     seen = reader.judge.predict(to_tensor(image.pixels)[None])[0].cpu()
-    return confusion_matrix(seen, torch.from_numpy(image.ids.astype(np.int64)), classes)
+    return confusion_matrix(seen, train_ids(image.ids), classes)
 
 
 def _reading(reader: Reader | None, raw: _Tally, made: _Tally) -> Reading | None:
@@ -220,7 +221,7 @@ def _feature_space(
     space = load_feature_space("vgg16", device=device)
 
     def features(pixels: np.ndarray) -> Tensor:
-        return space.features(torch.from_numpy(np.array(pixels)).permute(2, 0, 1)[None]).cpu()
+        return space.features(to_bytes(pixels)[None]).cpu()
 
     return features
 

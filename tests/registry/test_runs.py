@@ -13,8 +13,10 @@ from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.registry.run_link import find_run_page
-from hflow.registry.runs import TrainingRun, hand_in, log_scores
+from hflow.registry.runs import MAIN, TrainingRun, hand_in, log_scores
 from hflow.registry.versions import Registry
+from hflow.reports.evaluation_files import run_summary
+from tests.evaluations import an_evaluation
 from tests.models import write_model
 from tests.servers import free_port, served
 
@@ -80,6 +82,10 @@ def test_no_message_and_no_entry_has_the_password_of_the_server(
         Registry(params.tracking, "town")
     (waiting,) = Path(".hflow/tracking").glob("*.jsonl")
     assert "sEcret9" not in f"{raised.value}{waiting.read_text()}{''.join(capfd.readouterr())}"
+
+
+def test_the_main_figures_are_named_as_the_summary_has_them() -> None:
+    assert MAIN.keys() <= run_summary(an_evaluation()).keys()
 
 
 def test_parameters_are_logged_without_credentials(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
