@@ -155,6 +155,7 @@ def test_mlflow_has_the_training_with_its_data_and_a_child_run_a_score(project: 
 @pytest.mark.end_to_end
 def test_after_a_run_dvc_has_nothing_to_say_of_any_stage(project: Path) -> None:
     assert _python(project, "-m", "dvc", "status").stdout.strip() == "Data and pipelines are up to date."
+    assert not _run(project, "git", "diff", "--name-only").stdout, "a clone is as clean as it was"
 
 
 @pytest.mark.end_to_end
