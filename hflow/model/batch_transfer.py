@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hflow.model.adain import adain_as_affine
 from hflow.model.coupling import Coupling
 from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
-from hflow.model.strip_transfer import fusion_weights
 
 __all__ = ["BatchTransfer"]
 
@@ -65,7 +65,7 @@ class BatchTransfer(nn.Module):
 
 def _innermost(coupling: Coupling, x: Tensor, a: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """The innermost coupling forwards and back: (B, C, H, W), as a sum over x and a alone."""
-    weights, parts = fusion_weights(coupling), a.chunk(coupling.expansion, dim=1)
+    weights, parts = coupling.fusion_weights(), a.chunk(coupling.expansion, dim=1)
     of_a = [torch.zeros_like(mean[:, : x.shape[1], None, None]) for _ in parts]
     h, of_x, constant = x, torch.zeros_like(of_a[0]), torch.zeros_like(of_a[0])
     statistics = zip(mean.chunk(len(parts), dim=1), std.chunk(len(parts), dim=1), strict=True)
@@ -85,11 +85,10 @@ def _invert(coupling: Coupling, y: Tensor, a: Tensor, mean: Tensor, std: Tensor)
     """Algorithm 2: x, (B, C, H, W), from y and a, (B, nC, H, W)."""
     gain, offset = _adain(y, mean, std)
     sums = (y * gain + offset + a).chunk(coupling.expansion, dim=1)
-    return torch.stack([weight * part for weight, part in zip(fusion_weights(coupling), sums, strict=True)]).sum(0)
+    return torch.stack([weight * part for weight, part in zip(coupling.fusion_weights(), sums, strict=True)]).sum(0)
 
 
 def _adain(y: Tensor, mean: Tensor, std: Tensor) -> tuple[Tensor, Tensor]:
-    """Equation 3 as g y + b: g and b, (B, C, 1, 1)."""
+    """AdaIN of y, (B, C, H, W), as gain and offset, (B, C, 1, 1)."""
     variance, centre = torch.var_mean(y, dim=(2, 3), keepdim=True, correction=1)
-    gain = std[..., None, None] * torch.rsqrt(variance + 1e-5)
-    return gain, mean[..., None, None] - gain * centre
+    return adain_as_affine(centre, variance, mean, std)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hflow.model.coupling import adain
+from hflow.model.adain import adain
 
 __all__ = ["instance_norm", "moments", "restyle"]
 

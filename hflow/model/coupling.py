@@ -1,24 +1,11 @@
-"""The hierarchical coupling layer (paper, section 3.2.1, algorithms 1 and 2) and AdaIN (equation 3)."""
+"""The hierarchical coupling layer (paper, section 3.2.1, algorithms 1 and 2)."""
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Coupling", "adain"]
+from hflow.model.adain import adain
 
-
-def adain(x: Tensor, mean: Tensor, std: Tensor, eps: float = 1e-5) -> Tensor:
-    """Give every channel of `x` the mean and standard deviation asked for (paper, equation 3).
-
-    Args:
-        x: (B, C, H, W).
-        mean, std: (B, C). A negative std turns the channel's sign around.
-        eps: added to the variance, which is the unbiased one.
-
-    Returns:
-        (B, C, H, W).
-    """
-    variance, centre = torch.var_mean(x, dim=(2, 3), keepdim=True, correction=1)  # (B, C, 1, 1)
-    return (x - centre) * (std[..., None, None] * torch.rsqrt(variance + eps)) + mean[..., None, None]
+__all__ = ["Coupling"]
 
 
 class Coupling(nn.Module):
@@ -92,3 +79,14 @@ class Coupling(nn.Module):
         for i in reversed(range(self.expansion - 1)):
             h = torch.lerp(h, sums[i], self.fusion[i])
         return h
+
+    def fusion_weights(self) -> list[Tensor]:
+        """w_1 ... w_n, with which `inverse` adds up the parts of y + a: w_i = alpha_i * product over j < i of
+        (1 - alpha_j), and w_n is that product over all.
+        """
+        left = self.fusion.new_ones(())
+        weights = []
+        for alpha in self.fusion:
+            weights.append(left * alpha)
+            left = left * (1 - alpha)
+        return [*weights, left]

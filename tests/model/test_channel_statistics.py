@@ -5,8 +5,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from hflow.model.adain import adain
 from hflow.model.channel_statistics import instance_norm, moments, restyle
-from hflow.model.coupling import adain
 
 
 def _maps(dtype: torch.dtype = torch.float64) -> Tensor:

@@ -40,7 +40,7 @@ def test_the_height_of_a_strip_changes_rounding_alone(rows):
 @pytest.mark.parametrize("block", [1, 41, 6 * 61, 10**6])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_what_is_computed_again_is_what_would_have_been_kept(expansions, block, dtype, monkeypatch):
-    monkeypatch.setattr("hflow.model.strip_transfer.BLOCK", block)
+    monkeypatch.setattr("hflow.model.strip_affine_net.BLOCK", block)
     plain = network(expansions)
     content, code = torch.rand(2, 3, 30, 41), torch.randn(2, 8)
     kept = StripTransfer(plain, dtype=dtype)(content, code)
