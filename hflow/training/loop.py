@@ -2,21 +2,18 @@
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 from lightning.fabric import Fabric
 from torch import Tensor
-from torch.utils.data import Subset
 
-from hflow.datasets.loading import load_batches
-from hflow.datasets.pairs import Pairs, whole_ids, whole_image
+from hflow.datasets.pairs import Pairs, whole_image
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
@@ -27,32 +24,25 @@ from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
-from hflow.foundation.labels import IGNORE
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
 from hflow.model import HierarchyFlow
-from hflow.model.store import StyleBank, model_files
+from hflow.model.store import model_files
+from hflow.training.batches import training_batches
 from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
-from hflow.training.encoder import Encoder, load_encoder, measure_scales
+from hflow.training.encoder import load_encoder, measure_scales
 from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
 from hflow.training.processes import run_in_processes
-from hflow.training.region_style import (
-    Regions,
-    RegionStatistics,
-    label_masks,
-    region_statistics,
-    typical_statistics,
-    with_colour,
-)
+from hflow.training.region_style import Regions, label_masks
+from hflow.training.style_bank import encode_styles
 from hflow.training.style_fit import fit_styles
+from hflow.training.typical_regions import measure_typical
 from hflow.training.warm_up import learn_styles
-from hflow.translation.style_choice import layout
 
 __all__ = ["TrainingLogger", "TrainingResult", "train"]
 
 FIRST_IMAGES = 32
-TYPICAL_IMAGES = 128
 SHEET_ROWS = 4
 
 
@@ -146,22 +136,6 @@ def train(
     return TrainingResult(out, mark, _without_step(done.history[-1]), time.monotonic() - start)
 
 
-@torch.no_grad()
-def encode_styles(network: HierarchyFlow, rows: Sequence[dict[str, Any]], size: tuple[int, int] | None) -> StyleBank:
-    """The style codes of every row's image, resized as in training, and its layout."""
-    device = next(network.parameters()).device
-    codes, keys, layouts = [], [], []
-    with progress("style bank", len(rows), unit="images") as advance:
-        for row in rows:
-            whole = whole_image(row, None)  # (H, W, 3)
-            image = to_tensor(whole if size is None else whole_image(row, size))[None].to(device)  # (1, 3, H, W)
-            codes.append(network.encode_style(image).cpu())
-            layouts.append(torch.from_numpy(layout(whole)))
-            keys.append(row["key"])
-            advance()
-    return StyleBank(torch.cat(codes), keys, torch.stack(layouts))
-
-
 def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     """Train to the last step and leave the final checkpoint in the work folder."""
     params = job.params
@@ -198,7 +172,16 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     by_label = job.loss.regions == "labels"
     columns = ["key", "image", *(["label_train_ids"] if by_label else [])]
     labelled = ShardSet(job.target, columns)
-    classes, typical = _typical(job, encoder, labelled, fabric.device) if by_label else (0, None)
+    classes, typical = 0, None
+    if by_label:
+        classes, typical = measure_typical(
+            encoder,
+            labelled,
+            size=params.size,
+            layers=job.loss.style_layers,
+            bands=job.loss.bands,
+            device=fabric.device,
+        )
     pairs = Pairs(
         ShardSet(job.source, columns),
         labelled,
@@ -217,7 +200,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
             say(f"going on from step {done.step}")
     showing = progress("train", params.steps, done=done.step, unit="steps")
     with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
-        for content, style, *ids in _batches(fabric, pairs, params, done.step):
+        for content, style, *ids in training_batches(fabric, pairs, params, done.step):
             _set_learning_rate(optimizer, params, done.step)
             masks = [label_masks(each, classes, job.loss.bands) for each in ids]
             regions = Regions(masks[0], masks[1], typical) if masks else None
@@ -246,25 +229,6 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
                 fabric.barrier()
 
 
-@torch.no_grad()
-def _typical(
-    job: _Job, encoder: Encoder, target: Sequence[dict[str, Any]], device: torch.device
-) -> tuple[int, dict[str, RegionStatistics]]:
-    """The number of classes, and what each is like in the target, measured on `TYPICAL_IMAGES` of its images."""
-    number = min(TYPICAL_IMAGES, len(target))
-    rows = [target[i * len(target) // number] for i in range(number)]
-    labels = [whole_ids(row, whole_image(row, job.params.size).shape[:2]).astype(np.int64) for row in rows]
-    classes = 1 + max((int(ids[ids != IGNORE].max(initial=-1)) for ids in labels), default=-1)
-    if not classes:
-        raise HflowError("loss.regions is labels, and the target's images have none: set it to none")
-    samples = []
-    for row, ids in zip(rows, labels, strict=True):
-        image = to_tensor(whole_image(row, job.params.size))[None].to(device)  # (1, 3, H, W)
-        masks = label_masks(torch.from_numpy(ids)[None].to(device), classes, job.loss.bands)
-        samples.append(region_statistics(with_colour(encoder(image, job.loss.style_layers), image), masks))
-    return classes, typical_statistics(samples)
-
-
 def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     """What the training left in the work folder: its progress, the network, the encoder's scales."""
     saved = load_newest(job.work)
@@ -281,32 +245,6 @@ def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
     means = fabric.all_reduce(torch.stack([value.detach().float() for value in losses.values()]), reduce_op="mean")
     assert isinstance(means, Tensor)
     return dict(zip(losses, means.tolist(), strict=True))
-
-
-def _batches(fabric: Fabric, pairs: Pairs, params: TrainParams, step: int) -> Iterator[tuple[Tensor, ...]]:
-    """From `step` on, this process's part of every batch; all processes together see pairs step * B to step * B + B."""
-    share = params.batch_size // fabric.world_size
-    mine = [
-        s * params.batch_size + fabric.global_rank * share + i for s in range(step, params.steps) for i in range(share)
-    ]
-    on_gpu = fabric.device.type == "cuda"
-    for batch in load_batches(
-        Subset(pairs, mine),
-        share,
-        workers=params.workers,
-        parameter="train.workers",
-        pin_memory=on_gpu,
-        collate=_collate,
-    ):
-        yield fabric.to_device(batch)
-
-
-def _collate(pairs: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
-    parts = list(zip(*pairs, strict=True))
-    for images in parts:
-        if len({image.shape for image in images}) > 1:
-            raise HflowError("the images of a batch differ in size: set train.size or train.crop, or batch_size to 1")
-    return tuple(torch.stack(images) for images in parts)  # (B, 3, H, W), and train ids, (B, H, W)
 
 
 def _set_learning_rate(optimizer: Any, params: TrainParams, step: int) -> None:

@@ -85,6 +85,6 @@ def test_a_target_without_labels_is_an_error(project: Project, tmp_path: Path, m
     def nothing(_: object, shape: tuple[int, int]) -> np.ndarray:
         return np.full(shape, 255, np.uint8)
 
-    monkeypatch.setattr("hflow.training.loop.whole_ids", nothing)
+    monkeypatch.setattr("hflow.training.typical_regions.whole_ids", nothing)
     with pytest.raises(HflowError, match="set it to none"):
         trained(project, tmp_path, OURS)

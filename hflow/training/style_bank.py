@@ -1,0 +1,31 @@
+"""The style bank of a trained network: every target image's style code, with its layout."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from hflow.datasets.pairs import whole_image
+from hflow.datasets.tensors import to_tensor
+from hflow.foundation.progress import progress
+from hflow.model import HierarchyFlow
+from hflow.model.store import StyleBank
+from hflow.translation.style_choice import layout
+
+__all__ = ["encode_styles"]
+
+
+@torch.no_grad()
+def encode_styles(network: HierarchyFlow, rows: Sequence[dict[str, Any]], size: tuple[int, int] | None) -> StyleBank:
+    """The style codes of every row's image, resized as in training, and its layout."""
+    device = next(network.parameters()).device
+    codes, keys, layouts = [], [], []
+    with progress("style bank", len(rows), unit="images") as advance:
+        for row in rows:
+            whole = whole_image(row, None)  # (H, W, 3)
+            image = to_tensor(whole if size is None else whole_image(row, size))[None].to(device)  # (1, 3, H, W)
+            codes.append(network.encode_style(image).cpu())
+            layouts.append(torch.from_numpy(layout(whole)))
+            keys.append(row["key"])
+            advance()
+    return StyleBank(torch.cat(codes), keys, torch.stack(layouts))
