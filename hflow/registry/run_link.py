@@ -1,14 +1,14 @@
-"""Where MLflow shows the run that made a model."""
+"""Links into MLflow's pages: to the run that made a model, and to a picture of a run."""
 
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from hflow.foundation.params import TrackingParams
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, tracking_uri
-from hflow.registry.runs import find_run
+from hflow.registry.model_runs import find_run
 
-__all__ = ["find_run_page"]
+__all__ = ["find_run_page", "picture_link"]
 
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` serves a store that is a file, unless told otherwise."""
@@ -39,3 +39,8 @@ def _pages(uri: str) -> str:
         return LOCAL_PAGES
     parts = urlsplit(uri)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))
+
+
+def picture_link(run: str, artifact: str, title: str) -> str:
+    """Markdown that shows a run's picture in a description on MLflow's pages."""
+    return f"![{title}](get-artifact?path={quote(artifact, safe='')}&run_uuid={run})"

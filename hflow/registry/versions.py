@@ -19,8 +19,9 @@ from hflow.foundation.params import TrackingParams
 from hflow.foundation.progress import say
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id, tracking_uri
+from hflow.registry.model_runs import run_that_made
 from hflow.registry.names import legal_names
-from hflow.registry.runs import picture_link, run_that_made
+from hflow.registry.run_link import picture_link
 from hflow.registry.serving import model_folder, save_translator
 from hflow.registry.turns import turn
 

@@ -13,7 +13,8 @@ from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.registry.run_link import find_run_page
-from hflow.registry.runs import MAIN, TrainingRun, hand_in, log_scores
+from hflow.registry.run_writer import MAIN
+from hflow.registry.runs import TrainingRun, hand_in, log_scores
 from hflow.registry.versions import Registry
 from hflow.reports.evaluation_files import run_summary
 from tests.evaluations import an_evaluation
