@@ -26,7 +26,7 @@ import psutil
 
 from tests.projects import SMALL, copy_project
 
-RESULTS = ("data/town", "data/prepared", "data/sets", "data/baselines", "data/translated", "models/hflow")
+RESULTS = ("data/town", "data/prepared", "data/sets", "data/baselines", "data/sums", "data/translated", "models/hflow")
 FIGURES = ("plots", "metrics")
 PARAMS = SMALL | {"train": SMALL["train"] | {"steps": 40, "checkpoint_every": 5, "workers": 0}}
 MARK = "HFLOW_SOAK"

@@ -168,13 +168,18 @@ def baselines(params: ParamsFile = DEFAULT) -> None:
     show(stages.baselines(load_params(params)))
 
 
+def sums(params: ParamsFile = DEFAULT) -> None:
+    """List the shards of each training set that segment.train_on names, sums with + among them, for DVC to track."""
+    show(stages.sums(load_params(params)))
+
+
 def fetch(params: ParamsFile = DEFAULT) -> None:
     """Fetch the registered model that translate.model names, for the pipeline."""
     show(stages.fetch(load_params(params)))
 
 
 for command in (
-    *(init, check, code, town, prepare, train, translate, verify, export, segment, baselines, judge),
+    *(init, check, code, town, prepare, train, translate, verify, export, baselines, sums, segment, judge),
     *(evaluate, compare, picture, fetch, release, bench),
 ):
     app.command()(command)

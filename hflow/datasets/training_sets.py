@@ -14,7 +14,15 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.json_files import read_json
 
-__all__ = ["TrainingSet", "read_current_set", "read_training_set", "replacing_sets", "set_sha256"]
+__all__ = [
+    "TrainingSet",
+    "parts_of",
+    "read_current_set",
+    "read_training_set",
+    "replacing_sets",
+    "set_sha256",
+    "sum_of_sets",
+]
 
 DOMAINS = ("source", "target")
 
@@ -76,24 +84,54 @@ def read_training_set(path: Path) -> TrainingSet:
         raise HflowError(f"{path} is not the description of a training set: make it again") from None
 
 
-def read_current_set(folder: Path, name: str, *, model_sha256: str) -> TrainingSet:
-    """Read the description folder/NAME.json of a set that was made from the domains as they are, and by this model.
+def parts_of(name: str) -> tuple[str, ...]:
+    """The sets that a set's name joins with `+`; of a set by itself, its name."""
+    return tuple(name.split("+"))
+
+
+def sum_of_sets(folder: Path, name: str) -> TrainingSet:
+    """The shards of all the sets that a name joins with `+`, in its order, and what all of them were made from.
 
     Args:
+        folder: has the description of each of those sets.
+        name: such as `translated` or `source+translated`.
+
+    Raises:
+        HflowError: a description is missing or damaged, or two of the sets were made from different things.
+    """
+    sets = [read_training_set(folder / f"{part}.json") for part in parts_of(name)]
+    if len(sets) == 1:
+        return sets[0]
+    made_from: dict[str, str] = {}
+    for one in sets:
+        for what, sha256 in ({one.name: one.sha256} if one.name in DOMAINS else one.made_from).items():
+            if made_from.setdefault(what, sha256) != sha256:
+                raise HflowError(
+                    f"the parts of the training set {name} were not made from the same {what}: run the stages that "
+                    "make them again"
+                )
+    return TrainingSet(name, {path: sha256 for one in sets for path, sha256 in one.shards.items()}, made_from)
+
+
+def read_current_set(folder: Path, name: str, *, model_sha256: str) -> TrainingSet:
+    """Read a set, or a sum of sets, whose parts were made from the domains as they are, and by this model.
+
+    Args:
+        folder: has the description of each part.
         model_sha256: of the model that is to have translated it, where it is translated.
 
     Raises:
-        HflowError: it was made from others, or a description is missing or damaged.
+        HflowError: a part was made from others, or a description is missing or damaged.
     """
-    training_set = read_training_set(folder / f"{name}.json")
-    made_from = training_set.made_from
-    now = {domain: read_training_set(folder / f"{domain}.json").sha256 for domain in DOMAINS if domain in made_from}
-    now["model"] = model_sha256
-    other = [what for what, sha256 in made_from.items() if now.get(what) != sha256]
-    if other:
-        again = "translate" if "model" in made_from else "baselines"
-        raise HflowError(
-            f"the training set {name} was made from another {' and another '.join(other)} than there is now: "
-            f"run `hflow {again}` again, and then `hflow segment {name}`"
-        )
-    return training_set
+    for part in parts_of(name):
+        made_from = read_training_set(folder / f"{part}.json").made_from
+        now = {domain: read_training_set(folder / f"{domain}.json").sha256 for domain in DOMAINS if domain in made_from}
+        now["model"] = model_sha256
+        other = [what for what, sha256 in made_from.items() if now.get(what) != sha256]
+        if other:
+            again = "translate" if "model" in made_from else "baselines"
+            raise HflowError(
+                f"the training set {part} was made from another {' and another '.join(other)} than there is now: "
+                f"run `hflow {again}` again, and then `hflow segment {name}`"
+            )
+    return sum_of_sets(folder, name)

@@ -13,6 +13,7 @@ STAGES = (
     stages.train,
     stages.translate,
     stages.baselines,
+    stages.sums,
     stages.segment,
     stages.evaluate,
 )

@@ -17,6 +17,7 @@ __all__ = [
     "SEGMENTERS",
     "SETS",
     "SUMMARY",
+    "SUMS",
     "TOWN",
     "TRAIN_PLOTS",
     "TRANSLATED",
@@ -27,6 +28,7 @@ CODE = Path("data/code")
 TOWN = Path("data/town")
 PREPARED = Path("data/prepared")
 SETS = Path("data/sets")
+SUMS = Path("data/sums")
 MODEL = Path("models/hflow")
 JUDGE = Path("models/judge")
 TRANSLATED = Path("data/translated")

@@ -7,9 +7,10 @@ import numpy as np
 
 from hflow.datasets.layouts.base import RawDataset
 from hflow.datasets.samples import Size, look_at_sample, unread_fault
+from hflow.datasets.training_sets import parts_of
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
-from hflow.foundation.params import BASELINES, Params
+from hflow.foundation.params import Params
 from hflow.pipeline.models import is_registered
 from hflow.pipeline.outputs import MODEL
 
@@ -115,13 +116,15 @@ def _label_faults(params: Params, opened: Mapping[str, RawDataset]) -> Iterator[
     """Training sets without labels, and nothing to score on."""
     if not params.segment.train_on:
         return
-    target, source = opened.get("target"), opened.get("source")
+    target = opened.get("target")
     if target and "val" not in target.labelled:
         yield "the target has no labelled validation set (data.target.val): give one, or set segment.train_on to []"
     for name in params.segment.train_on:
-        raw, domain = (target, "target") if name == "target" else (source, "source")
-        if raw and "train" not in raw.labelled and name in ("source", "translated", "target", *BASELINES):
-            yield f"segment.train_on names {name}, and data.{domain} has no labels: give them, or take it out"
+        domains = {"target" if part == "target" else "source" for part in parts_of(name)}
+        raws = [opened.get(domain) for domain in domains]
+        if all(raw and "train" not in raw.labelled for raw in raws):
+            named = " and ".join(f"data.{domain}" for domain in sorted(domains))
+            yield f"segment.train_on names {name}, and {named} has no labels: give them, or take it out"
 
 
 def _device_faults(params: Params) -> Iterator[str]:

@@ -18,6 +18,7 @@ from hflow.pipeline.outputs import (
     SEGMENTERS,
     SETS,
     SUMMARY,
+    SUMS,
     TOWN,
     TRAIN_PLOTS,
     TRANSLATED,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from hflow.registry.runs import TrainingRun
     from hflow.translation.engines.running import ShardRunner
 
-__all__ = ["baselines", "evaluate", "fetch", "prepare", "segment", "town", "train", "translate"]
+__all__ = ["baselines", "evaluate", "fetch", "prepare", "segment", "sums", "town", "train", "translate"]
 
 
 def town(params: Params) -> None:
@@ -128,10 +129,11 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
 def baselines(params: Params) -> dict[str, Any]:
     """Recolour the prepared frames by each baseline in segment.train_on; gives the mean SSIM of each."""
     from hflow.baselines.sets import make_baselines
+    from hflow.datasets.training_sets import parts_of
     from hflow.foundation.params import BASELINES, StyleParams
 
     counts = make_baselines(
-        [name for name in params.segment.train_on if name in BASELINES],
+        [name for name in BASELINES if any(name in parts_of(of) for of in params.segment.train_on)],
         params.baselines,
         style=StyleParams(
             seed=params.translate.seed,
@@ -148,18 +150,28 @@ def baselines(params: Params) -> dict[str, Any]:
     return {f"{name}/{figure}": value for name, found in counts.items() for figure, value in found.items()}
 
 
+def sums(params: Params) -> dict[str, Any]:
+    """List the shards of each set in segment.train_on, a file each that DVC can track; gives how many there are."""
+    from hflow.datasets.training_sets import replacing_sets, sum_of_sets
+
+    sets = [sum_of_sets(SETS, name) for name in params.segment.train_on]
+    with replacing_sets(SUMS, *sets):
+        pass
+    return {training_set.name: len(training_set.files) for training_set in sets}
+
+
 def segment(params: Params, name: str) -> dict[str, Any]:
     """Train the downstream segmenter on one set and score it on the target; gives its scores."""
     if name not in params.segment.train_on:
         raise HflowError(f"{name!r} is not among segment.train_on ({', '.join(params.segment.train_on)})")
     from hflow.datasets.shards import shard_files
-    from hflow.datasets.training_sets import read_training_set
+    from hflow.datasets.training_sets import sum_of_sets
     from hflow.segmentation.training import segment
 
     watch = start_watch("segment")
     scores = segment(
         params.segment,
-        training_set=read_training_set(SETS / f"{name}.json"),
+        training_set=sum_of_sets(SETS, name),
         validation=shard_files(PREPARED / "target" / "val"),
         classes=params.data.classes,
         out=SEGMENTATION / f"{name}.json",

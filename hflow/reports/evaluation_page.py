@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from hflow.datasets.training_sets import parts_of
 from hflow.foundation.contact_sheet import narrowed
-from hflow.foundation.params import DataParams
+from hflow.foundation.params import BASELINES, DataParams
 from hflow.foundation.timings import Timing
 from hflow.metrics.paired_gain import Gain
 from hflow.reports.charts import dot_strip, histogram_bars, learning_curve
@@ -49,10 +50,7 @@ SETS = {
     "gpa": "the frames with a gamma for lightness and matched histograms of colour (Ma and others 2021, in CIELAB)",
     "fda": "the frames with the lowest frequencies of a target image (Fourier domain adaptation, Yang and Soatto 2020)",
     "target": "the target's own training images",
-    "translated+target": "the translated frames and the target's training images",
 }
-WITH_TARGET = ("target", "translated+target")
-"""Training sets that hold the target's own labels, which a user of translation lacks."""
 
 CURVES = {
     "loss": "what training makes small: content + λ · style",
@@ -97,13 +95,23 @@ def verdict(evaluation: Evaluation) -> str:
     similar = f"with a mean SSIM of {number(evaluation.similarity['all'].mean)} to their source"
     if scores:
         best = max(scores.values(), key=lambda score: score.miou)
-        trained = f"training on {SETS.get(best.train_on, best.train_on)} scores mIoU {number(best.miou)}"
+        trained = f"training on {_frames_of(best.train_on)} scores mIoU {number(best.miou)}"
         return f"{frames}, {similar}; {trained}."
     return f"{frames}, {similar}; no segmenter was trained on them."
 
 
+def _frames_of(name: str) -> str:
+    """What a training set is made of, in words."""
+    return " and ".join(SETS.get(part, part) for part in parts_of(name))
+
+
+def _with_target(name: str) -> bool:
+    """Whether a set holds the target's own labels, which a user of translation lacks."""
+    return "target" in parts_of(name)
+
+
 def _against_baselines(evaluation: Evaluation) -> str:
-    simple = [s for s in evaluation.scores.values() if s.train_on not in ("source", "translated", *WITH_TARGET)]
+    simple = [s for s in evaluation.scores.values() if s.train_on in BASELINES]
     if not simple:
         return ""
     best = max(simple, key=lambda score: score.miou)
@@ -191,7 +199,7 @@ def _score_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "text": SETS.get(name, ""),
+            "text": _frames_of(name),
             "score": score,
             "gain": evaluation.gains.get(name),
             "said": ", ".join(number(value) for value in seeds[name]),
@@ -228,13 +236,13 @@ def _class_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     rows = []
     for name in evaluation.stats["classes"]:
         values = {of: score.iou.get(name) for of, score in evaluation.scores.items()}
-        fair = [value for of, value in values.items() if value is not None and of not in WITH_TARGET]
+        fair = [value for of, value in values.items() if value is not None and not _with_target(of)]
         if any(value is not None for value in values.values()):
             best = max(fair) if len(fair) > 1 and fair.count(max(fair)) == 1 else None
             rows.append(
                 {
                     "name": name,
-                    "values": [(value, value == best and of not in WITH_TARGET) for of, value in values.items()],
+                    "values": [(value, value == best and not _with_target(of)) for of, value in values.items()],
                     "gain": evaluation.class_gain.get(name),
                 }
             )
@@ -258,6 +266,7 @@ def _protocol(evaluation: Evaluation) -> str:
         "steps": "{:,} steps",
         "batch_size": "batches of {}",
         "learning_rate": "learning rate {:g}",
+        "network": "network: {}",
         "weights": "backbone weights: {}",
         "validation_frames": "scored on {:,} frames",
     }

@@ -32,12 +32,12 @@ def segmentation_network(name: str, classes: int, *, imagenet: bool = False) -> 
             load_imagenet_weights(segmenter.backbone)
         return segmenter
     # Here, since importing it takes as long as importing PyTorch, and most translations need no such network.
-    from torchvision.models import MobileNet_V3_Large_Weights, segmentation
+    from torchvision.models import segmentation
     from torchvision.models.segmentation.deeplabv3 import ASPPConv
 
     options: dict[str, Any] = {"weights": None, "weights_backbone": None, "num_classes": classes}
     if imagenet:
-        options["weights_backbone"] = MobileNet_V3_Large_Weights.IMAGENET1K_V1
+        options["weights_backbone"] = "IMAGENET1K_V1"
     try:
         network: nn.Module = getattr(segmentation, name)(**options)
     except (OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""The stage segment: a DeepLabV3 trained on a dataset, scored on the target's validation set.
+"""The stage segment: a segmentation network trained on a dataset, scored on the target's validation set.
 
 The score answers whether a translated dataset is worth training on: everything but the training set stays the same.
 """
@@ -32,7 +32,6 @@ from hflow.segmentation.networks import segmentation_network
 
 __all__ = ["segment", "train_segmenter"]
 
-NETWORK = "deeplabv3_mobilenet_v3_large"
 CURVE_POINTS = 20
 MAX_LOADERS = 8
 
@@ -98,7 +97,8 @@ def segment(
 
         def make(path: Path, seed: int = seed, keep: bool = first) -> dict[str, Any]:
             torch.manual_seed(seed)
-            segmenter = segmentation_network(NETWORK, len(classes), imagenet=params.weights == "imagenet").to(device)
+            segmenter = segmentation_network(params.network, len(classes), imagenet=params.weights == "imagenet")
+            segmenter = segmenter.to(device)
             curve = train_segmenter(
                 segmenter,
                 training,
@@ -128,6 +128,7 @@ def segment(
             "steps": params.steps,
             "batch_size": params.batch_size,
             "learning_rate": params.learning_rate,
+            "network": params.network,
             "weights": params.weights,
             "size": list(training.size),
             "training_frames": len(training),
@@ -138,7 +139,7 @@ def segment(
         "made_from": {**training_set.made_from, "training_set": set_sha256(training_hashes), "code": code},
     }
     if network:
-        publish(judge_files(weights.path, NETWORK, classes), network)
+        publish(judge_files(weights.path, params.network, classes), network)
     write_json(out, result)
     return result
 

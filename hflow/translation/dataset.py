@@ -37,7 +37,7 @@ def translate_dataset(
         params: the section of params.yaml.
         prepared: the folder that prepare wrote.
         out: the folder that gets {train,val}/shard-*.parquet, manifest.parquet and SHA256SUMS.
-        sets: the folder of training sets; gets translated.json and translated+target.json.
+        sets: the folder of training sets; gets translated.json.
         work: where finished shards are kept, so that an interrupted run goes on.
         run: has the engine translate the shards.
 

@@ -9,7 +9,7 @@ import numpy as np
 from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
 from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_table
-from hflow.datasets.training_sets import TrainingSet, read_training_set, replacing_sets, set_sha256
+from hflow.datasets.training_sets import TrainingSet, replacing_sets, set_sha256
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished
@@ -47,12 +47,9 @@ def publish_translation(
     files[MANIFEST] = manifest_bytes(rows, stats["classes"])
     files[SUMS] = sums_bytes(sums, files)
     source = set_sha256(task.sha256 for task in plan.tasks if task.split == "train")
-    target = read_training_set(sets / "target.json")
     shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
-    made_from = {"source": source, "model": plan.recipe.model_sha256}
-    translated = TrainingSet("translated", shards, made_from)
-    mixed = TrainingSet("translated+target", {**shards, **target.shards}, {**made_from, "target": target.sha256})
-    with replacing_sets(sets, translated, mixed):
+    translated = TrainingSet("translated", shards, {"source": source, "model": plan.recipe.model_sha256})
+    with replacing_sets(sets, translated):
         publish(files, out)
     statuses = [row["status"] for row in rows]
     similarity = [row["ssim"] for row in rows if row["status"] == "translated"]

@@ -7,7 +7,7 @@ import yaml
 
 from hflow.commands.project import write_params
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import load_params
+from hflow.foundation.params import SegmentParams, load_params
 from hflow.presets import preset_names, preset_text
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +75,13 @@ def test_parameters_that_do_not_go_together_are_named(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
     with pytest.raises(HflowError, match="translate: nearest"):
         load_params(tmp_path / "params.yaml")
+
+
+def test_a_training_set_counts_once() -> None:
+    assert SegmentParams(train_on=("fda", "source+fda+target")).train_on == ("fda", "source+fda+target")
+    for names in (("fda", "fda"), ("source+fda+source",), ("source+fda", "fda+source"), ("fda+",), ("fda + source",)):
+        with pytest.raises(ValueError, match=r"twice|not one of"):
+            SegmentParams(train_on=names)
 
 
 @pytest.mark.parametrize("text", ["", "- a", "a: [", "\x00"])

@@ -123,7 +123,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     values["prepare"] |= {"size": [64, 32], "shard_size": 4}
     values["model"]["variant"] = [2]
     values["train"] |= {"steps": 2, "warm_up": 1, "crop": [32, 32], "log_every": 1, "checkpoint_every": 1}
-    values["segment"] |= {"train_on": ["source", "translated", "reinhard", "fda"], "steps": 1, "batch_size": 2}
+    values["segment"] |= {"train_on": ["source", "translated+reinhard", "fda"], "steps": 1, "batch_size": 2}
     return Params.model_validate(values)
 
 

@@ -77,7 +77,7 @@ def test_nothing_to_score_on_is_found(raw: Path, tmp_path: Path) -> None:
     shutil.copytree(raw, tmp_path / "raw")
     shutil.rmtree(tmp_path / "raw/cityscapes/gtFine/val")
     shutil.rmtree(tmp_path / "raw/gta/labels")
-    scored = _faults(tmp_path / "raw", segment={"train_on": ["source", "target"]})
+    scored = _faults(tmp_path / "raw", segment={"train_on": ["source+translated", "translated+target", "target"]})
     assert [("validation" in fault, "names source" in fault) for fault in scored] == [(True, False), (False, True)]
     assert _faults(tmp_path / "raw", segment={"train_on": []}) == []
 

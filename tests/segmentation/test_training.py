@@ -116,6 +116,14 @@ def test_what_is_written(sets: dict[str, Any], tmp_path: Path) -> None:
     assert protocol["size"] == [64, 32]
 
 
+def test_the_network_that_is_named_is_trained(sets: dict[str, Any], tmp_path: Path) -> None:
+    first = segment(QUICK, **sets, out=tmp_path / "a.json", work=tmp_path / "work")
+    other = QUICK.model_copy(update={"network": "efficientnet_lite0"})
+    second = segment(other, **sets, out=tmp_path / "b.json", work=tmp_path / "work")
+    assert second["protocol"]["network"] == "efficientnet_lite0"
+    assert second["seeds"][0]["curve"] != first["seeds"][0]["curve"]
+
+
 def test_the_same_seed_gives_the_same_bytes(sets: dict[str, Any], tmp_path: Path) -> None:
     written = []
     for number in range(2):

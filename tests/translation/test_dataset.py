@@ -108,14 +108,11 @@ def test_the_manifest_tells_of_every_frame(project: Project, model_folder: Path,
     assert _manifest(tmp_path)[0]["params_fingerprint"] != manifest[0]["params_fingerprint"]
 
 
-def test_the_training_sets_are_described(project: Project, model_folder: Path, tmp_path: Path) -> None:
+def test_the_training_set_is_described(project: Project, model_folder: Path, tmp_path: Path) -> None:
     _translate(project, model_folder, tmp_path)
     translated = read_training_set(tmp_path / "sets" / "translated.json")
-    both = read_training_set(tmp_path / "sets" / "translated+target.json")
-    target = read_training_set(tmp_path / "sets" / "target.json")
     for path, digest in translated.shards.items():
         assert sha256(path.read_bytes()).hexdigest() == digest
-    assert both.shards == {**translated.shards, **target.shards}
 
 
 def test_an_interrupted_translation_ends_in_the_same_bytes_and_redoes_no_finished_shard(

@@ -9,7 +9,7 @@ from hflow.foundation.params.section import Count, Section, Seed, Workers
 __all__ = ["BASELINES", "TRAINING_SETS", "BaselinesParams", "EvaluateParams", "SegmentParams"]
 
 BASELINES = ("histogram", "reinhard", "fda", "gpa")
-TRAINING_SETS = ("source", "translated", "target", "translated+target", *BASELINES)
+TRAINING_SETS = ("source", "translated", "target", *BASELINES)
 
 
 class BaselinesParams(Section):
@@ -22,12 +22,18 @@ class BaselinesParams(Section):
 
 
 class SegmentParams(Section):
-    """The downstream task: a DeepLabV3 trained on each named set in turn."""
+    """The downstream task: a segmenter trained on each named set in turn."""
 
     train_on: tuple[str, ...] = ("source", "translated")
-    """Of source, translated, target, translated+target, histogram, reinhard, fda, gpa, each once; may be empty."""
+    """Of source, translated, target, histogram, reinhard, fda, gpa, and sums such as source+translated, each once; may
+    be empty."""
+    network: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "efficientnet_lite0"] = (
+        "deeplabv3_mobilenet_v3_large"
+    )
+    """What is trained."""
     weights: Literal["none", "imagenet"] = "none"
-    """What the backbone starts from."""
+    """What its backbone starts from; torchvision downloads its networks' weights, the extra `imagenet` has
+    efficientnet_lite0's."""
     steps: Count = 200
     """Steps of a training."""
     batch_size: Annotated[int, Field(ge=2)] = 8
@@ -45,9 +51,12 @@ class SegmentParams(Section):
     @classmethod
     def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         for name in names:
-            if name not in TRAINING_SETS:
-                raise ValueError(f"{name!r} is not one of {', '.join(TRAINING_SETS)}")
-        if len(set(names)) != len(names):
+            parts = name.split("+")
+            if not set(parts) <= set(TRAINING_SETS):
+                raise ValueError(f"{name!r} is not one of {', '.join(TRAINING_SETS)}, or a sum of them with +")
+            if len(set(parts)) != len(parts):
+                raise ValueError(f"{name!r} names a set twice")
+        if len({frozenset(name.split("+")) for name in names}) != len(names):
             raise ValueError("a training set is named twice")
         return names
 
