@@ -117,7 +117,7 @@ def an_evaluation() -> Evaluation:
         most_similar=[example(6)],
         least_consistent=[example(7, consistency=0.4)],
         most_consistent=[example(8, consistency=0.99)],
-        realism=Realism(1, measures, True, colours, Reading("the judge models/judge", counts, seen)),
+        realism=Realism(1, measures, True, colours, Reading("the judge models/given/judge", counts, seen)),
         worst={"invented detail": [example(9)], "FCN score": [example(9)]},
         predictions=[camera],
     )

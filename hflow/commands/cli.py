@@ -73,9 +73,9 @@ def init(
     print(f"{DEFAULT} is the preset {preset!r}" + (f"; what it was before is in {kept}" if kept else ""))
 
 
-def code() -> None:
-    """Note for DVC what of the code each stage depends on."""
-    write_code_marks()
+def code(params: ParamsFile = DEFAULT) -> None:
+    """Note for DVC what each stage depends on beside data: its code, the libraries, the files that parameters name."""
+    write_code_marks(load_params(params))
 
 
 def town(params: ParamsFile = DEFAULT) -> None:

@@ -1,8 +1,10 @@
-"""What of the code each stage depends on, as files that DVC can track."""
+"""What each stage depends on beside data and parameters, as files that DVC can track: code, libraries, files given."""
 
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.code_fingerprint import code_marks
+from hflow.foundation.params import Params
 from hflow.pipeline import stages
+from hflow.pipeline.given_files import given_hashes
 from hflow.pipeline.outputs import CODE
 
 __all__ = ["STAGES", "write_code_marks"]
@@ -20,7 +22,14 @@ STAGES = (
 """Those whose results follow from data, parameters and code. What fetch brings is the registry's affair."""
 
 
-def write_code_marks() -> None:
-    """Write data/code/STAGE.json for each stage: another one only where the code changed that can change a byte."""
+def write_code_marks(params: Params) -> None:
+    """Write data/code/STAGE.json for each stage: another one only where something changed that can change a byte.
+
+    That is the code, the versions of the libraries, and the files that a parameter names and no stage makes.
+
+    Raises:
+        HflowError: such a file lies where DVC doesn't look.
+    """
     for stage in STAGES:
-        write_json(CODE / f"{stage.__name__}.json", code_marks(stage))
+        files = given_hashes(params, stage.__name__)
+        write_json(CODE / f"{stage.__name__}.json", {**code_marks(stage), **({"given": files} if files else {})})

@@ -9,6 +9,7 @@ __all__ = [
     "CODE",
     "EVALUATE_PLOTS",
     "EVALUATION",
+    "GIVEN",
     "JUDGE",
     "MODEL",
     "PREPARED",
@@ -30,7 +31,8 @@ PREPARED = Path("data/prepared")
 SETS = Path("data/sets")
 SUMS = Path("data/sums")
 MODEL = Path("models/hflow")
-JUDGE = Path("models/judge")
+GIVEN = Path("models/given")
+JUDGE = GIVEN / "judge"
 TRANSLATED = Path("data/translated")
 BASELINE_SETS = Path("data/baselines")
 TRAIN_PLOTS = Path("plots/train")

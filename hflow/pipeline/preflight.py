@@ -11,6 +11,7 @@ from hflow.datasets.training_sets import parts_of
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.params import Params
+from hflow.pipeline.given_files import misplaced_files
 from hflow.pipeline.models import is_registered
 from hflow.pipeline.outputs import MODEL
 
@@ -35,6 +36,7 @@ def run_faults(params: Params, opened: Mapping[str, RawDataset]) -> list[str]:
     """
     return [
         *_missing_files(params),
+        *misplaced_files(params),
         *_carry_faults(params, opened),
         *_training_faults(params, opened),
         *_style_faults(params, opened),

@@ -196,7 +196,6 @@ def evaluate(params: Params) -> dict[str, Any]:
         prepared=PREPARED,
         translated=TRANSLATED,
         model=model,
-        train_plots=TRAIN_PLOTS if model == MODEL else None,
         sets=SETS,
         segmentation=SEGMENTATION,
         segmenters=SEGMENTERS,

@@ -46,7 +46,6 @@ def evaluate(
     prepared: Path,
     translated: Path,
     model: Path,
-    train_plots: Path | None,
     sets: Path,
     segmentation: Path,
     segmenters: Path,
@@ -62,7 +61,6 @@ def evaluate(
 
     Args:
         prepared, translated, model: the folders that prepare, translate and train wrote.
-        train_plots: the folder with the curves of this model's training; None where it was trained elsewhere.
         sets: the folder with the descriptions of the training sets.
         segmentation: the folder with a JSON file for each name in `train_on`; others in it are passed over.
         segmenters: the folder with the segmenters whose hashes the scores hold, as segment wrote them.
@@ -128,8 +126,8 @@ def evaluate(
         gains=_gains(scores),
         class_gain=_class_gain(scores),
         model=facts,
-        curves=_curves(train_plots / "curves.csv") if train_plots else [],
-        training_sheet=_picture(train_plots / "contact-sheet.png") if train_plots else None,
+        curves=_curves(model / "curves.csv"),
+        training_sheet=_picture(model / "contact-sheet.png"),
         **_shared_out(galleries, shown),
         worst=_shared_out(worst, shown),
         realism=realism,

@@ -80,8 +80,8 @@ class Evaluation:
         scores: by training set, in the order of segment.train_on.
         gains: what each other training set has gained over the source frames; empty where these were not scored.
         class_gain: what the IoU of each class has gained from source to translated, where both have it.
-        curves: the learning curves, a mapping of `step` and the losses a point; empty where the model came from
-            elsewhere.
+        curves: the learning curves, a mapping of `step` and the losses a point; empty where the
+            model's folder has none.
         training_sheet: what training showed at its end, uint8 (H, W, 3); None as for the curves.
         examples: evenly spaced over all frames, in the order of split and key.
         drawn: by lot, which the model's hash and the key decide; none that is among the examples.

@@ -1,6 +1,6 @@
 """A frozen judge: a small segmenter, trained once, that says what a frame shows before and after its translation.
 
-    >>> load_judge(Path("models/judge")).predict(torch.rand(2, 3, 64, 96))  # doctest: +SKIP
+    >>> load_judge(Path("models/given/judge")).predict(torch.rand(2, 3, 64, 96))  # doctest: +SKIP
 
 A judge is a folder of judge.safetensors and judge.json; judge_training.py makes one. No pickle.
 """

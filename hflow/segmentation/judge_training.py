@@ -1,7 +1,7 @@
 """Training a judge: a small segmenter that knows both domains.
 
 >>> judge = train_judge([shard], ["road", "sky"], steps=300)  # doctest: +SKIP
->>> save_judge(judge, Path("models/judge"))                   # doctest: +SKIP
+>>> save_judge(judge, Path("models/given/judge"))                   # doctest: +SKIP
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,8 @@
 """Checkpoints of a training: whole or absent, the newest two kept."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.progress import say
 
-__all__ = ["Progress", "checkpoint_files", "load_newest", "save_checkpoint"]
+__all__ = ["Progress", "checkpoint_files", "checkpoint_name", "load_newest", "save_checkpoint"]
 
 KEPT = 2
 
@@ -21,13 +22,26 @@ class Progress:
 
     Attributes:
         step: how many steps are done.
-        history: a row of mean losses for every so many steps.
-        sums: of the losses since the last row of history, and their count.
+        losses: of every step, by name.
     """
 
     step: int = 0
-    history: list[dict[str, float]] = field(default_factory=list)
-    sums: dict[str, float] = field(default_factory=dict)
+    losses: dict[str, list[float]] = field(default_factory=dict)
+
+    def point(self, begin: int, end: int) -> dict[str, float]:
+        """A point of the learning curves: the step `end`, and the mean losses of the steps from `begin` on."""
+        means = {name: sum(values[begin:end]) / (end - begin) for name, values in self.losses.items()}
+        return {"step": end, **means}
+
+    def curves(self, every: int) -> list[dict[str, float]]:
+        """A point for every so many steps, and one at the end."""
+        ends = [*range(every, self.step, every), self.step]
+        return [self.point(begin, end) for begin, end in pairwise([0, *ends])]
+
+
+def checkpoint_name(step: int) -> str:
+    """The file name of the checkpoint after so many steps."""
+    return f"checkpoint-{step:08d}.pt"
 
 
 def checkpoint_files(folder: Path) -> Sequence[Path]:
@@ -37,8 +51,9 @@ def checkpoint_files(folder: Path) -> Sequence[Path]:
 
 def save_checkpoint(folder: Path, progress: Progress, content: dict[str, Any]) -> None:
     """Write a checkpoint of tensors, numbers, strings and containers of them; older ones but the last are removed."""
-    with atomic_path(folder / f"checkpoint-{progress.step:08d}.pt") as path:
-        torch.save({**content, "progress": asdict(progress)}, path)
+    with atomic_path(folder / checkpoint_name(progress.step)) as path:
+        losses = {name: torch.tensor(values, dtype=torch.float64) for name, values in progress.losses.items()}
+        torch.save({**content, "step": progress.step, "losses": losses}, path)
     for old in checkpoint_files(folder)[:-KEPT]:
         old.unlink()
 
@@ -48,7 +63,8 @@ def load_newest(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
     for path in reversed(checkpoint_files(folder)):
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
-            return Progress(**content.pop("progress")), content
+            losses = {name: values.tolist() for name, values in content.pop("losses").items()}
+            return Progress(content.pop("step"), losses), content
         except Exception as error:  # a damaged file raises whatever its bytes lead to
             say(f"{path} can't be read ({' '.join(str(error).split())[:80]}): the one before it is taken")
     return None

@@ -29,7 +29,7 @@ from hflow.foundation.progress import progress, say
 from hflow.model import HierarchyFlow
 from hflow.model.store import model_files
 from hflow.training.batches import training_batches
-from hflow.training.checkpoints import Progress, checkpoint_files, load_newest, save_checkpoint
+from hflow.training.checkpoints import Progress, checkpoint_files, checkpoint_name, load_newest, save_checkpoint
 from hflow.training.encoder import load_encoder, measure_scales
 from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
@@ -41,6 +41,9 @@ from hflow.training.typical_regions import measure_typical
 from hflow.training.warm_up import learn_styles
 
 __all__ = ["TrainingLogger", "TrainingResult", "train"]
+
+CHANGE_NO_BYTE = {"workers", "log_every", "checkpoint_every", "accelerator", "precision"}
+"""Parameters that change no weight, or that are in the fingerprint by the machine and the precision that they mean."""
 
 FIRST_IMAGES = 32
 SHEET_ROWS = 4
@@ -95,7 +98,8 @@ def train(
     Args:
         model, encoder, loss, params: the sections of params.yaml.
         source, target: shards of prepared frames and of prepared target images.
-        out: the model folder to write.
+        out: the model folder to write; it has the two files of `plots` too, so that a model is never shown with the
+            curves of another.
         plots: the folder that gets curves.csv and contact-sheet.png.
         work: where checkpoints are kept, in a folder named by the training's fingerprint.
         logger: is told the losses and shown the contact sheets, from the first process.
@@ -111,14 +115,16 @@ def train(
     job = _Job(model, encoder, loss, params, source, target, work)
     mark = _fingerprint(job, fabric)
     job = replace(job, work=work / mark)
+    trained_before = any(path.name == checkpoint_name(params.steps) for path in checkpoint_files(job.work))
     # Processes beside this one are spawned, and a logger need not survive that: they get none.
     if params.devices == 1:
         _train(fabric, job, logger)
     else:
         run_in_processes(fabric, partial(_train, job=job, logger=None))
     done, network, scales = _finished(job)
-    if logger and params.devices > 1:
-        for row in done.history:
+    curves = done.curves(params.log_every)
+    if logger and (params.devices > 1 or trained_before):
+        for row in curves:
             logger.metrics(_without_step(row), int(row["step"]))
         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
     config = {
@@ -131,9 +137,13 @@ def train(
         ),
     }
     styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
-    publish(dict(model_files(network, styles, config)), out)
-    publish({"curves.csv": csv_bytes(done.history), "contact-sheet.png": job.work / "contact-sheet.png"}, plots)
-    return TrainingResult(out, mark, _without_step(done.history[-1]), time.monotonic() - start)
+    pictures: dict[str, Path | bytes] = {
+        "curves.csv": csv_bytes(curves),
+        "contact-sheet.png": job.work / "contact-sheet.png",
+    }
+    publish({**model_files(network, styles, config), **pictures}, out)
+    publish(pictures, plots)
+    return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
 
 
 def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
@@ -256,14 +266,10 @@ def _set_learning_rate(optimizer: Any, params: TrainParams, step: int) -> None:
 
 def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logger: TrainingLogger | None) -> None:
     for key, value in values.items():
-        done.sums[key] = done.sums.get(key, 0.0) + value
-    done.sums["count"] = done.sums.get("count", 0.0) + 1
-    if done.step % params.log_every == 0 or done.step == params.steps:
-        means = {key: done.sums[key] / done.sums["count"] for key in values}
-        done.history.append({"step": done.step, **means})
-        done.sums = {}
-        if logger:
-            logger.metrics(means, done.step)
+        done.losses.setdefault(key, []).append(value)
+    if logger and (done.step % params.log_every == 0 or done.step == params.steps):
+        begin = (done.step - 1) // params.log_every * params.log_every
+        logger.metrics(_without_step(done.point(begin, done.step)), done.step)
 
 
 def _diverged(step: int, values: Mapping[str, float], work: Path) -> str:
@@ -286,7 +292,7 @@ def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device
 
 
 def _fingerprint(job: _Job, fabric: Fabric) -> str:
-    """Of everything the weights depend on; how often something is logged and how many workers load are not of it."""
+    """Of everything the weights depend on: not how often something is logged, how many workers load, what auto is."""
     weights = job.encoder.weights
     return fingerprint(
         {
@@ -294,7 +300,7 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
             "model": [job.model.expansions, job.model.guide],
             "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
             "loss": job.loss.model_dump(mode="json"),
-            "train": job.params.model_dump(mode="json", exclude={"workers", "log_every", "checkpoint_every"}),
+            "train": job.params.model_dump(mode="json", exclude=CHANGE_NO_BYTE),
             "source": [sha256_file(path) for path in job.source],
             "target": [sha256_file(path) for path in job.target],
             "machine": [*machine_marks(fabric.device), training_precision(job.params)],

@@ -192,7 +192,7 @@ def test_datasets_are_compared_in_one_table(project: Path) -> None:
 
 
 def test_a_judge_of_other_classes_is_refused(project: Path) -> None:
-    folder = project / "models/judge"
+    folder = project / "models/given/judge"
     folder.mkdir(parents=True)
     network = lraspp_mobilenet_v3_large(weights=None, weights_backbone=None, num_classes=2)
     save_file(network.state_dict(), folder / "judge.safetensors")
@@ -200,7 +200,7 @@ def test_a_judge_of_other_classes_is_refused(project: Path) -> None:
     (folder / "judge.json").write_text(json.dumps(config))
     places = ("--source", "data/town/gta5", "--target", "data/town/gta5")
     done = _hflow(project, "evaluate", "raw=data/town/gta5", *places, "--features", "vgg16")
-    assert "the classes of models/judge" in _fault(done)
+    assert "the classes of models/given/judge" in _fault(done)
 
 
 def test_a_dataset_that_is_not_there_is_named_before_work_starts(project: Path) -> None:

@@ -3,6 +3,7 @@
 import ast
 import importlib
 import pkgutil
+import shutil
 import sys
 import threading
 from collections.abc import Iterator
@@ -14,9 +15,10 @@ import pytest
 import yaml
 
 from hflow.foundation import code_fingerprint
+from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.pipeline import stages
-from hflow.pipeline.code import STAGES
+from hflow.pipeline.code import STAGES, write_code_marks
 from hflow.presets import preset_names, preset_text
 
 ROOT = Path(__file__).parents[2]
@@ -88,6 +90,41 @@ def _handed_on(name: str) -> set[str]:
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
     given = [value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords))]
     return {ast.unparse(value).removeprefix("params.") for value in given}
+
+
+@pytest.mark.parametrize(("stage", "name"), [("train", "encoder.weights"), ("translate", "translate.judge")])
+def test_a_stage_depends_on_the_file_or_folder_that_a_parameter_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("hflow.pipeline.code.code_marks", lambda stage: {"code": stage.__name__})
+    values = yaml.safe_load(preset_text("town"))
+
+    def noted() -> dict[str, str]:
+        write_code_marks(Params.model_validate(values))
+        return {path.stem: path.read_text() for path in (tmp_path / "data/code").iterdir()}
+
+    without = noted()
+    section, _, key = name.partition(".")
+    values[section][key] = "models/given/it"
+    found = [noted()[stage]]
+    (tmp_path / "models/given/it").mkdir(parents=True)
+    for content in ("a", "b"):
+        (tmp_path / "models/given/it/judge.safetensors").write_text(content)
+        found.append(noted()[stage])
+    shutil.rmtree("models/given/it")
+    Path("models/given/it").write_text("a")
+    found.append(noted()[stage])
+    assert len({without[stage], *found}) == 5
+    assert {other for other, text in noted().items() if text != without[other]} <= {stage, "evaluate"}
+
+
+def test_a_given_file_that_dvc_would_not_see_change_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = yaml.safe_load(preset_text("town"))
+    values["encoder"]["weights"] = "models/vgg19.pth"
+    with pytest.raises(HflowError, match=r"encoder\.weights is models/vgg19\.pth: put it into models/given"):
+        write_code_marks(Params.model_validate(values))
 
 
 def _covers(listed: set[str], key: str) -> bool:

@@ -85,9 +85,8 @@ class Run:
             TrainingSet("translated", {Path("translated"): "0"}, made_from),
         ):
             pass
-        (root / "train").mkdir()
-        (root / "train/curves.csv").write_text("step,loss,content,style\n2,3.0,1.0,20.0\n4,2.0,1.0,10.0\n")
-        Image.new("RGB", (30, 20)).save(root / "train/contact-sheet.png")
+        (root / "model/curves.csv").write_text("step,loss,content,style\n2,3.0,1.0,20.0\n4,2.0,1.0,10.0\n")
+        Image.new("RGB", (30, 20)).save(root / "model/contact-sheet.png")
 
     def score(self, name: str, miou: Sequence[float], *, network: str = "", **protocol: Any) -> None:
         iou = {"road": miou[0], "sky": 0.5, "fence": None}
@@ -100,11 +99,12 @@ class Run:
         write_json(self.root / f"segment/{name}.json", said)
 
     def evaluate(self, *, train_on: Sequence[str] = (), examples: int = 4, curves: bool = True) -> Evaluation:
+        for name in () if curves else ("curves.csv", "contact-sheet.png"):
+            (self.root / "model" / name).unlink()
         return evaluate(
             prepared=self.root / "prepared",
             translated=self.root / "translated",
             model=self.root / "model",
-            train_plots=self.root / "train" if curves else None,
             sets=self.root / "sets",
             segmentation=self.root / "segment",
             segmenters=self.root / "segmenters",
@@ -344,7 +344,7 @@ def test_training_sets_of_different_length_may_be_compared(run: Run) -> None:
         ("segment/source.json", "{", "is not JSON"),
         ("segment/source.json", "[]", "holds no mapping"),
         ("segment/source.json", '{"train_on": "source"}', "hflow segment source"),
-        ("train/curves.csv", "step,loss\n1,high\n", "is not a table of numbers"),
+        ("model/curves.csv", "step,loss\n1,high\n", "is not a table of numbers"),
         ("prepared/stats.json", None, "is missing"),
         ("translated/manifest.parquet", None, "is missing"),
     ],

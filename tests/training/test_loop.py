@@ -85,6 +85,22 @@ def test_the_number_of_loading_workers_changes_no_byte(project: Project, tmp_pat
     assert _weights(tmp_path / "0") == _weights(tmp_path / "2")
 
 
+def test_another_length_between_points_makes_the_curves_of_a_finished_training_again_and_trains_nothing(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def curves(out: Path) -> list[tuple[int, float]]:
+        return [(int(row["step"]), float(row["loss"])) for row in csv.DictReader((out / "curves.csv").open())]
+
+    work = tmp_path / "work"
+    project.train(tmp_path / "each", work=work, log_every=1)
+    monkeypatch.setattr("hflow.training.loop.training_losses", None)
+    project.train(tmp_path / "some", work=work, log_every=3, workers=1, checkpoint_every=2, accelerator="auto")
+    assert _weights(tmp_path / "each") == _weights(tmp_path / "some")
+    each = [loss for _, loss in curves(tmp_path / "each/plots")]
+    assert curves(tmp_path / "some/plots") == [(3, pytest.approx(sum(each[:3]) / 3)), (4, pytest.approx(each[3]))]
+    assert curves(tmp_path / "some/model") == curves(tmp_path / "some/plots")
+
+
 def test_a_training_killed_on_the_way_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
     """N + M steps with a kill -9 between them are N + M steps at once."""
     options = {"steps": 60, "checkpoint_every": 3, "log_every": 7}

@@ -47,7 +47,7 @@ class EncoderParams(Section):
     name: Literal["vgg16", "vgg19"] = "vgg16"
     """vgg16 is installed with hflow, vgg19 is downloaded by torchvision."""
     weights: Path | None = None
-    """A file of weights to take instead."""
+    """A file of weights to take instead, in models/given."""
 
 
 class LossParams(Section):

@@ -69,7 +69,7 @@ class TranslateParams(StyleParams):
     scheduler: str | None = None
     """The address of Dask's scheduler; null starts one here."""
     judge: Path | None = None
-    """The folder of a segmenter that looks at each frame before and after."""
+    """A segmenter that looks at each frame before and after: a folder in models/given, as `hflow judge` writes it."""
     min_consistency: Share = 0.0
     """Frames of which the judge sees less than this again (mIoU) are rejected."""
     max_rejected: Share = 0.01

@@ -1,0 +1,47 @@
+"""Files that a parameter names and no stage makes: a judge, an encoder's weights.
+
+DVC can't have a dependency that may be null, so it watches one folder, and all of them lie there.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from hflow.foundation.errors import HflowError
+from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.params import Params
+from hflow.pipeline.outputs import GIVEN
+
+__all__ = ["given_hashes", "misplaced_files"]
+
+READ_BY = {"encoder.weights": ("train",), "translate.judge": ("translate", "evaluate")}
+"""The stages that read what a parameter names."""
+
+
+def given_hashes(params: Params, stage: str) -> dict[str, str | None]:
+    """Hashes of what is given to a stage, a file or a folder, by parameter; None for what isn't there.
+
+    Raises:
+        HflowError: it lies outside models/given.
+    """
+    for fault in misplaced_files(params):
+        raise HflowError(fault)
+    return {name: _content_hash(path) for name, path in _given(params).items() if stage in READ_BY[name]}
+
+
+def misplaced_files(params: Params) -> Iterator[str]:
+    """A line for each file that DVC would not see change."""
+    for name, path in _given(params).items():
+        if not path.absolute().is_relative_to(GIVEN.absolute()):
+            yield f"{name} is {path}: put it into {GIVEN}, the folder in which DVC sees it change"
+
+
+def _given(params: Params) -> dict[str, Path]:
+    paths = {"encoder.weights": params.encoder.weights, "translate.judge": params.translate.judge}
+    return {name: path for name, path in paths.items() if path}
+
+
+def _content_hash(path: Path) -> str | None:
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        return fingerprint({p.relative_to(path).as_posix(): sha256_file(p) for p in files})
+    return sha256_file(path) if path.is_file() else None
