@@ -81,10 +81,10 @@ class _Guarded(Dataset[Any]):
     """Samples, or the fault in the place of one: torch hands on a traceback as an error's text."""
 
     def __init__(self, samples: Dataset[Any]):
-        self._samples = samples
+        self._samples: Any = samples
 
     def __len__(self) -> int:
-        return len(self._samples)  # type: ignore[arg-type]
+        return len(self._samples)
 
     def __getitem__(self, index: int) -> Any:
         try:

@@ -99,7 +99,7 @@ class _Module:
         tree = ast.parse(self.file.read_bytes())
         for node in ast.walk(tree):
             if isinstance(body := getattr(node, "body", None), list):
-                node.body = [part for part in body if not _says_nothing(part)] or [ast.Pass()]  # type: ignore[attr-defined]
+                body[:] = [part for part in body if not _says_nothing(part)] or [ast.Pass()]
         kept = [statement for statement in tree.body if not isinstance(statement, ast.Pass)]
         return [part for statement in kept for part in _one_import_each(statement)]
 

@@ -3,7 +3,6 @@
 DVC can't have a dependency that may be null, so it watches one folder, and all of them lie there.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,7 +31,7 @@ def given_hashes(params: Params, stage: str) -> dict[str, str | None]:
 def misplaced_files(params: Params) -> Iterator[str]:
     """A line for each file that DVC would not see change."""
     for name, path in _given(params).items():
-        if not Path(os.path.abspath(path)).is_relative_to(GIVEN.absolute()):
+        if not path.absolute().is_relative_to(GIVEN.absolute()) or ".." in path.parts:
             yield f"{name} is {path}: put it into {GIVEN}, the folder in which DVC sees it change"
 
 

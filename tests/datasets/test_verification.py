@@ -193,3 +193,17 @@ def test_another_end_of_a_line_in_the_sums_is_found(whole: Path, tmp_path: Path,
     sums = tmp_path / "copy" / "SHA256SUMS"
     sums.write_bytes(sums.read_bytes().replace(b"\n", other, 1))
     assert verify(tmp_path / "copy").faults
+
+
+def test_shards_that_are_links_into_a_cache_are_whole_and_shards_under_its_names_are_not(
+    dataset: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    for shard in shard_files(dataset / "train"):
+        shard.rename(cache / shard.stem)
+        shard.symlink_to(cache / shard.stem)
+    assert not _faults(dataset)
+    for shard in shard_files(dataset / "train"):
+        shard.rename(shard.with_name(shard.stem.removeprefix("shard-")))
+    assert "shard-" in _faults(dataset)
