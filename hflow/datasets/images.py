@@ -180,7 +180,10 @@ def fit_image(
 
 def _decoded(source: Source, max_pixels: int) -> tuple[Image.Image, int]:
     """A decoded image, and its EXIF orientation."""
-    with opened(source, max_pixels=max_pixels) as image:
+    with _said():
+        # Of a file, Pillow's reader of PNGs would take as much memory as a chunk says that it is long.
+        content = source.read_bytes() if isinstance(source, Path) else source
+    with opened(content, max_pixels=max_pixels) as image:
         # A phone's JPEG of several pictures shows the first, as its one picture.
         pictures = getattr(image, "n_frames", 1)
         if pictures > 1 and image.format != "MPO":

@@ -51,7 +51,7 @@ def bits_per_channel(path: Path) -> int:
 
 def _low_bytes(path: Path) -> np.ndarray:
     """The second byte of each number of a PNG of 16 bits a channel, uint8 (H, W, channels)."""
-    with opened(path) as image:
+    with opened(path.read_bytes()) as image:
         # Pillow keeps the first byte, which a PNG has as the higher one; told that the lower comes first, the second.
         image.tile = [tile._replace(args=f"{image.mode};16L") for tile in image.tile]
         image.load()

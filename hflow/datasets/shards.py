@@ -164,7 +164,9 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         if missing:
             raise HflowError(f"{path} has no column {sorted(missing)[0]!r}: it is not a shard of this stage")
         with _damage_named(path):
-            return file.read(columns=None if columns is None else list(columns))
+            table = file.read(columns=None if columns is None else list(columns))
+            table.validate(full=True)  # reading doesn't ask whether texts are UTF-8
+            return table
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
@@ -209,9 +211,10 @@ class ShardSet(Sequence[dict[str, Any]]):
         if not 0 <= index < len(self):
             raise IndexError(index)
         number, group, first = self._groups[bisect.bisect_right(self._ends, index)]
-        with _open(self.files[number]) as file:
+        path = self.files[number]
+        with _open(path) as file, _damage_named(path):
             rows = file.read_row_group(group, columns=self.columns)
-        return rows.slice(index - first, 1).to_pylist()[0]
+            return rows.slice(index - first, 1).to_pylist()[0]
 
 
 def _open(path: Path) -> pq.ParquetFile:

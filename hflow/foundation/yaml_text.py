@@ -11,9 +11,15 @@ def parse_yaml(text: str) -> Any:
     """What a YAML text says.
 
     Raises:
-        yaml.YAMLError: it is no YAML, or a mapping has a key twice, of which PyYAML by itself takes the last.
+        yaml.YAMLError: it is no YAML, a mapping has a key twice, of which PyYAML by itself takes the last, or a value
+            is none of its kind, such as the date 2001-99-99.
     """
-    return yaml.load(text, _Loader)
+    try:
+        return yaml.load(text, _Loader)
+    except (yaml.YAMLError, MemoryError):
+        raise
+    except Exception as error:  # PyYAML makes numbers and dates of whatever looks like some
+        raise yaml.YAMLError(str(error)) from None
 
 
 class _Loader(yaml.SafeLoader):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save
 from torch import Tensor
@@ -77,8 +78,12 @@ def load_model(folder: Path) -> TrainedModel:
             raise HflowError(f"{folder / name} is missing: {folder} is not a model; `hflow train` makes one")
     try:
         config = _read_config(folder)
-        network = HierarchyFlow(config["expansions"], config.get("guide", 0))
-        network.load_state_dict(load_file(folder / WEIGHTS))
+        # Without memory of its own: a file of a few bytes is not to ask for gigabytes.
+        with torch.device("meta"):
+            network = HierarchyFlow(config["expansions"], config.get("guide", 0))
+        # A copy, since what safetensors gives is a window into the file.
+        weights = {name: tensor.to(torch.float32, copy=True) for name, tensor in load_file(folder / WEIGHTS).items()}
+        network.load_state_dict(weights, assign=True)
         with safe_open(folder / STYLES, "pt") as file:
             names = file.keys()
             layouts = file.get_tensor("layouts") if "layouts" in names else None

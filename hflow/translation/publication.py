@@ -83,7 +83,7 @@ def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], pre
     for rejected in read_table(prepared / "rejected.parquet").to_pylist():
         if rejected.pop("domain") == "source":
             rows.append(rejected | shared | {"status": "rejected"})
-    rows.sort(key=lambda row: (row["split"], row["key"]))
+    rows.sort(key=lambda row: (row["split"], row["key"] or ""))  # a rejected row may have no key
     return rows
 
 

@@ -117,6 +117,8 @@ def decode_row(row: dict[str, Any]) -> np.ndarray:
     Raises:
         HflowError: something is missing, can't be decoded or is of another size.
     """
+    if row["key"] is None:
+        raise HflowError("has no key")
     check_key(row["key"])
     if row["image"] is None or row["image"]["bytes"] is None:
         raise HflowError("has no image")

@@ -107,6 +107,7 @@ def _flipped(content: bytes) -> bytes:
 
 
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "no key": (lambda row: row.update(key=None), "has no key"),
     "outside": (lambda row: row.update(key="../../x"), "not a plain relative path"),
     "absolute": (lambda row: row.update(key="/etc/passwd"), "not a plain relative path"),
     "bomb": (lambda row: row["image"].update(bytes=_bomb()), "too many pixels"),

@@ -2,6 +2,8 @@
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -97,6 +99,24 @@ def test_a_bomb_is_refused_without_being_asked_for() -> None:
     content[29:33] = struct.pack(">I", zlib.crc32(content[12:29]))
     with pytest.raises(HflowError, match="too many pixels: the most is 178,956,970"):
         open_rgb(bytes(content))
+
+
+def test_a_chunk_that_says_it_is_long_takes_no_memory(tmp_path: Path) -> None:
+    content = bytearray(encode_png(random_picture(0)))
+    place = content.index(b"IDAT")
+    content[place - 4 : place] = struct.pack(">I", 1 << 31)
+    (tmp_path / "long.png").write_bytes(content)
+    code = (
+        "import resource, sys\n"
+        "from pathlib import Path\n"
+        "from hflow.datasets.images import open_rgb\n"
+        "pages = int(Path('/proc/self/statm').read_text().split()[0])\n"
+        "resource.setrlimit(resource.RLIMIT_AS, [pages * resource.getpagesize() + (1 << 29)] * 2)\n"
+        "open_rgb(Path(sys.argv[1]))\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "long.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_ids_come_from_grey_values_and_from_palette_indices() -> None:

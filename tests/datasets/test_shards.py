@@ -99,6 +99,18 @@ def test_a_truncated_shard_is_named(tmp_path: Path) -> None:
         read_table(place)
 
 
+@pytest.mark.parametrize("place", [4, 60])
+def test_damage_to_a_page_and_to_a_text_is_named(tmp_path: Path, place: int) -> None:
+    path = tmp_path / "shard-a.parquet"
+    write_shard(path, _rows(20), PREPARED_SCHEMA)
+    content = bytearray(path.read_bytes())
+    content[place] = 0xFF
+    path.write_bytes(content)
+    for read in (read_table, lambda path: list(read_rows(path)), lambda path: list(ShardSet([path]))):
+        with pytest.raises(HflowError, match=r"shard-a\.parquet is not a whole Parquet file"):
+            read(path)
+
+
 def test_a_missing_column_is_named(tmp_path: Path) -> None:
     write_shard(tmp_path / "shard-a.parquet", _rows(1), PREPARED_SCHEMA)
     with pytest.raises(HflowError, match="'ssim'"):

@@ -27,5 +27,11 @@ def test_a_key_that_is_there_twice_is_an_error(text: str) -> None:
         parse_yaml(text)
 
 
+@pytest.mark.parametrize("text", ["a: 2001-99-99", "a: " + "[" * 500, "a: !!int x", "? [a]\n: b", "a: " + "9" * 5000])
+def test_a_value_that_is_none_of_its_kind_is_an_error_of_the_yaml(text: str) -> None:
+    with pytest.raises(yaml.YAMLError):
+        parse_yaml(text)
+
+
 def test_a_merged_mapping_may_be_overridden() -> None:
     assert parse_yaml("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}")["b"] == {"x": 3, "y": 2}

@@ -1,5 +1,6 @@
 """A saved model is the model, and a damaged one is refused by name."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,14 @@ def test_a_truncated_file_is_refused(folder: Path, name: str) -> None:
     (folder / name).unlink()
     (folder / name).write_bytes(content[: len(content) // 2])
     with pytest.raises(HflowError, match=r"is not a whole model|config\.json is not JSON"):
+        load_model(folder)
+
+
+def test_a_config_that_asks_for_more_than_the_weights_have_takes_no_memory(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").unlink()
+    (folder / "config.json").write_text(json.dumps(config | {"expansions": [1 << 17]}))
+    with pytest.raises(HflowError, match="size mismatch"):
         load_model(folder)
 
 

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hflow.foundation.errors import HflowError
+from hflow.foundation.yaml_text import parse_yaml
 from hflow.presets.classes import shipped_tables, table_text
 
 __all__ = ["ClassTable", "read_class_table"]
@@ -41,7 +42,7 @@ def read_class_table(place: str | Path) -> ClassTable:
     """
     text = table_text(str(place)) if str(place) in shipped_tables() else _text(Path(place))
     try:
-        lines = yaml.safe_load(text)
+        lines = parse_yaml(text)
     except yaml.YAMLError as error:
         raise HflowError(f"{place} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(lines, dict) or not lines:

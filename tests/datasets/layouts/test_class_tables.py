@@ -50,7 +50,17 @@ def test_a_class_without_ids_gets_a_free_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["- road", "300: road", "road: 7", "road: {id: [7]}", "road: {ids: [7], colours: [[1, 2]]}", "", "{a", "7: [road]"],
+    [
+        "- road",
+        "300: road",
+        "road: 7",
+        "road: {id: [7]}",
+        "road: {ids: [7], colours: [[1, 2]]}",
+        "",
+        "{a",
+        "7: [road]",
+        "7: 2001-99-99",
+    ],
 )
 def test_what_is_of_neither_form_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "classes.yaml").write_text(text)
