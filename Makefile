@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: repro test lint docs reference soak soak-repro up deploy setup requirements
+.PHONY: repro test fuzz lint secrets audit docs reference soak soak-repro up deploy setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
@@ -21,8 +21,11 @@ test: setup ## run all tests
 soak: setup ## kill a translation at random, again and again, and compare (some minutes)
 	python -m tests.soak
 
-soak-repro: setup ## kill the whole pipeline at random in each stage, three times over, and compare (half an hour)
+soak-repro: setup ## kill the whole pipeline thirty times, at random in each stage, and compare (half an hour)
 	python -m tests.repro_soak
+
+fuzz: setup ## damaged and made-up files and requests to all that reads them, for three minutes
+	python -m tests.fuzz
 
 lint: setup ## style, types, which room may import which, and the lines of the documentation
 	ruff check .
@@ -30,6 +33,13 @@ lint: setup ## style, types, which room may import which, and the lines of the d
 	mypy
 	lint-imports
 	mdformat --check *.md docs
+
+secrets: setup ## passwords, keys and tokens in the repository's files; named are those that examples and tests make up
+	git ls-files -z | xargs -0 detect-secrets-hook --no-verify --exclude-secrets '^(PASSWORD|sEcret99|a long password|a secret)$$'
+
+audit: secrets ## the same, and the advisories of every pinned package; fails where the package index has none to ask for
+	@advisories=$$(pip-audit --strict --no-deps --disable-pip --progress-spinner off -r requirements.txt) || { \
+		echo "$${advisories:-nothing has been audited: no answer about every package, as from a mirror of the index}"; exit 1; }
 
 docs: setup ## the documentation as a site in site/; a broken link or a page that no part of it names is an error
 	mkdocs build --strict

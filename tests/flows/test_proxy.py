@@ -20,7 +20,8 @@ pytestmark = [
 ]
 
 EXAMPLE = Path(__file__).parents[2] / "docs/how-to/nginx.conf"
-USER, PASSWORD = "hflow", "a long password"
+USER = "hflow"
+PASSWORD = "a long password"
 
 FLOW = """
 from flows.stage import publish_table, run_as_command, stage_flow
