@@ -5,6 +5,7 @@ hang; the input, made as small as Hypothesis can, is written to a file.
 """
 
 import argparse
+import logging
 import resource
 import sys
 import tempfile
@@ -29,7 +30,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--only", help="one target")
     options = parser.parse_args()
-    warnings.simplefilter("ignore")  # of Pillow and torch, by the thousand
+    warnings.simplefilter("ignore")  # of Pillow and torch, by the thousand, as of MLflow
+    logging.getLogger("mlflow").setLevel(logging.ERROR)
     chosen = {name: target for name, target in targets().items() if options.only in (None, name)}
     for target in chosen.values():
         _fault(target, 0, 3)
