@@ -64,10 +64,15 @@ def _rows(definition: dict[str, Any], prefix: str, definitions: dict[str, Any]) 
             continue
         default = f"`{json.dumps(value['default'])}`" if "default" in value else "to be given"
         yield f"| `{key}` | {_values(value)} | {default} | {' '.join(value['description'].split())} |\n"
+        for choice in value.get("anyOf", []):
+            if "$ref" in choice:
+                yield from _rows(definitions[choice["$ref"].rpartition("/")[2]], key, definitions)
 
 
 def _values(schema: dict[str, Any]) -> str:
     """What a value may be, in words."""
+    if "$ref" in schema:
+        return "a section"
     if "anyOf" in schema:
         return " or ".join(_values(choice) for choice in schema["anyOf"])
     if "enum" in schema or "const" in schema:

@@ -118,8 +118,8 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
     """What trains the downstream segmenter on a set and gives its scores; the stage segment's work is taken over."""
     from hflow.datasets.image_sets import labelled_set
     from hflow.datasets.shards import shard_files
+    from hflow.segmentation.downstream import segment
     from hflow.segmentation.scores import parse_scores
-    from hflow.segmentation.training import segment
 
     validation = shard_files(outputs.PREPARED / "target" / "val")
     if not validation:

@@ -19,6 +19,7 @@ __all__ = [
     "EXPORTED",
     "MANIFEST",
     "MANIFEST_SCHEMA",
+    "PSEUDO_LABELLED",
     "SUMS",
     "Manifest",
     "manifest_bytes",
@@ -32,6 +33,9 @@ SUMS = "SHA256SUMS"
 
 EXPORTED = "export.json"
 """What an export says of itself; where it is, the files are those of another tool's layout."""
+
+PSEUDO_LABELLED = "pseudo-labelled"
+"""The status of a photograph whose label is a guess of segmenters."""
 
 MANIFEST_SCHEMA = pa.schema(
     [
@@ -64,11 +68,11 @@ MANIFEST_SCHEMA = pa.schema(
 )
 """Columns of manifest.parquet.
 
-`status` is translated or rejected, `reason` says why; `source_sha256` is of the file as it was given, the other hashes
-are of the encoded image and labels as they were written, and of each file carried with them; `batch` is how many frames
-were translated at once where memory was too small for the batch asked for; `precision` and `backend` say what
-`translate.precision: auto` chose; `consistency` is null without a judge; `fingerprint` is of all that the shard's bytes
-depend on.
+`status` is translated, rejected or pseudo-labelled, `reason` says why; `source_sha256` is of the file as it was given,
+the other hashes are of the encoded image and labels as they were written, and of each file carried with them; `batch`
+is how many frames were translated at once where memory was too small for the batch asked for; `precision` and `backend`
+say what `translate.precision: auto` chose; `consistency` is null without a judge; `fingerprint` is of all that the
+shard's bytes depend on.
 """
 
 
@@ -99,6 +103,11 @@ class Manifest:
     def translated(self) -> list[dict[str, Any]]:
         """The rows of the frames that were translated."""
         return [row for row in self.rows if row["status"] == "translated"]
+
+    @property
+    def frames(self) -> list[dict[str, Any]]:
+        """The rows of the images that it holds: frames that were translated, or pseudo-labelled photographs."""
+        return [row for row in self.rows if row["status"] in ("translated", PSEUDO_LABELLED)]
 
     @property
     def rejected(self) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.keys import check_key, check_path
-from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
+from hflow.datasets.manifest import EXPORTED, MANIFEST, PSEUDO_LABELLED, SUMS, read_manifest
 from hflow.datasets.shards import SHARDS, read_rows, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
@@ -71,21 +71,21 @@ def verify(folder: Path, *, workers: int = 4) -> Verification:
         manifest = read_manifest(folder / MANIFEST)
     except HflowError as error:
         return Verification(0, 0, 0, [Fault(MANIFEST, str(error)), *(f for f in sums if f.place != MANIFEST)])
-    rows, translated = manifest.rows, manifest.translated
+    rows, frames = manifest.rows, manifest.frames
     faults = sums + list(_check_manifest(rows))
     if (folder / EXPORTED).is_file():
-        return Verification(len(rows), len(translated), len(rows) - len(translated), faults)
+        return Verification(len(rows), len(frames), len(rows) - len(frames), faults)
     check = _FrameCheck(None if manifest.classes is None else len(manifest.classes))
     with (
         ThreadPoolExecutor(workers) as pool,
-        progress("verify", len(translated), unit="frames") as advance,
+        progress("verify", len(frames), unit="frames") as advance,
     ):
-        for found in _bounded(pool, check, _frames(folder, translated, faults)):
+        for found in _bounded(pool, check, _frames(folder, frames, faults)):
             faults += found
             advance()
-    if any(row["shard"] for row in translated) and not (folder / SUMS).is_file():
+    if any(row["shard"] for row in frames) and not (folder / SUMS).is_file():
         faults.append(Fault(SUMS, "is missing"))
-    return Verification(len(rows), len(translated), len(rows) - len(translated), faults)
+    return Verification(len(rows), len(frames), len(rows) - len(frames), faults)
 
 
 @dataclass(frozen=True)
@@ -257,7 +257,7 @@ def _check_manifest(rows: list[dict[str, Any]]) -> Iterator[Fault]:
         if count > 1:
             yield Fault(MANIFEST, f"has {count} rows for {key!r} of {split!r}")
     for row in rows:
-        if row["status"] not in ("translated", "rejected"):
+        if row["status"] not in ("translated", "rejected", PSEUDO_LABELLED):
             yield Fault(MANIFEST, f"says of {row['key']!r} that it is {row['status']!r}")
         elif row["status"] == "rejected" and not row["reason"]:
             yield Fault(MANIFEST, f"has no reason for the rejection of {row['key']!r}")

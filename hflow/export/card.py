@@ -6,10 +6,26 @@ from typing import Any
 
 import numpy as np
 
+from hflow.datasets.manifest import PSEUDO_LABELLED
 from hflow.export.layouts import LAYOUTS
 from hflow.foundation.labels import IGNORE
 
 __all__ = ["export_card"]
+
+KINDS = {
+    "translated": (
+        "synthetic, sim2real",
+        "Translated frames",
+        "Frames of a simulator in the style of photographs, translated by hflow. The labels are the simulator's.",
+    ),
+    PSEUDO_LABELLED: (
+        "pseudo-labels, sim2real",
+        "Photographs with pseudo-labels",
+        "Photographs as they were given. The labels are guesses of segmenters that hflow trained, where these were "
+        "sure; other pixels are ignored. Nobody has checked them: they are no ground truth, and no test set.",
+    ),
+}
+"""By the status of a dataset's rows: tags, title, and what it is."""
 
 
 def export_card(
@@ -22,8 +38,7 @@ def export_card(
     mark: str,
 ) -> str:
     """README.md: counts, provenance and licences, with the header that the Hugging Face hub reads."""
-    first = next(row for row in rows if row["status"] == "translated")
-    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
+    first = next(row for row in rows if row["status"] != "rejected")
     pixels: Counter[str] = Counter()
     for frame in frames:
         pixels.update(frame["pixels"])
@@ -32,14 +47,17 @@ def export_card(
     def count(split: str, status: str) -> int:
         return sum(row["split"] == split and row["status"] == status for row in rows)
 
-    lines = ["---", "license: other", "task_categories: [image-segmentation]", "tags: [synthetic, sim2real]", "---"]
-    lines += ["", "# Translated frames", ""]
-    lines += ["Frames of a simulator in the style of photographs, translated by hflow. The labels are the simulator's."]
-    lines += ["", "| split | given | translated | rejected |", "| --- | --- | --- | --- |"]
+    kind = first["status"]
+    tags, title, what = KINDS[kind]
+    lines = ["---", "license: other", "task_categories: [image-segmentation]", f"tags: [{tags}]", "---"]
+    lines += ["", f"# {title}", "", what]
+    lines += ["", f"| split | given | {kind} | rejected |", "| --- | --- | --- | --- |"]
     for split in sorted({row["split"] for row in rows}):
-        done, not_done = count(split, "translated"), count(split, "rejected")
+        done, not_done = count(split, kind), count(split, "rejected")
         lines.append(f"| {split} | {done + not_done} | {done} | {not_done} |")
-    lines += ["", f"Mean SSIM to the source: {np.mean(similarity):.4f}. Layout: {layout}; images: {image_format}."]
+    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
+    alike = f"Mean SSIM to the source: {np.mean(similarity):.4f}. " if similarity else ""
+    lines += ["", f"{alike}Layout: {layout}; images: {image_format}."]
     lines += [f"To load: {LAYOUTS[layout].load}"]
     if LAYOUTS[layout].note:
         lines += [LAYOUTS[layout].note]
@@ -52,7 +70,8 @@ def export_card(
     if reasons:
         lines += ["", "## Rejected", "", *(f"- {number}: {reason}" for reason, number in reasons.most_common(20))]
     lines += ["", "## Provenance", ""]
-    lines += [f"- model: {first['model']}, weights and styles {first['model_sha256']}, seed {first['seed']}"]
+    seed = "" if first["seed"] is None else f", seed {first['seed']}"
+    lines += [f"- model: {first['model']}, weights and styles {first['model_sha256']}{seed}"]
     lines += [f"- parameters: {first['params_fingerprint']}", f"- code: {first['code_fingerprint']}"]
     lines += [
         f"- this export: {mark}",

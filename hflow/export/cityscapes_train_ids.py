@@ -6,7 +6,7 @@ import numpy as np
 
 from hflow.datasets.images import decode_ids, encode_png
 from hflow.foundation.errors import HflowError
-from hflow.foundation.labels import TRAIN_CLASSES, cityscapes_ids, train_id_table
+from hflow.foundation.labels import IGNORE, TRAIN_CLASSES, cityscapes_ids, train_id_table
 
 __all__ = ["CityscapesTrainIds"]
 
@@ -33,18 +33,22 @@ class CityscapesTrainIds:
         self._layout = layout
         self._official = train_id_table(cityscapes_ids(), TRAIN_CLASSES)
         self._trained_on = train_id_table(cityscapes_ids(), classes or ())
+        self._by_class = np.full(256, IGNORE, np.uint8)
+        self._by_class[: len(classes or ())] = [TRAIN_CLASSES.index(name) for name in classes or ()]
 
-    def of(self, key: str, label: bytes, train_ids: bytes) -> bytes:
+    def of(self, key: str, label: bytes | None, train_ids: bytes) -> bytes:
         """The official train ids of a frame, as PNG.
 
         Args:
             key: of the frame, for errors to name.
-            label: its raw ids, as PNG.
+            label: its raw ids, as PNG; None where there are none, as of a pseudo-label.
             train_ids: of the classes trained on, as PNG; by these it is seen that the raw ids are those of Cityscapes.
 
         Raises:
             HflowError: they are others.
         """
+        if label is None:
+            return encode_png(self._by_class[decode_ids(train_ids)])
         ids = decode_ids(label)
         if not np.array_equal(self._trained_on[ids], decode_ids(train_ids)):
             raise HflowError(

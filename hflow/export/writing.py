@@ -1,4 +1,4 @@
-"""A translated dataset in the layouts of other tools: resumable, whole or absent, with a card that tells of it."""
+"""A dataset in the layouts of other tools: resumable, whole or absent, with a card that tells of it."""
 
 import glob
 import io
@@ -53,10 +53,10 @@ def export(
     origins: Mapping[str, str] | None = None,
     workers: int = 4,
 ) -> dict[str, Any]:
-    """Write a translated dataset in another layout.
+    """Write a dataset in another layout.
 
     Args:
-        dataset: a folder of shards and manifest.parquet that translate wrote.
+        dataset: a folder of shards and manifest.parquet: translated frames, or photographs that self-training labelled.
         out: a folder that is missing, or that the same export has written.
         layout: a key of LAYOUTS.
         image_format: a key of FORMATS; png keeps the bytes, the others lose a little.
@@ -71,8 +71,8 @@ def export(
             is for tools that read the ids of Cityscapes, and the labels have others.
     """
     manifest = read_manifest(dataset / MANIFEST)
-    translated = manifest.translated
-    if not translated or not all(row["shard"] for row in translated):
+    images = manifest.frames
+    if not images or not all(row["shard"] for row in images):
         raise HflowError(
             f"{dataset} has no shards of translated frames: export a folder that the stage translate wrote"
         )
@@ -89,7 +89,7 @@ def export(
             if stale != staging:
                 shutil.rmtree(stale)
         (staging / DONE).mkdir(parents=True, exist_ok=True)
-        notes = _write_frames(dataset, staging, translated, LAYOUTS[layout], image_format, train_ids, workers)
+        notes = _write_frames(dataset, staging, images, LAYOUTS[layout], image_format, train_ids, workers)
         frames = [frame for note in notes for frame in note["frames"]]
         sums = {name: digest for note in notes for name, digest in note["files"].items()}
         classes = TRAIN_CLASSES if train_ids else manifest.classes
@@ -196,7 +196,7 @@ def _frames(
         missing.discard(row["key"])
         label = row["label"] and row["label"]["bytes"]
         train_ids = row["label_train_ids"] and row["label_train_ids"]["bytes"]
-        if official and label and train_ids:
+        if official and train_ids:
             train_ids = official.of(row["key"], label, train_ids)
         suffix, _, _ = FORMATS[image_format]
         image = _encoded(row["image"]["bytes"], image_format)

@@ -166,13 +166,14 @@ def segment(params: Params, name: str) -> dict[str, Any]:
         raise HflowError(f"{name!r} is not among segment.train_on ({', '.join(params.segment.train_on)})")
     from hflow.datasets.shards import shard_files
     from hflow.datasets.training_sets import sum_of_sets
-    from hflow.segmentation.training import segment
+    from hflow.segmentation.downstream import segment
 
     watch = start_watch("segment")
     scores = segment(
         params.segment,
         training_set=sum_of_sets(SETS, name),
         validation=shard_files(PREPARED / "target" / "val"),
+        photographs=shard_files(PREPARED / "target" / "train"),
         classes=params.data.classes,
         out=SEGMENTATION / f"{name}.json",
         work=work_folder("segment"),

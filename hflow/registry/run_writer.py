@@ -158,6 +158,10 @@ def _log_child(
     names = legal_names(f"IoU/{c}" for c in said["IoU"])
     metrics += [Metric(names[f"IoU/{c}"], value, now, 0) for c, value in said["IoU"].items() if value is not None]
     metrics += [Metric("mIoU by seed", seed["mIoU"], now, seed["seed"]) for seed in said["seeds"]]
+    after = said.get("self_training")
+    if after:
+        metrics += [Metric("mIoU self-trained", after["mIoU"], now, 0)]
+        metrics += [Metric("mIoU self-trained by seed", run["mIoU"], now, run["seed"]) for run in after["seeds"]]
     settings = flat_values({**said["protocol"], "made_from": said["made_from"]})
     params = [Param("set", name), *(Param(key, str(value)) for key, value in settings.items())]
     try:

@@ -13,6 +13,7 @@ from hflow.foundation.contact_sheet import contact_sheet
 from hflow.metrics.paired_gain import Gain
 from hflow.metrics.similarity_summary import Similarity
 from hflow.reports.evaluation_results import Evaluation, Example
+from hflow.segmentation.scores import SelfTrained
 
 __all__ = ["before_after", "run_summary", "write_metrics_and_plots"]
 
@@ -40,6 +41,8 @@ def run_summary(evaluation: Evaluation) -> dict[str, float]:
         "ssim": evaluation.similarity["all"].mean,
         **{f"mIoU/{name}": score.miou for name, score in evaluation.scores.items()},
     }
+    after = {name: score.self_trained for name, score in evaluation.scores.items() if score.self_trained}
+    figures |= {f"mIoU self-trained/{name}": scores.miou for name, scores in after.items()}
     if evaluation.gain:
         figures["gain"] = evaluation.gain.miou
     if evaluation.consistency:
@@ -71,6 +74,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
                 "pxAcc": round(score.pixel_accuracy, 6),
                 "clsAcc": round(score.class_accuracy, 6),
                 "seeds": len(score.miou_by_seed),
+                **(_self_trained(score.self_trained) if score.self_trained else {}),
                 "made_from": {**score.made_from, "validation_set": score.protocol["validation_sha256"]},
             }
             for name, score in evaluation.scores.items()
@@ -95,6 +99,10 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
             "encoder": model.config.get("encoder", {}).get("name"),
         },
     }
+
+
+def _self_trained(scores: SelfTrained) -> dict[str, Any]:
+    return {"self_training": {"mIoU": round(scores.miou, 6), "labelled": round(scores.labelled, 6)}}
 
 
 def _gain(gain: Gain) -> dict[str, Any]:

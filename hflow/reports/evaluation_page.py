@@ -8,7 +8,7 @@ from hflow.datasets.training_sets import parts_of
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.params import BASELINES, DataParams
 from hflow.foundation.timings import Timing
-from hflow.metrics.paired_gain import Gain
+from hflow.metrics.paired_gain import Gain, paired_gain
 from hflow.reports.charts import dot_strip, histogram_bars, learning_curve
 from hflow.reports.evaluation_results import Evaluation, Example
 from hflow.reports.html_parts import (
@@ -171,6 +171,7 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "facts": made_with(evaluation, data),
         "protocol": _protocol(evaluation),
         "about_scores": _about_scores(evaluation),
+        "self_training": _about_self_training(evaluation),
     }
 
 
@@ -202,6 +203,7 @@ def _score_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
             "text": _frames_of(name),
             "score": score,
             "gain": evaluation.gains.get(name),
+            "self_gain": score.self_trained and paired_gain(score.miou_by_seed, score.self_trained.miou_by_seed),
             "said": ", ".join(number(value) for value in seeds[name]),
             "strip": dot_strip(seeds[name], score.miou, *ends),
         }
@@ -222,6 +224,19 @@ def _about_scores(evaluation: Evaluation) -> str:
     return (
         f"Each is the mean over {seeds} seeds.{over if evaluation.gains else ''} A dot is a seed, the line their mean, "
         f"from the lowest of all, {number(low)}, to the highest, {number(high)}."
+    )
+
+
+def _about_self_training(evaluation: Evaluation) -> str:
+    """What the column of scores after self-training says; empty where there is none."""
+    after = [score.self_trained for score in evaluation.scores.values() if score.self_trained]
+    if not after:
+        return ""
+    low, high = (f"{100 * value:.0f}" for value in (min(s.labelled for s in after), max(s.labelled for s in after)))
+    share = low if low == high else f"{low} to {high}"
+    return (
+        "Self-trained: the segmenters of all seeds together label the target's photographs where they are sure "
+        f"({share}% of the pixels), and each learns from these too; below it, what that adds."
     )
 
 

@@ -12,7 +12,7 @@ import torch
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Workers
 from hflow.segmentation.judge import Judge
-from hflow.segmentation.labelled_frames import LabelledFrames
+from hflow.segmentation.labelled_frames import Crops, LabelledFrames
 from hflow.segmentation.networks import segmentation_network
 from hflow.segmentation.training import train_segmenter
 
@@ -57,11 +57,10 @@ def train_judge(
     network = segmentation_network(name, len(classes), imagenet=imagenet).to(device)
     train_segmenter(
         network,
-        frames,
+        Crops(frames, seed=seed, length=steps * batch_size),
         steps=steps,
         batch_size=batch_size,
         learning_rate=learning_rate,
-        seed=seed,
         title="judge",
         advice=f"lower its learning rate ({learning_rate}) or take another seed ({seed})",
         workers=workers,

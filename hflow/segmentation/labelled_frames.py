@@ -18,7 +18,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.labels import IGNORE
 
-__all__ = ["Crops", "LabelledFrames", "normalised", "train_ids"]
+__all__ = ["Crops", "LabelledFrames", "normalised", "random_crop", "train_ids"]
 
 SCALES = (0.75, 1.5)
 
@@ -75,16 +75,31 @@ class Crops(Dataset[tuple[Tensor, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         random = np.random.default_rng([self.seed, index])
         pixels, ids = self.frames[int(random.integers(len(self.frames)))]
-        if random.integers(2):
-            pixels, ids = pixels[:, ::-1], ids[:, ::-1]
-        scale = math.exp(random.uniform(*np.log(SCALES)))
-        height, width = (max(1, round(side * scale)) for side in ids.shape)
-        left, top = _offset(self.size[0] - width, random), _offset(self.size[1] - height, random)
-        image = Image.new("RGB", self.size, tuple(round(255 * value) for value in MEAN))
-        image.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR), (left, top))
-        label = Image.new("L", self.size, IGNORE)
-        label.paste(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST), (left, top))
-        return normalised(np.asarray(image)), train_ids(np.asarray(label))
+        return random_crop(pixels, ids, self.size, random)
+
+
+def random_crop(
+    pixels: np.ndarray, ids: np.ndarray, size: tuple[int, int], random: np.random.Generator
+) -> tuple[Tensor, Tensor]:
+    """A frame mirrored, scaled and cropped at random.
+
+    Args:
+        pixels, ids: uint8 (H, W, 3), and train ids, uint8 (H, W).
+        size: (width, height) of the crop.
+
+    Returns:
+        float32 (3, height, width), normalised, and train ids, int64 (height, width).
+    """
+    if random.integers(2):
+        pixels, ids = pixels[:, ::-1], ids[:, ::-1]
+    scale = math.exp(random.uniform(*np.log(SCALES)))
+    height, width = (max(1, round(side * scale)) for side in ids.shape)
+    left, top = _offset(size[0] - width, random), _offset(size[1] - height, random)
+    image = Image.new("RGB", size, tuple(round(255 * value) for value in MEAN))
+    image.paste(Image.fromarray(pixels).resize((width, height), Image.Resampling.BILINEAR), (left, top))
+    label = Image.new("L", size, IGNORE)
+    label.paste(Image.fromarray(ids).resize((width, height), Image.Resampling.NEAREST), (left, top))
+    return normalised(np.asarray(image)), train_ids(np.asarray(label))
 
 
 def normalised(pixels: np.ndarray) -> Tensor:

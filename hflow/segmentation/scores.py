@@ -8,10 +8,27 @@ from typing import Any
 from hflow.foundation.errors import HflowError
 from hflow.foundation.json_files import read_json
 
-__all__ = ["SegmenterScores", "check_comparable", "differing_settings", "parse_scores", "read_scores"]
+__all__ = ["SegmenterScores", "SelfTrained", "check_comparable", "differing_settings", "parse_scores", "read_scores"]
 
 OF_THE_TRAINING_SET = ("training_frames", "size")
 """What a training set brings with it into the protocol; all else is chosen for all sets alike."""
+
+
+@dataclass(frozen=True)
+class SelfTrained:
+    """The same segmenters' scores after self-training on the target's photographs.
+
+    Attributes:
+        miou: a fraction in [0, 1], the mean over the seeds.
+        miou_by_seed: the mIoU of each seed.
+        labelled: the share of the photographs' pixels that were labelled.
+        protocol: rounds, threshold and ema.
+    """
+
+    miou: float
+    miou_by_seed: Mapping[int, float]
+    labelled: float
+    protocol: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -28,6 +45,7 @@ class SegmenterScores:
         made_from: hashes of what they were made from: "training_set", its shards as they were read; "code", with the
             libraries' versions; and of what the training set was made from, see `TrainingSet`. That of the validation
             set is in the protocol.
+        self_trained: None where there was no self-training.
     """
 
     train_on: str
@@ -39,6 +57,7 @@ class SegmenterScores:
     protocol: Mapping[str, Any]
     network_sha256: str = ""
     made_from: Mapping[str, str] = field(default_factory=dict)
+    self_trained: SelfTrained | None = None
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -56,6 +75,7 @@ def parse_scores(values: Mapping[str, Any]) -> SegmenterScores:
     Raises:
         KeyError, TypeError: a part of them is missing or of another kind.
     """
+    after = values.get("self_training")
     return SegmenterScores(
         train_on=values["train_on"],
         miou=values["mIoU"],
@@ -66,6 +86,13 @@ def parse_scores(values: Mapping[str, Any]) -> SegmenterScores:
         protocol=values["protocol"],
         network_sha256=values.get("network_sha256", ""),
         made_from=values["made_from"],
+        self_trained=after
+        and SelfTrained(
+            miou=after["mIoU"],
+            miou_by_seed={run["seed"]: run["mIoU"] for run in after["seeds"]},
+            labelled=after["labelled"],
+            protocol=after["protocol"],
+        ),
     )
 
 
@@ -101,6 +128,9 @@ def check_comparable(scores: Sequence[SegmenterScores]) -> None:
         differing = differing_settings(scores[0].settings, other.settings)
         if scores[0].made_from.get("code") != other.made_from.get("code"):
             differing.append("code")
+        ours, theirs = (score.self_trained and score.self_trained.protocol for score in (scores[0], other))
+        if ours != theirs:
+            differing.append("self_training")
         if differing:
             raise HflowError(
                 f"{scores[0].train_on} and {other.train_on} were scored with different {', '.join(differing)}: "

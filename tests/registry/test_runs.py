@@ -27,6 +27,7 @@ SCORES = {
     "clsAcc": 0.7,
     "IoU": {"road": 0.5, "car (parked)": 0.4},
     "seeds": [{"seed": 0, "mIoU": 0.5}],
+    "self_training": {"mIoU": 0.6, "seeds": [{"seed": 0, "mIoU": 0.6}]},
     "protocol": {"steps": 3},
     "made_from": {"training_set": "a", "code": "b"},
 }
@@ -120,6 +121,7 @@ def test_what_mlflow_refuses_holds_up_nothing(
     found = {run.info.status: run.data.metrics for run in runs if run.info.run_name == "segment translated"}
     assert found["FAILED"] == {}
     assert found["FINISHED"]["IoU/car _parked_"] == 0.4
+    assert found["FINISHED"]["mIoU self-trained"] == 0.6
 
 
 @pytest.mark.end_to_end

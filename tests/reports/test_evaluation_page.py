@@ -11,6 +11,7 @@ from hflow.foundation.params import TRAINING_SETS
 from hflow.metrics.paired_gain import Gain
 from hflow.reports.evaluation_page import SETS, verdict, write_report
 from hflow.reports.evaluation_results import Evaluation, Rejected
+from hflow.segmentation.scores import SelfTrained
 from tests.evaluations import CLASSES, DATA, PROVENANCE, TIMINGS, an_evaluation, bare, example, score, written
 
 
@@ -47,6 +48,18 @@ def test_every_training_set_has_its_gain_over_the_raw_frames_and_the_interval(
     shown = re.findall(r"<small>([^<]*) to&nbsp;([^<]*)</small>", page)
     assert shown == [("+0.050", "+0.190"), ("−0.030", "+0.050")]
     assert "the mean over 2 seeds" in page
+
+
+def test_every_training_set_stands_with_and_without_self_training(evaluation: Evaluation, tmp_path: Path) -> None:
+    assert "self-trained" not in written(evaluation, tmp_path)
+    after = {
+        name: replace(score, self_trained=SelfTrained(score.miou + gain, {0: score.miou + gain}, share, {}))
+        for (name, score), gain, share in zip(evaluation.scores.items(), (0.04, 0.05), (0.6, 0.8), strict=True)
+    }
+    page = written(replace(evaluation, scores=after), tmp_path)
+    assert "60 to 80% of the pixels" in page
+    assert "0.330<small>+0.040</small>" in page
+    assert "0.460<small>+0.050</small>" in page
 
 
 def test_scores_of_one_seed_say_that_another_might_rank_otherwise(evaluation: Evaluation, tmp_path: Path) -> None:

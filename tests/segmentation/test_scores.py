@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
-from hflow.segmentation.scores import SegmenterScores, check_comparable, differing_settings, parse_scores, read_scores
+from hflow.segmentation.scores import (
+    SegmenterScores,
+    SelfTrained,
+    check_comparable,
+    differing_settings,
+    parse_scores,
+    read_scores,
+)
 
 PROTOCOL = {"steps": 3, "validation_sha256": "v", "classes": ["road"], "training_frames": 4, "size": [32, 16]}
 SCORES = SegmenterScores("source", 0.3, 0.7, 0.5, {"road": 0.3}, {0: 0.2, 1: 0.4}, PROTOCOL, made_from={"code": "c"})
@@ -57,6 +64,15 @@ def test_another_setting_is_named(change: dict[str, Any]) -> None:
 def test_scores_by_other_code_are_not_compared() -> None:
     with pytest.raises(HflowError, match="scored with different code"):
         check_comparable([SCORES, replace(SCORES, made_from={"code": "d"})])
+
+
+def test_self_training_is_read_and_compared_with_its_own_kind() -> None:
+    how = {"rounds": 1, "threshold": 0.9, "ema": 0.99}
+    after = {"mIoU": 0.5, "labelled": 0.7, "seeds": [{"seed": 0, "mIoU": 0.5}], "protocol": how}
+    scores = parse_scores(WRITTEN | {"self_training": after})
+    assert scores.self_trained == SelfTrained(0.5, {0: 0.5}, 0.7, how)
+    with pytest.raises(HflowError, match="scored with different self_training"):
+        check_comparable([SCORES, scores])
 
 
 def test_seeds_are_paired() -> None:

@@ -5,7 +5,14 @@ In comes the file's text, out go frozen sections; a subject's sections are a fil
 
 from hflow.foundation.params.data import DataParams, DomainParams, PrepareParams, TownParams
 from hflow.foundation.params.registry import ReleaseParams, TrackingParams
-from hflow.foundation.params.scoring import BASELINES, TRAINING_SETS, BaselinesParams, EvaluateParams, SegmentParams
+from hflow.foundation.params.scoring import (
+    BASELINES,
+    TRAINING_SETS,
+    BaselinesParams,
+    EvaluateParams,
+    SegmentParams,
+    SelfTrainingParams,
+)
 from hflow.foundation.params.section import Workers, check_section
 from hflow.foundation.params.training import VARIANTS, EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.params.translation import StyleParams, TranslateParams
@@ -26,6 +33,7 @@ __all__ = [
     "PrepareParams",
     "ReleaseParams",
     "SegmentParams",
+    "SelfTrainingParams",
     "StyleParams",
     "TownParams",
     "TrackingParams",

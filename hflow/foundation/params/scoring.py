@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from hflow.foundation.params.section import Count, Section, Seed, Workers
+from hflow.foundation.params.section import Count, Section, Seed, Share, Workers
 
-__all__ = ["BASELINES", "TRAINING_SETS", "BaselinesParams", "EvaluateParams", "SegmentParams"]
+__all__ = ["BASELINES", "TRAINING_SETS", "BaselinesParams", "EvaluateParams", "SegmentParams", "SelfTrainingParams"]
 
 BASELINES = ("histogram", "reinhard", "fda", "gpa")
 TRAINING_SETS = ("source", "translated", "target", *BASELINES)
@@ -19,6 +19,17 @@ class BaselinesParams(Section):
     """The share of the frequencies whose amplitudes FDA takes from the style image."""
     workers: Count = 2
     """Threads that recolour."""
+
+
+class SelfTrainingParams(Section):
+    """Training on by labels that the segmenters of all seeds together give the target's photographs."""
+
+    rounds: Count = 1
+    """How often the photographs are labelled and learned from, each time for `segment.steps` steps."""
+    threshold: Share = 0.9
+    """The least probability of a label; other pixels are ignored."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    """What the average of the weights keeps at each step; that average is scored, and labels in the next round."""
 
 
 class SegmentParams(Section):
@@ -42,6 +53,8 @@ class SegmentParams(Section):
     """At the start; it falls to 0."""
     seeds: tuple[Seed, ...] = (0,)
     """A training each; their scores are averaged."""
+    self_training: SelfTrainingParams | None = None
+    """Train on by labels of the segmenters' own for the target's photographs; null leaves it."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:1, ..."""
     workers: Workers = "auto"

@@ -10,16 +10,17 @@ import pytest
 import torch
 
 from hflow.datasets.images import encode_png
+from hflow.datasets.manifest import PSEUDO_LABELLED, read_manifest
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
-from hflow.foundation.params import SegmentParams
+from hflow.foundation.params import SegmentParams, SelfTrainingParams
+from hflow.segmentation.downstream import segment
 from hflow.segmentation.judge import load_judge
 from hflow.segmentation.labelled_frames import Crops, LabelledFrames
 from hflow.segmentation.networks import DilatedConvolution
-from hflow.segmentation.training import segment
 
 CLASSES = ("road", "sky", "car")
 COLOURS = np.array([(60, 60, 60), (120, 180, 250), (220, 30, 30)], np.uint8)
@@ -212,3 +213,29 @@ def test_leaving_out_what_is_all_padding_changes_no_feature(size: tuple[int, int
     plain = torch.nn.Conv2d(4, 3, 3, padding=12, dilation=12, bias=False)
     maps = torch.rand(2, 4, *size)  # (B, C, H, W)
     assert torch.allclose(DilatedConvolution.of(plain)(maps), plain(maps), atol=1e-6)
+
+
+def test_self_training_learns_from_photographs_and_goes_on_where_it_was(sets: dict[str, Any], tmp_path: Path) -> None:
+    photographs = [_shard(tmp_path / "photographs" / "shard-0.parquet", range(50, 56), labelled=False)]
+    how = SelfTrainingParams(rounds=2, threshold=0.34, ema=0.5)
+    params = QUICK.model_copy(update={"self_training": how})
+    kwargs = {**sets, "photographs": photographs, "work": tmp_path / "work", "network": tmp_path / "network"}
+    result = segment(params, **kwargs, out=tmp_path / "a.json")
+    after = result["self_training"]
+    assert 0 < after["labelled"] <= 1
+    assert after["seeds"][0]["curve"] != result["seeds"][0]["curve"]
+    assert {row["status"] for row in read_manifest(tmp_path / "network/pseudo-labels/manifest.parquet").rows} == {
+        PSEUDO_LABELLED
+    }
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").iterdir()}
+    assert len(kept) == 2 * (1 + 2 * 2)  # the network and, a round, labels and network; each with its marker
+    for place in list(kept)[::3]:
+        place.unlink()  # as if it had been stopped before
+    segment(params, **kwargs, out=tmp_path / "c.json")
+    assert (tmp_path / "c.json").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
+def test_self_training_without_photographs_is_refused(sets: dict[str, Any], tmp_path: Path) -> None:
+    params = QUICK.model_copy(update={"self_training": SelfTrainingParams()})
+    with pytest.raises(HflowError, match="needs photographs"):
+        segment(params, **sets, out=tmp_path / "a.json", work=tmp_path / "work")

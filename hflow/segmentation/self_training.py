@@ -1,0 +1,118 @@
+"""Self-training: segmenters label the target's photographs, where they are sure, and learn from them in turn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from hflow.foundation.code_fingerprint import code_fingerprint
+from hflow.foundation.finished_work import Finished, WorkFolder
+from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.params import SegmentParams, SelfTrainingParams
+from hflow.segmentation.judge import weights_file
+from hflow.segmentation.labelled_frames import LabelledFrames
+from hflow.segmentation.mixed_crops import MixedCrops, class_shares
+from hflow.segmentation.networks import segmentation_network
+from hflow.segmentation.pseudo_labels import label_photographs
+from hflow.segmentation.training import score_segmenter, train_segmenter
+
+__all__ = ["SelfTraining", "self_train"]
+
+
+@dataclass(frozen=True)
+class SelfTraining:
+    """What came of it after the last round.
+
+    Attributes:
+        runs: for each seed its seed, scores and learning curve.
+        labels: the shard of the photographs with the labels; in its note "labelled", the share of pixels with one.
+        teachers: a hash of the networks that gave the labels.
+    """
+
+    runs: list[dict[str, Any]]
+    labels: Finished
+    teachers: str
+
+
+def self_train(
+    params: SegmentParams,
+    how: SelfTrainingParams,
+    trained: Sequence[Finished],
+    *,
+    title: str,
+    frames: LabelledFrames,
+    photographs: Sequence[Path],
+    held_out: LabelledFrames,
+    device: torch.device,
+    depends_on: Mapping[str, Any],
+    folder: WorkFolder,
+) -> SelfTraining:
+    """Train networks on, in rounds: all of them together label the photographs, then each learns from these labels too.
+
+    Args:
+        params: the section segment; `how` is its self_training.
+        trained: the network of each seed as a piece of finished work, its weights in the file, its seed in the note.
+        title: the name of the training set, for progress and errors.
+        frames: what they were trained on.
+        photographs: shards of the target's training images; labels in them are not read.
+        held_out: what they are scored on.
+        depends_on: all that the trained networks follow from.
+        folder: where networks and labels are kept.
+
+    Raises:
+        HflowError: as `train_segmenter`.
+    """
+    network = segmentation_network(params.network, len(frames.classes)).to(device)
+    shares = class_shares(frames)
+    images = [sha256_file(path) for path in photographs]
+    follows = {**depends_on, "self_training": how.model_dump(mode="json"), "photographs": images}
+    follows["by"] = code_fingerprint(self_train)
+    for turn in range(1, how.rounds + 1):
+        said = f"{title}, round {turn}"
+
+        def label(path: Path, pieces: Sequence[Finished] = trained, said: str = said) -> dict[str, Any]:
+            networks = [_load(params, piece, len(frames.classes), device) for piece in pieces]
+            return label_photographs(path, networks, photographs, how.threshold, device, f"label photographs, {said}")
+
+        teachers = fingerprint([piece.sha256 for piece in trained])
+        labels = folder.obtain(fingerprint({**follows, "teachers": teachers}), label)
+        labelled = LabelledFrames([labels.path], frames.classes)
+        pieces = []
+        for piece in trained:
+            seed = int(piece.note["seed"])
+            crops = MixedCrops(frames, labelled, shares, seed=seed, length=params.steps * params.batch_size)
+
+            def make(
+                path: Path, piece: Finished = piece, crops: MixedCrops = crops, seed: int = seed, said: str = said
+            ) -> dict[str, Any]:
+                torch.manual_seed(seed)  # of dropout
+                network.load_state_dict(load_file(piece.path))
+                curve = train_segmenter(
+                    network,
+                    crops,
+                    steps=params.steps,
+                    batch_size=params.batch_size,
+                    learning_rate=params.learning_rate,
+                    title=f"segment {said}, seed {seed}",
+                    advice=f"lower segment.learning_rate ({params.learning_rate})",
+                    workers=params.workers,
+                    average=how.ema,
+                )
+                scores = score_segmenter(network, held_out, device, f"score {said}, seed {seed}")
+                path.write_bytes(weights_file(network))
+                return {"seed": seed, **scores, "curve": curve}
+
+            mark = fingerprint({**follows, "seed": seed, "from": piece.sha256, "labels": labels.sha256})
+            pieces.append(folder.obtain(mark, make))
+        trained = pieces
+    return SelfTraining([dict(piece.note) for piece in trained], labels, teachers)
+
+
+def _load(params: SegmentParams, piece: Finished, classes: int, device: torch.device) -> nn.Module:
+    network = segmentation_network(params.network, classes).to(device)
+    network.load_state_dict(load_file(piece.path))
+    return network.eval()
