@@ -14,6 +14,7 @@ __all__ = [
     "MODEL",
     "PREPARED",
     "REPORTS",
+    "RESTYLED",
     "SEGMENTATION",
     "SEGMENTERS",
     "SETS",
@@ -34,6 +35,7 @@ MODEL = Path("models/hflow")
 GIVEN = Path("models/given")
 JUDGE = GIVEN / "judge"
 TRANSLATED = Path("data/translated")
+RESTYLED = Path("data/restyled")
 BASELINE_SETS = Path("data/baselines")
 TRAIN_PLOTS = Path("plots/train")
 SEGMENTERS = Path("models/segmenters")

@@ -14,6 +14,7 @@ from hflow.pipeline.outputs import (
     MODEL,
     PREPARED,
     REPORTS,
+    RESTYLED,
     SEGMENTATION,
     SEGMENTERS,
     SETS,
@@ -111,17 +112,14 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
     from hflow.model.store import load_model
     from hflow.translation.dataset import translate_dataset
     from hflow.translation.engines.running import translate_shards
+    from hflow.translation.restyling import restyle_dataset
 
     watch = start_watch("translate")
+    model, work, run = load_model(translating_model(params)), work_folder("translate"), run or translate_shards
     counts = translate_dataset(
-        load_model(translating_model(params)),
-        params.translate,
-        prepared=PREPARED,
-        out=TRANSLATED,
-        sets=SETS,
-        work=work_folder("translate"),
-        run=run or translate_shards,
+        model, params.translate, prepared=PREPARED, out=TRANSLATED, sets=SETS, work=work, run=run
     )
+    restyle_dataset(model, params.translate, prepared=PREPARED, out=RESTYLED, sets=SETS, work=work, run=run)
     file_timing("translate", watch, sum(note["rows"] for note in watch.finished()), params.translate.device)
     return counts
 

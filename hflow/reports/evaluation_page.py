@@ -45,6 +45,7 @@ REJECTIONS = 100
 SETS = {
     "source": "the frames as the simulator gave them",
     "translated": "the translated frames",
+    "restyled": "the same frames in further styles",
     "histogram": "the frames with each colour channel's histogram matched to a target image's",
     "reinhard": "the frames with the mean and spread of a target image's colours (Reinhard et al. 2001, in CIELAB)",
     "gpa": "the frames with a gamma for lightness and matched histograms of colour (Ma and others 2021, in CIELAB)",

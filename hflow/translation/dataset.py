@@ -27,6 +27,7 @@ def translate_dataset(
     sets: Path,
     work: Path,
     run: ShardRunner = translate_shards,
+    name: str = "translated",
 ) -> dict[str, Any]:
     """Translate every prepared frame of the source, one shard a shard.
 
@@ -37,9 +38,10 @@ def translate_dataset(
         params: the section of params.yaml.
         prepared: the folder that prepare wrote.
         out: the folder that gets {train,val}/shard-*.parquet, manifest.parquet and SHA256SUMS.
-        sets: the folder of training sets; gets translated.json.
+        sets: the folder of training sets; gets NAME.json.
         work: where finished shards are kept, so that an interrupted run goes on.
         run: has the engine translate the shards.
+        name: of the training set.
 
     Returns:
         Counts: given, translated, rejected, and the mean SSIM.
@@ -59,4 +61,4 @@ def translate_dataset(
             for task in plan.tasks:
                 WorkFolder(work).remove_leftovers(task.fingerprint)
             finished = run(engine, plan.tasks, advance)
-        return publish_translation(plan, finished, prepared=prepared, out=out, sets=sets)
+        return publish_translation(plan, finished, prepared=prepared, out=out, sets=sets, name=name)

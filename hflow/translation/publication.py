@@ -21,9 +21,12 @@ __all__ = ["publish_translation"]
 
 
 def publish_translation(
-    plan: Plan, finished: Mapping[str, Finished], *, prepared: Path, out: Path, sets: Path
+    plan: Plan, finished: Mapping[str, Finished], *, prepared: Path, out: Path, sets: Path, name: str
 ) -> dict[str, Any]:
     """Make `out` hold the finished shards and their manifest, as one step, once every frame is accounted for.
+
+    Args:
+        sets: the folder of training sets; gets NAME.json.
 
     Returns:
         Counts: given, translated, rejected, and the mean SSIM.
@@ -48,7 +51,7 @@ def publish_translation(
     files[SUMS] = sums_bytes(sums, files)
     source = set_sha256(task.sha256 for task in plan.tasks if task.split == "train")
     shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
-    translated = TrainingSet("translated", shards, {"source": source, "model": plan.recipe.model_sha256})
+    translated = TrainingSet(name, shards, {"source": source, "model": plan.recipe.model_sha256})
     with replacing_sets(sets, translated):
         publish(files, out)
     statuses = [row["status"] for row in rows]

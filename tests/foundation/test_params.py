@@ -7,7 +7,7 @@ import yaml
 
 from hflow.commands.project import write_params
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import SegmentParams, load_params
+from hflow.foundation.params import Params, SegmentParams, check_section, load_params
 from hflow.presets import preset_names, preset_text
 
 ROOT = Path(__file__).parents[2]
@@ -123,3 +123,12 @@ def test_init_refuses_a_root_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(HflowError, match="--source"):
         write_params(tmp_path / "params.yaml", preset_text("town"), source=tmp_path / "none")
     assert not (tmp_path / "params.yaml").exists()
+
+
+def test_frames_in_further_styles_are_asked_for_before_they_are_trained_on() -> None:
+    values = yaml.safe_load(preset_text("town"))
+    values["segment"]["train_on"] = ["translated+restyled"]
+    with pytest.raises(HflowError, match=r"translate\.styles is 1: set it to 2 or more"):
+        check_section(Params, values, "params.yaml")
+    values["translate"]["styles"] = 2
+    check_section(Params, values, "params.yaml")

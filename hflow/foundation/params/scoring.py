@@ -9,7 +9,7 @@ from hflow.foundation.params.section import Count, Section, Seed, Share, Workers
 __all__ = ["BASELINES", "TRAINING_SETS", "BaselinesParams", "EvaluateParams", "SegmentParams", "SelfTrainingParams"]
 
 BASELINES = ("histogram", "reinhard", "fda", "gpa")
-TRAINING_SETS = ("source", "translated", "target", *BASELINES)
+TRAINING_SETS = ("source", "translated", "restyled", "target", *BASELINES)
 
 
 class BaselinesParams(Section):
@@ -36,8 +36,8 @@ class SegmentParams(Section):
     """The downstream task: a segmenter trained on each named set in turn."""
 
     train_on: tuple[str, ...] = ("source", "translated")
-    """Of source, translated, target, histogram, reinhard, fda, gpa, and sums such as source+translated, each once; may
-    be empty."""
+    """Of source, translated, restyled, target, histogram, reinhard, fda, gpa, and sums such as source+translated, each
+    once; may be empty."""
     network: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "efficientnet_lite0"] = (
         "deeplabv3_mobilenet_v3_large"
     )

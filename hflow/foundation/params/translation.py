@@ -52,6 +52,8 @@ class TranslateParams(StyleParams):
 
     model: str = "models/hflow"
     """The model just trained, another folder, or `models:/NAME@champion`."""
+    styles: Count = 1
+    """Styles a frame; frames in their further styles are the training set `restyled`."""
     batch_size: Count = 4
     """Frames at once."""
     device: str = "auto"

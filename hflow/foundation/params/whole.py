@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import yaml
+from pydantic import model_validator
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params.data import DataParams, PrepareParams, TownParams
@@ -32,6 +33,13 @@ class Params(Section):
     evaluate: EvaluateParams = EvaluateParams()
     release: ReleaseParams = ReleaseParams()
     tracking: TrackingParams = TrackingParams()
+
+    @model_validator(mode="after")
+    def _several_styles(self) -> "Params":
+        named = [name for name in self.segment.train_on if "restyled" in name.split("+")]
+        if named and self.translate.styles == 1:
+            raise ValueError(f"segment.train_on names {named[0]}, and translate.styles is 1: set it to 2 or more")
+        return self
 
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
