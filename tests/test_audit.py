@@ -26,10 +26,9 @@ def _audit(project: Path, answer: str) -> subprocess.CompletedProcess[str]:
     (project / "bin/pip-audit").chmod(0o755)
     subprocess.run(["git", "add", "."], cwd=project, check=True)
     path = os.pathsep.join([str(project / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")} | {"PATH": path}
     command = ["make", "--old-file=.venv/.installed", "audit"]
-    return subprocess.run(
-        command, cwd=project, env=os.environ | {"PATH": path}, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_a_secret_is_named_by_its_file(project: Path) -> None:

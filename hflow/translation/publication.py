@@ -21,7 +21,13 @@ __all__ = ["publish_translation"]
 
 
 def publish_translation(
-    plan: Plan, finished: Mapping[str, Finished], *, prepared: Path, out: Path, sets: Path, name: str
+    plan: Plan,
+    finished: Mapping[str, Finished],
+    *,
+    prepared: Path,
+    out: Path,
+    sets: Path,
+    name: str = "translated",
 ) -> dict[str, Any]:
     """Make `out` hold the finished shards and their manifest, as one step, once every frame is accounted for.
 
