@@ -12,7 +12,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
-	@if ! test -e models/dvc.yaml && dvc status --quiet --with-deps evaluate; then echo "nothing has changed since the last run"; else python -m flows.sim2real; fi
+	@if ! test -e models/dvc.yaml && ! { test -e .hflow/unpushed && test -n "$$(dvc remote list)"; } && dvc status --quiet --with-deps evaluate; then echo "nothing has changed since the last run"; else python -m flows.sim2real; fi
 	@echo "done: open reports/index.html"
 
 test: setup ## run all tests

@@ -163,6 +163,8 @@ def _log_child(
         metrics += [Metric("mIoU self-trained", after["mIoU"], now, 0)]
         metrics += [Metric("mIoU self-trained by seed", run["mIoU"], now, run["seed"]) for run in after["seeds"]]
     settings = flat_values({**said["protocol"], "made_from": said["made_from"]})
+    if after:
+        settings |= flat_values({"self_training": {**after["protocol"], "photographs": after["photographs_sha256"]}})
     params = [Param("set", name), *(Param(key, str(value)) for key, value in settings.items())]
     try:
         client.log_batch(run_id, metrics=metrics, params=params)

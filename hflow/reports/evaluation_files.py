@@ -102,7 +102,13 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def _self_trained(scores: SelfTrained) -> dict[str, Any]:
-    return {"self_training": {"mIoU": round(scores.miou, 6), "labelled": round(scores.labelled, 6)}}
+    return {
+        "self_training": {
+            "mIoU": round(scores.miou, 6),
+            "labelled": round(scores.labelled, 6),
+            "photographs": scores.photographs_sha256,
+        }
+    }
 
 
 def _gain(gain: Gain) -> dict[str, Any]:

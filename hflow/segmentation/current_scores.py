@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hflow.datasets.shards import shard_files
-from hflow.datasets.training_sets import read_current_set
+from hflow.datasets.training_sets import read_current_set, set_sha256
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.segmentation.scores import SegmenterScores, read_scores
@@ -26,7 +26,7 @@ def read_current_scores(
 
     Raises:
         HflowError: a file is missing or damaged, a set was made from something else than is there, or scores are of
-            another set of this name or of another validation set.
+            another set of this name, of another validation set or of other photographs.
     """
     scores = {name: read_scores(folder / f"{name}.json") for name in train_on}
     validation = fingerprint([sha256_file(path) for path in shard_files(prepared / "target" / "val")]) if scores else ""
@@ -37,6 +37,11 @@ def read_current_scores(
             "training set": score.made_from.get("training_set"),
             "validation set": score.protocol.get("validation_sha256"),
         }
+        if score.self_trained:
+            now["set of photographs"] = set_sha256(
+                sha256_file(path) for path in shard_files(prepared / "target" / "train")
+            )
+            then["set of photographs"] = score.self_trained.photographs_sha256
         other = [what for what in now if now[what] != then[what]]
         if other:
             raise HflowError(

@@ -23,12 +23,14 @@ class SelfTrained:
         miou_by_seed: the mIoU of each seed.
         labelled: the share of the photographs' pixels that were labelled.
         protocol: rounds, threshold and ema.
+        photographs_sha256: `set_sha256` of the photographs' shards.
     """
 
     miou: float
     miou_by_seed: Mapping[int, float]
     labelled: float
     protocol: Mapping[str, Any]
+    photographs_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def parse_scores(values: Mapping[str, Any]) -> SegmenterScores:
             miou_by_seed={run["seed"]: run["mIoU"] for run in after["seeds"]},
             labelled=after["labelled"],
             protocol=after["protocol"],
+            photographs_sha256=after["photographs_sha256"],
         ),
     )
 

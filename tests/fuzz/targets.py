@@ -278,7 +278,9 @@ def ask_served_model(body: Any) -> None:
 def targets() -> dict[str, Target]:
     """Every target, by its name."""
     presets = [preset_text(name) for name in preset_names()]
-    description = json.dumps({"name": "source", "shards": [{"path": "a/b.parquet", "sha256": "0" * 64}]}).encode()
+    description = json.dumps(
+        {"name": "source", "shards": [{"path": "a/b.parquet", "sha256": "0" * 64}], "made_from": {}}
+    ).encode()
     rows = [_row(number) for number in range(3)]
     return {
         "images": (mutated(_encoded()) | st.binary(max_size=60), read_image),

@@ -27,7 +27,12 @@ SCORES = {
     "clsAcc": 0.7,
     "IoU": {"road": 0.5, "car (parked)": 0.4},
     "seeds": [{"seed": 0, "mIoU": 0.5}],
-    "self_training": {"mIoU": 0.6, "seeds": [{"seed": 0, "mIoU": 0.6}]},
+    "self_training": {
+        "mIoU": 0.6,
+        "seeds": [{"seed": 0, "mIoU": 0.6}],
+        "protocol": {"rounds": 1},
+        "photographs_sha256": "p",
+    },
     "protocol": {"steps": 3},
     "made_from": {"training_set": "a", "code": "b"},
 }

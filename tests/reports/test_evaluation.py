@@ -15,8 +15,8 @@ from PIL import Image
 
 from hflow.datasets.images import encode_png
 from hflow.datasets.manifest import MANIFEST_SCHEMA
-from hflow.datasets.shards import PREPARED_SCHEMA, TRANSLATED_SCHEMA, image_value, write_shard
-from hflow.datasets.training_sets import TrainingSet, read_training_set, replacing_sets
+from hflow.datasets.shards import PREPARED_SCHEMA, TRANSLATED_SCHEMA, image_value, shard_files, write_shard
+from hflow.datasets.training_sets import TrainingSet, read_training_set, replacing_sets, set_sha256
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
@@ -88,7 +88,16 @@ class Run:
         (root / "model/curves.csv").write_text("step,loss,content,style\n2,3.0,1.0,20.0\n4,2.0,1.0,10.0\n")
         Image.new("RGB", (30, 20)).save(root / "model/contact-sheet.png")
 
-    def score(self, name: str, miou: Sequence[float], *, network: str = "", after: float = 0, **protocol: Any) -> None:
+    def score(
+        self,
+        name: str,
+        miou: Sequence[float],
+        *,
+        network: str = "",
+        after: float = 0,
+        photographs: str = "",
+        **protocol: Any,
+    ) -> None:
         iou = {"road": miou[0], "sky": 0.5, "fence": None}
         seeds = [{"seed": i, "mIoU": v, "pxAcc": 0.6, "clsAcc": 0.5, "IoU": iou} for i, v in enumerate(miou)]
         means = {"mIoU": sum(miou) / len(miou), "pxAcc": 0.6, "clsAcc": 0.5, "IoU": iou}
@@ -99,7 +108,13 @@ class Run:
         if after:
             again = [{"seed": i, "mIoU": after} for i in range(len(miou))]
             said["self_training"] = {"mIoU": after, "labelled": 0.7, "seeds": again, "protocol": {"rounds": 1}}
+            said["self_training"]["photographs_sha256"] = photographs or self.photographs
         write_json(self.root / f"segment/{name}.json", said)
+
+    @property
+    def photographs(self) -> str:
+        """The hash of the target's training images."""
+        return set_sha256(sha256_file(path) for path in shard_files(self.root / "prepared/target/train"))
 
     def evaluate(self, *, train_on: Sequence[str] = (), examples: int = 4, curves: bool = True) -> Evaluation:
         for name in () if curves else ("curves.csv", "contact-sheet.png"):
@@ -167,10 +182,22 @@ def test_scores_after_self_training_stand_beside_those_without(run: Run) -> None
     for name in ("source", "translated"):
         run.score(name, [0.3], after=0.4)
     run.evaluate(train_on=["source", "translated"])
-    assert run.figures()["scores"]["source"]["self_training"] == {"mIoU": 0.4, "labelled": 0.7}
+    assert run.figures()["scores"]["source"]["self_training"] == {
+        "mIoU": 0.4,
+        "labelled": 0.7,
+        "photographs": run.photographs,
+    }
     summary = json.loads((run.root / "metrics/summary.json").read_text())
     assert summary["mIoU self-trained/translated"] == 0.4
     assert summary["mIoU/translated"] == 0.3
+
+
+def test_scores_after_self_training_on_other_photographs_are_refused(run: Run) -> None:
+    run.score("source", [0.3], after=0.4, photographs="of before")
+    with pytest.raises(
+        HflowError, match="scores of another set of photographs than there is now: run `hflow segment source`"
+    ):
+        run.evaluate(train_on=["source"])
 
 
 def test_one_seed_gives_a_gain_without_an_interval(run: Run) -> None:

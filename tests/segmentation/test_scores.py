@@ -69,8 +69,9 @@ def test_scores_by_other_code_are_not_compared() -> None:
 def test_self_training_is_read_and_compared_with_its_own_kind() -> None:
     how = {"rounds": 1, "threshold": 0.9, "ema": 0.99}
     after = {"mIoU": 0.5, "labelled": 0.7, "seeds": [{"seed": 0, "mIoU": 0.5}], "protocol": how}
+    after["photographs_sha256"] = "p"
     scores = parse_scores(WRITTEN | {"self_training": after})
-    assert scores.self_trained == SelfTrained(0.5, {0: 0.5}, 0.7, how)
+    assert scores.self_trained == SelfTrained(0.5, {0: 0.5}, 0.7, how, "p")
     with pytest.raises(HflowError, match="scored with different self_training"):
         check_comparable([SCORES, scores])
 
