@@ -14,7 +14,7 @@ from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import IGNORE
 
-__all__ = ["Pairs", "whole_image"]
+__all__ = ["Pairs", "whole_ids", "whole_image"]
 
 
 class Pairs(Dataset[tuple[Tensor, ...]]):

@@ -75,6 +75,7 @@ def train(params: Params) -> dict[str, Any]:
             params.train,
             source=shard_files(PREPARED / "source" / "train"),
             target=shard_files(PREPARED / "target" / "train"),
+            held_out=shard_files(PREPARED / "source" / "val"),
             out=MODEL,
             plots=TRAIN_PLOTS,
             work=work_folder("train"),

@@ -23,10 +23,12 @@ class Progress:
     Attributes:
         step: how many steps are done.
         losses: of every step, by name.
+        measures: points on held-out frames, each with its `step`.
     """
 
     step: int = 0
     losses: dict[str, list[float]] = field(default_factory=dict)
+    measures: list[dict[str, float]] = field(default_factory=list)
 
     def point(self, begin: int, end: int) -> dict[str, float]:
         """A point of the learning curves: the step `end`, and the mean losses of the steps from `begin` on."""
@@ -53,7 +55,7 @@ def save_checkpoint(folder: Path, progress: Progress, content: dict[str, Any]) -
     """Write a checkpoint of tensors, numbers, strings and containers of them; older ones but the last are removed."""
     with atomic_path(folder / checkpoint_name(progress.step)) as path:
         losses = {name: torch.tensor(values, dtype=torch.float64) for name, values in progress.losses.items()}
-        torch.save({**content, "step": progress.step, "losses": losses}, path)
+        torch.save({**content, "step": progress.step, "losses": losses, "measures": progress.measures}, path)
     for old in checkpoint_files(folder)[:-KEPT]:
         old.unlink()
 
@@ -64,7 +66,7 @@ def load_newest(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
             losses = {name: values.tolist() for name, values in content.pop("losses").items()}
-            return Progress(content.pop("step"), losses), content
+            return Progress(content.pop("step"), losses, content.pop("measures")), content
         except Exception as error:  # a damaged file raises whatever its bytes lead to
             say(f"{path} can't be read ({' '.join(str(error).split())[:80]}): the one before it is taken")
     return None

@@ -31,6 +31,7 @@ from hflow.model.store import model_files
 from hflow.training.batches import training_batches
 from hflow.training.checkpoints import Progress, checkpoint_files, checkpoint_name, load_newest, save_checkpoint
 from hflow.training.encoder import load_encoder, measure_scales
+from hflow.training.held_out import HeldOut, measures_table
 from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
 from hflow.training.processes import run_in_processes
@@ -77,6 +78,7 @@ class _Job:
     params: TrainParams
     source: Sequence[Path]
     target: Sequence[Path]
+    held_out: Sequence[Path]
     work: Path
 
 
@@ -91,6 +93,7 @@ def train(
     out: Path,
     plots: Path,
     work: Path,
+    held_out: Sequence[Path] = (),
     logger: TrainingLogger | None = None,
 ) -> TrainingResult:
     """Train a network and publish it with its style bank and learning curves.
@@ -98,11 +101,12 @@ def train(
     Args:
         model, encoder, loss, params: the sections of params.yaml.
         source, target: shards of prepared frames and of prepared target images.
-        out: the model folder to write; it has the two files of `plots` too, so that a model is never shown with the
+        out: the model folder to write; it has the files of `plots` too, so that a model is never shown with the
             curves of another.
-        plots: the folder that gets curves.csv and contact-sheet.png.
+        plots: the folder that gets curves.csv, measures.csv and contact-sheet.png.
         work: where checkpoints are kept, in a folder named by the training's fingerprint.
-        logger: is told the losses and shown the contact sheets, from the first process.
+        held_out: shards of frames to measure on, by train.measure_every; without any, the last of `source` are taken.
+        logger: is told the losses and measures and shown the contact sheets, from the first process.
 
     Raises:
         HflowError: the shards or a parameter are at fault, or the loss is no longer finite.
@@ -112,7 +116,7 @@ def train(
             raise HflowError(f"there are no prepared shards of the {name}: run `hflow prepare` first")
     start = time.monotonic()
     fabric = training_fabric(params)
-    job = _Job(model, encoder, loss, params, source, target, work)
+    job = _Job(model, encoder, loss, params, source, target, held_out if params.measure_every else (), work)
     mark = _fingerprint(job, fabric)
     job = replace(job, work=work / mark)
     trained_before = any(path.name == checkpoint_name(params.steps) for path in checkpoint_files(job.work))
@@ -124,7 +128,7 @@ def train(
     done, network, scales = _finished(job)
     curves = done.curves(params.log_every)
     if logger and (params.devices > 1 or trained_before):
-        for row in curves:
+        for row in [*curves, *done.measures]:
             logger.metrics(_without_step(row), int(row["step"]))
         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
     config = {
@@ -139,6 +143,7 @@ def train(
     styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
     pictures: dict[str, Path | bytes] = {
         "curves.csv": csv_bytes(curves),
+        "measures.csv": measures_table(done.measures),
         "contact-sheet.png": job.work / "contact-sheet.png",
     }
     publish({**model_files(network, styles, config), **pictures}, out)
@@ -208,6 +213,10 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         say(f"its newest pictures, at every checkpoint: {job.work / 'contact-sheet.png'}")
         if done.step:
             say(f"going on from step {done.step}")
+    measured = params.measure_every and fabric.is_global_zero
+    held_out = HeldOut(job.held_out, job.source, job.target, params.size) if measured else None
+    if held_out and not done.step:
+        _measure(held_out, network, fabric.device, done, logger)
     showing = progress("train", params.steps, done=done.step, unit="steps")
     with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
         for content, style, *ids in training_batches(fabric, pairs, params, done.step):
@@ -223,6 +232,8 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
             optimizer.step()
             done.step += 1
             _note(done, values, params, logger)
+            if held_out and (done.step % params.measure_every == 0 or done.step == params.steps):
+                _measure(held_out, network, fabric.device, done, logger)
             advance(1, f"loss {values['loss']:.4g}")
             if done.step % params.checkpoint_every == 0 or done.step == params.steps:
                 if fabric.is_global_zero:
@@ -272,6 +283,15 @@ def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logg
         logger.metrics(_without_step(done.point(begin, done.step)), done.step)
 
 
+def _measure(
+    held_out: HeldOut, network: HierarchyFlow, device: torch.device, done: Progress, logger: TrainingLogger | None
+) -> None:
+    values = held_out.measure(network, device)
+    done.measures.append({"step": done.step, **values})
+    if logger:
+        logger.metrics(values, done.step)
+
+
 def _diverged(step: int, values: Mapping[str, float], work: Path) -> str:
     saved = checkpoint_files(work)
     good = f"the last good checkpoint is {saved[-1]}" if saved else "there is no checkpoint before it"
@@ -303,6 +323,7 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
             "train": job.params.model_dump(mode="json", exclude=CHANGE_NO_BYTE),
             "source": [sha256_file(path) for path in job.source],
             "target": [sha256_file(path) for path in job.target],
+            "held_out": [sha256_file(path) for path in job.held_out],
             "machine": [*machine_marks(fabric.device), training_precision(job.params)],
         }
     )

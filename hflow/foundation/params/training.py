@@ -113,6 +113,8 @@ class TrainParams(Section):
     """Processes that decode images; 0 decodes between the steps."""
     log_every: Count = 10
     """Steps between two points of the learning curves."""
+    measure_every: Annotated[int, Field(ge=0)] = 0
+    """Steps between two measurements on held-out frames, beside those of the start and the end; 0 measures nothing."""
     checkpoint_every: Count = 100
     """Steps between two checkpoints."""
 

@@ -1,0 +1,85 @@
+"""Measures of a network on frames that it is not trained on: whether training makes them better than its start did."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hflow.datasets.pairs import whole_ids, whole_image
+from hflow.datasets.shards import ShardSet
+from hflow.datasets.tensors import to_pixels, to_tensor
+from hflow.foundation.atomic_files import csv_bytes
+from hflow.foundation.errors import HflowError
+from hflow.foundation.evenly_spaced import evenly_spaced
+from hflow.metrics.colour_error import class_statistics, colour_error, mean_class_error, pooled
+from hflow.metrics.invented_detail import invented_detail
+
+__all__ = ["HeldOut", "measures_table"]
+
+FRAMES, TYPICAL, LEAST_SIDE = 16, 48, 9
+MEASURES = ("invented_detail", "colour_error")
+
+
+class HeldOut:
+    """Sixteen frames at most, each with a style image, and what their translations are measured against.
+
+    Args:
+        frames: shards of frames that no step sees, from which they are taken evenly spaced.
+        source: shards of the frames trained on, whose last ones are taken where `frames` has none.
+        target: shards of the target's training images: the styles, evenly spaced.
+        size: (width, height) that images are resized to, as in training; None leaves them.
+
+    Raises:
+        HflowError: a frame is too small for invented detail.
+    """
+
+    def __init__(
+        self, frames: Sequence[Path], source: Sequence[Path], target: Sequence[Path], size: tuple[int, int] | None
+    ):
+        columns = ["key", "image", "label_train_ids"]
+        ours, seen, styles = (ShardSet(files, columns) for files in (frames, source, target))
+        rows = evenly_spaced(ours, FRAMES) if ours else seen[max(0, len(seen) - FRAMES) :]
+        self._frames = [_with_ids(row, size) for row in rows]
+        for row, (pixels, _) in zip(rows, self._frames, strict=True):
+            if min(pixels.shape[:2]) < LEAST_SIDE:
+                raise HflowError(
+                    f"{row['key']} is {pixels.shape[1]}x{pixels.shape[0]}, too small to be measured in training "
+                    f"({LEAST_SIDE} pixels a side): set train.measure_every to 0 or make train.size larger"
+                )
+        drawn = evenly_spaced(styles, FRAMES)
+        self._styles = [whole_image(drawn[i % len(drawn)], size) for i in range(len(rows))]
+        self._wanted = pooled([class_statistics(*_with_ids(row, size)) for row in evenly_spaced(styles, TYPICAL)])
+
+    @torch.no_grad()
+    def measure(self, network: Callable[[Tensor, Tensor], Tensor], device: torch.device) -> dict[str, float]:
+        """The mean of each measure over the frames as `network` translates them; lower is better.
+
+        `invented_detail` in grey levels; `colour_error` in CIELAB, between each translation and its style image, over
+        the whole picture; `class_colour_error`, class by class against what the class is like in the target, where both
+        have labels.
+        """
+        detail, colour, by_class = [], [], []
+        for (frame, ids), style in zip(self._frames, self._styles, strict=True):
+            content = to_tensor(frame)[None].to(device)  # (1, 3, H, W)
+            made = network(content, to_tensor(style)[None].to(device))
+            pixels = to_pixels(made[0])
+            detail.append(invented_detail(content, made).item())
+            colour.append(colour_error(pixels, style))
+            by_class.append(mean_class_error(pixels, ids, self._wanted))
+        known = [error for error in by_class if error is not None]
+        values = dict(zip(MEASURES, (float(np.mean(detail)), float(np.mean(colour))), strict=True))
+        return {**values, "class_colour_error": float(np.mean(known))} if known else values
+
+
+def measures_table(points: Sequence[dict[str, float]]) -> bytes:
+    """The points, each with its `step`, as CSV; where nothing was measured, the header alone."""
+    return csv_bytes(points) if points else (",".join(("step", *MEASURES)) + "\r\n").encode()
+
+
+def _with_ids(row: dict[str, Any], size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:
+    """The image of a row, uint8 (H, W, 3), and its train ids, uint8 (H, W)."""
+    pixels = whole_image(row, size)
+    return pixels, whole_ids(row, pixels.shape[:2])
