@@ -17,11 +17,13 @@ from hflow.foundation.errors import HflowError
 
 __all__ = [
     "EXPORTED",
+    "ID2LABEL",
     "MANIFEST",
     "MANIFEST_SCHEMA",
     "PSEUDO_LABELLED",
     "SUMS",
     "Manifest",
+    "id2label_bytes",
     "manifest_bytes",
     "read_manifest",
     "sums_bytes",
@@ -30,6 +32,9 @@ __all__ = [
 MANIFEST = "manifest.parquet"
 SUMS = "SHA256SUMS"
 """The hash of every other file of a dataset, as `sha256sum --check` reads it."""
+
+ID2LABEL = "id2label.json"
+"""The name of each train id, as `transformers` and datasets for semantic segmentation on the hub have it."""
 
 EXPORTED = "export.json"
 """What an export says of itself; where it is, the files are those of another tool's layout."""
@@ -83,6 +88,11 @@ def manifest_bytes(rows: Iterable[Mapping[str, Any]], classes: Sequence[str] | N
     buffer = io.BytesIO()
     pq.write_table(table, buffer, write_page_checksum=True)
     return buffer.getvalue()
+
+
+def id2label_bytes(classes: Sequence[str]) -> bytes:
+    """id2label.json of these classes: the train id, as JSON's text, and its name."""
+    return (json.dumps({str(i): name for i, name in enumerate(classes)}, indent=2) + "\n").encode()
 
 
 @dataclass(frozen=True)

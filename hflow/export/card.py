@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hflow.datasets.manifest import PSEUDO_LABELLED
+from hflow.datasets.manifest import ID2LABEL, PSEUDO_LABELLED
 from hflow.export.layouts import LAYOUTS
 from hflow.foundation.labels import IGNORE
 
@@ -66,6 +66,7 @@ def export_card(
     if classes and pixels:
         lines += ["", "| train id | class | share of labelled pixels |", "| --- | --- | --- |"]
         lines += [f"| {i} | {name} | {pixels[str(i)] / whole:.4f} |" for i, name in enumerate(classes)]
+        lines += ["", f"The same names for programs: {ID2LABEL}."]
     reasons = Counter(row["reason"] for row in rows if row["status"] == "rejected")
     if reasons:
         lines += ["", "## Rejected", "", *(f"- {number}: {reason}" for reason, number in reasons.most_common(20))]

@@ -18,7 +18,7 @@ import numpy as np
 from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.keys import check_key, check_path
-from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_manifest
+from hflow.datasets.manifest import EXPORTED, ID2LABEL, MANIFEST, SUMS, id2label_bytes, read_manifest
 from hflow.datasets.shards import read_rows
 from hflow.export.card import export_card
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
@@ -96,6 +96,8 @@ def export(
         closing = LAYOUTS[layout].closing(frames, classes or ())
         card = export_card(manifest.rows, frames, classes, layout, image_format, origins, mark)
         closing["README.md"] = card.encode()
+        if classes and any(frame["pixels"] for frame in frames):
+            closing[ID2LABEL] = id2label_bytes(classes)
         closing[MANIFEST] = (dataset / MANIFEST).read_bytes()
         said = {
             "fingerprint": mark,

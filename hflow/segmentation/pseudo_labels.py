@@ -10,7 +10,16 @@ import torch
 from torch import nn
 
 from hflow.datasets.images import decode_rgb, encode_png
-from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, PSEUDO_LABELLED, SUMS, manifest_bytes, sums_bytes
+from hflow.datasets.manifest import (
+    ID2LABEL,
+    MANIFEST,
+    MANIFEST_SCHEMA,
+    PSEUDO_LABELLED,
+    SUMS,
+    id2label_bytes,
+    manifest_bytes,
+    sums_bytes,
+)
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, image_value, read_rows, write_shard
 from hflow.foundation.finished_work import Finished
 from hflow.foundation.labels import IGNORE
@@ -100,5 +109,6 @@ def pseudo_labelled_dataset(
             | {"fingerprint": labels.sha256}
         )
     files: dict[str, Path | bytes] = {SHARD: labels.path, MANIFEST: manifest_bytes(rows, classes)}
+    files[ID2LABEL] = id2label_bytes(classes)
     files[SUMS] = sums_bytes({SHARD: labels.sha256}, files)
     return files

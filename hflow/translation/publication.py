@@ -6,7 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, SUMS, manifest_bytes, sums_bytes
+from hflow.datasets.manifest import (
+    ID2LABEL,
+    MANIFEST,
+    MANIFEST_SCHEMA,
+    SUMS,
+    id2label_bytes,
+    manifest_bytes,
+    sums_bytes,
+)
 from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_table
 from hflow.datasets.training_sets import TrainingSet, replacing_sets, set_sha256
@@ -54,6 +62,7 @@ def publish_translation(
     }
     sums = {f"{task.split}/{task.path.name}": piece.sha256 for task, piece in pieces if piece.note["rows"]}
     files[MANIFEST] = manifest_bytes(rows, stats["classes"])
+    files[ID2LABEL] = id2label_bytes(stats["classes"])
     files[SUMS] = sums_bytes(sums, files)
     source = set_sha256(task.sha256 for task in plan.tasks if task.split == "train")
     shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}

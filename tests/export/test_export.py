@@ -28,7 +28,7 @@ from hflow.datasets.verification import verify
 from hflow.export.layouts import LAYOUTS
 from hflow.export.writing import FORMATS, export
 from hflow.foundation.errors import HflowError
-from hflow.foundation.labels import train_id_table
+from hflow.foundation.labels import TRAIN_CLASSES, train_id_table
 from hflow.foundation.params import DomainParams, TranslateParams
 from hflow.model.store import load_model
 from hflow.translation.dataset import translate_dataset
@@ -212,6 +212,15 @@ def test_datasets_loads_the_imagefolder(
         assert _near(sample["image"], row, image_format)
         assert np.array_equal(np.asarray(sample["label"]), _ids(row))
         assert np.array_equal(np.asarray(sample["label_train_ids"]), _ids(row, "label_train_ids"))
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_train_ids_have_their_names_beside_them(dataset: Path, tmp_path: Path, layout: str) -> None:
+    export(dataset, tmp_path / "out", layout=layout)
+    names = json.loads((tmp_path / "out" / "id2label.json").read_text())
+    classes = TRAIN_CLASSES if LAYOUTS[layout].official else ["road", "sky", "car"]
+    assert names == {str(train_id): name for train_id, name in enumerate(classes)}
+    assert json.loads((dataset / "id2label.json").read_text()) == {"0": "road", "1": "sky", "2": "car"}
 
 
 READERS = {"gta": "gta", "cityscapes": "cityscapes", "imagefolder": "folder"}
