@@ -69,28 +69,45 @@ def init(
     source: Annotated[Path | None, typer.Option(help="Root of the frames to translate.")] = None,
     target: Annotated[Path | None, typer.Option(help="Root of the target images.")] = None,
 ) -> None:
-    """Write params.yaml from a preset; the one that was there is kept as params.yaml.bak."""
+    """Write params.yaml from a preset; the one that was there is kept as params.yaml.bak.
+
+    Writes the file at once. Example: `hflow init carla2camvid --source /data/carla --target /data/camvid`
+    """
     kept = write_params(DEFAULT, preset_text(preset), source=source, target=target)
     print(f"{DEFAULT} is the preset {preset!r}" + (f"; what it was before is in {kept}" if kept else ""))
 
 
 def code(params: ParamsFile = DEFAULT) -> None:
-    """Note for DVC what each stage depends on beside data: its code, the libraries, the files that parameters name."""
+    """Note for DVC what each stage depends on beside data: its code, the libraries, the files that parameters name.
+
+    Writes data/code/, in two seconds. Example: `hflow code`
+    """
     write_code_marks(load_params(params))
 
 
 def town(params: ParamsFile = DEFAULT) -> None:
-    """Draw the miniature datasets that a fresh clone runs on."""
+    """Draw the miniature datasets that a fresh clone runs on.
+
+    Writes data/town/: the default's 420 images in 5 seconds on two cores. Example: `hflow town`
+    """
     stages.town(load_params(params))
 
 
 def prepare(params: ParamsFile = DEFAULT) -> None:
-    """Check, resize and shard the raw datasets."""
+    """Check, resize and shard the raw datasets.
+
+    Writes data/prepared/, data/sets/source.json and data/sets/target.json: 350 images of 128x64 a second on two cores.
+    Stopped, it goes on where it was. Example: `hflow prepare`
+    """
     show(stages.prepare(load_params(params)))
 
 
 def train(params: ParamsFile = DEFAULT) -> None:
-    """Train Hierarchy Flow on the prepared images."""
+    """Train Hierarchy Flow on the prepared images.
+
+    Writes models/hflow/ and plots/train/: the default's 200 steps take 40 seconds on two cores, those of carla2camvid 7
+    minutes, those of gta2cityscapes want a GPU. Stopped, it goes on from its last checkpoint. Example: `hflow train`
+    """
     show(stages.train(load_params(params)))
 
 
@@ -113,7 +130,11 @@ def translate(
     max_pixels: MaxPixels = MOST_PIXELS,
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Translate the prepared frames, or the images of any folder: `hflow translate FRAMES OUT --model M`."""
+    """Translate the prepared frames, or the images of any folder: `hflow translate FRAMES OUT --model M`.
+
+    Writes data/translated/, or OUT: on two cores 57 frames of 128x64 a second, 6 of 512x256. Stopped, it goes on
+    where it was. Example: `hflow translate FRAMES OUT --model models/hflow`
+    """
     if frames is None:
         show(stages.translate(load_params(params)))
         return
@@ -145,7 +166,10 @@ def verify(
     path: Annotated[Path, typer.Argument(help="A folder that translate or export wrote.")] = outputs.TRANSLATED,
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
 ) -> None:
-    """Read a translated dataset again and name whatever is not as it was written; exit status 1 if anything is."""
+    """Read a translated dataset again and name whatever is not as it was written; exit status 1 if anything is.
+
+    Writes nothing: 850 frames of 128x64 a second on two cores. Example: `hflow verify data/translated`
+    """
     from hflow.datasets.verification import verify
 
     found = verify(path, workers=workers)
@@ -159,23 +183,36 @@ def verify(
 def segment(
     name: Annotated[str, typer.Argument(help="A training set named in segment.train_on.")], params: ParamsFile = DEFAULT
 ) -> None:
-    """Train the downstream segmenter on one set and score it on the target's validation set."""
+    """Train the downstream segmenter on one set and score it on the target's validation set.
+
+    Writes metrics/segment/NAME.json and models/segmenters/NAME/: the default's 200 steps take 20 seconds on two cores.
+    Example: `hflow segment translated`
+    """
     scores = stages.segment(load_params(params), name)
     show({key: value for key, value in scores.items() if isinstance(value, float)})
 
 
 def baselines(params: ParamsFile = DEFAULT) -> None:
-    """Recolour the prepared frames by each baseline that segment.train_on names."""
+    """Recolour the prepared frames by each baseline that segment.train_on names.
+
+    Writes data/baselines/NAME/ and data/sets/NAME.json: the default's frames in seconds. Example: `hflow baselines`
+    """
     show(stages.baselines(load_params(params)))
 
 
 def sums(params: ParamsFile = DEFAULT) -> None:
-    """List the shards of each training set that segment.train_on names, sums with + among them, for DVC to track."""
+    """List the shards of each training set that segment.train_on names, sums with + among them, for DVC to track.
+
+    Writes data/sums/, at once. Example: `hflow sums`
+    """
     show(stages.sums(load_params(params)))
 
 
 def fetch(params: ParamsFile = DEFAULT) -> None:
-    """Fetch the registered model that translate.model names, for the pipeline."""
+    """Fetch the registered model that translate.model names, for the pipeline.
+
+    Writes the folder models:/ of the project, as fast as the network is. Example: `hflow fetch`
+    """
     show(stages.fetch(load_params(params)))
 
 

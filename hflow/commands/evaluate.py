@@ -45,7 +45,11 @@ def evaluate(
     device: Device = "auto",
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Bring all figures together and write the report; or compare datasets: `hflow evaluate NAME=PATH ...`."""
+    """Bring all figures together and write the report; or compare datasets: `hflow evaluate NAME=PATH ...`.
+
+    Writes metrics/, plots/evaluate/ and reports/: the default's in 12 seconds on two cores; of datasets, --out.
+    Example: `hflow evaluate raw=data/prepared/source translated=data/translated`
+    """
     if not datasets:
         show(stages.evaluate(load_params(params)))
         return

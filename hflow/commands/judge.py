@@ -29,7 +29,8 @@ def judge(
 ) -> None:
     """Train the judge that tells what translation changed, or how real frames look to one that knows photographs.
 
-    1000 steps on frames of 512x256 take about half an hour on two cores. Writes OUT, judge.safetensors and judge.json.
+    Writes OUT, judge.safetensors and judge.json: 1000 steps on frames of 512x256 take about half an hour on two cores.
+    Example: `hflow judge models/given/judge --on target`
     """
     loaded = load_params(params)
     from hflow.datasets.shards import shard_files

@@ -16,7 +16,10 @@ def release(
     replace: Annotated[bool, typer.Option("--replace", help="Leave the champion's score out of the gate.")] = False,
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Register the trained model as challenger; it becomes champion if it passes the gate in params.yaml."""
+    """Register the trained model as challenger; it becomes champion if it passes the gate in params.yaml.
+
+    Writes to the registry that tracking.uri names, in seconds. Example: `hflow release`
+    """
     settings = load_params(params)
     from hflow.pipeline import release
 

@@ -3,6 +3,8 @@
 import io
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 from safetensors.torch import save_file
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
+from typer.models import CommandInfo
 
 from hflow.commands import cli
 from hflow.commands.cli import main
@@ -68,6 +72,19 @@ def project(tmp_path: Path) -> Path:
     write_cityscapes(tmp_path / "data/town/cityscapes", [("train", 4)])
     shutil.copy(ROOT / "params.yaml", tmp_path)
     return tmp_path
+
+
+@pytest.mark.parametrize("command", cli.app.registered_commands, ids=lambda command: command.callback.__name__)
+def test_help_says_what_is_written_and_gives_an_example_that_can_be_typed(command: CommandInfo) -> None:
+    assert command.callback is not None
+    _, _, more = str(command.callback.__doc__).partition("\n\n")
+    assert re.match(r"\s*(Writes|Prints) ", more)
+    (example,) = re.findall(r"Example: `hflow (.+?)`", more)
+    name, *arguments = shlex.split(example)
+    group = typer.main.get_command(cli.app)
+    assert isinstance(group, typer.main.TyperGroup)
+    group.commands[name].make_context(name, arguments)
+    assert name == command.callback.__name__
 
 
 def _fault(done: Done) -> str:
