@@ -17,7 +17,7 @@ from hflow.commands.evaluate import evaluate
 from hflow.commands.export import export
 from hflow.commands.judge import judge
 from hflow.commands.picture import picture
-from hflow.commands.project import write_params
+from hflow.commands.project import ask_for_preset, write_params
 from hflow.commands.release import release
 from hflow.foundation.atomic_files import writing_fault
 from hflow.foundation.credentials import without_credentials
@@ -65,16 +65,26 @@ def end_on_sigterm() -> None:
 
 
 def init(
-    preset: Annotated[str, typer.Argument(help=f"One of {', '.join(preset_names())}.")],
+    preset: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(preset_names())}; none: a terminal is asked.")
+    ] = None,
     source: Annotated[Path | None, typer.Option(help="Root of the frames to translate.")] = None,
     target: Annotated[Path | None, typer.Option(help="Root of the target images.")] = None,
 ) -> None:
     """Write params.yaml from a preset; the one that was there is kept as params.yaml.bak.
 
     Writes the file at once. Example: `hflow init carla2camvid --source /data/carla --target /data/camvid`
+    Without a preset it asks in a terminal which one and where the images are, and checks them.
     """
+    asked = preset is None
+    if preset is None:
+        if not sys.stdin.isatty():
+            raise typer.BadParameter(f"name one of {', '.join(preset_names())}", param_hint="PRESET")
+        preset, source, target = ask_for_preset(source, target)
     kept = write_params(DEFAULT, preset_text(preset), source=source, target=target)
     print(f"{DEFAULT} is the preset {preset!r}" + (f"; what it was before is in {kept}" if kept else ""))
+    if asked:
+        check(params=DEFAULT)
 
 
 def code(params: ParamsFile = DEFAULT) -> None:

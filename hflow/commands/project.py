@@ -4,12 +4,36 @@ import itertools
 import json
 from pathlib import Path
 
+import typer
 import yaml
 
 from hflow.foundation.atomic_files import write_text
 from hflow.foundation.errors import HflowError
+from hflow.presets import preset_names
 
-__all__ = ["write_params"]
+__all__ = ["ask_for_preset", "write_params"]
+
+
+def ask_for_preset(source: Path | None, target: Path | None) -> tuple[str, Path | None, Path | None]:
+    """Ask in the terminal for a preset and, unless it draws its own images, for the folders that aren't given yet.
+
+    Returns:
+        The preset's name, and the folders of the frames and of the target images; None: those of the preset.
+    """
+    names = preset_names()
+    preset = ""
+    while preset not in names:
+        preset = typer.prompt(f"preset ({', '.join(names)})", default="town")
+    if preset != "town":
+        source = source or _ask_for_folder("folder of the frames to translate")
+        target = target or _ask_for_folder("folder of the target images")
+    return preset, source, target
+
+
+def _ask_for_folder(what: str) -> Path:
+    while not (folder := Path(typer.prompt(what)).expanduser()).is_dir():
+        typer.echo(f"{folder} is not a folder")
+    return folder
 
 
 def write_params(path: Path, preset: str, *, source: Path | None = None, target: Path | None = None) -> Path | None:
