@@ -45,7 +45,7 @@ FAULTS = {
     "prepare.fit": ("fit: crop", "fit: squash"),
     "train.batch_size": ("batch_size: 2 ", "batch_size: two "),
     "extras": ("tracking:", "extras: {}\ntracking:"),
-    "segment.train_on": ("[source, translated]", "[source, dreams]"),
+    "segment.train_on": ("train_on: [source", "train_on: [dreams"),
     "baselines.fda_beta": ("fda_beta: 0.05", "fda_beta: 0.6"),
     "data.source.layout": ("layout: gta", "layout: gtav"),
     "translate.style_group": ("style_group: null", "style_group: '('"),
