@@ -13,8 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-import torch
-
 from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
@@ -51,7 +49,7 @@ class Finding:
 def doctor(params: ParamsFile = DEFAULT) -> None:
     """Say what is there and what is missing on this machine, and what to do; exit status 1 where a run would fail.
 
-    It takes seconds: `hflow doctor`, in a project or anywhere.
+    Prints a table and writes nothing, in seconds, in a project or anywhere. Example: `hflow doctor`
     """
     found = list(findings(load_params(params) if params.is_file() else None))
     for one in found:
@@ -83,6 +81,8 @@ def findings(params: Params | None) -> Iterator[Finding]:
 
 
 def _gpu() -> Finding:
+    import torch
+
     driver = _driver()
     if torch.cuda.is_available():
         each = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
@@ -157,6 +157,7 @@ def _prefect() -> Finding:
 
 
 def _vgg19(params: Params | None) -> Finding:
+    import torch
     from torchvision.models import VGG19_Weights
 
     file = Path(torch.hub.get_dir()) / "checkpoints" / Path(VGG19_Weights.IMAGENET1K_V1.url).name

@@ -131,7 +131,7 @@ def test_check_lets_the_town_be_drawn_later(project: Path) -> None:
 
 def test_check_says_what_there_is_when_nothing_is_at_fault(project: Path) -> None:
     params = project / "params.yaml"
-    params.write_text(params.read_text().replace("train_on: [source, translated]", "train_on: []"))
+    params.write_text(params.read_text().replace("train_on: [source, translated, reinhard, target]", "train_on: []"))
     done = _hflow(project, "check")
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
