@@ -21,7 +21,7 @@ from hflow.foundation.progress import progress
 from hflow.metrics.colour_error import ColourStatistics, class_statistics, mean_class_error, pooled
 from hflow.metrics.feature_spaces import load_feature_space
 from hflow.metrics.fid_kid import FeatureSummary, kid
-from hflow.metrics.invented_detail import invented_detail
+from hflow.metrics.invented_detail import DETAIL_LIMIT, invented_detail
 from hflow.metrics.lpips import MIN_SIDE
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.reports.sampled_images import SAMPLE, SampledFrames, SampledImage, sampled_target
@@ -43,9 +43,6 @@ __all__ = [
 ]
 
 WORST, LEAST, LEAST_SIDE = 3, 4, 8
-
-DETAIL_LIMIT = 3.3
-"""Grey levels: half of the invented detail of Fourier domain adaptation, whose fringes are plain to see."""
 
 DETAIL, COLOUR, FCN, KID = "invented detail", "colour error", "FCN score", "KID"
 

@@ -29,6 +29,7 @@ from hflow.foundation.progress import progress, say
 from hflow.model import HierarchyFlow
 from hflow.model.store import model_files
 from hflow.training.batches import training_batches
+from hflow.training.best_point import best_point
 from hflow.training.checkpoints import Progress, checkpoint_files, checkpoint_name, load_newest, save_checkpoint
 from hflow.training.encoder import load_encoder, measure_scales
 from hflow.training.held_out import HeldOut, measures_table
@@ -137,8 +138,9 @@ def train(
         "encoder": {"name": encoder.name, "scales": scales},
         "loss": loss.model_dump(mode="json"),
         "train": params.model_dump(
-            mode="json", include={"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed"}
+            mode="json", include={"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed", "keep"}
         ),
+        "published": best_point(done.measures) if params.keep == "best" else [{"step": done.step}, *done.measures][-1],
     }
     styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
     pictures: dict[str, Path | bytes] = {
@@ -181,6 +183,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         fabric.strategy.precision.load_state_dict(states["precision"])
     else:
         encoder.scales = measure_scales(encoder, map(image, first))
+    best = saved[1].get("best") if saved else None
     module, optimizer = set_up(
         fabric, network, optimizer, encoder, training_precision(params), returning=params.returning_clamp
     )
@@ -216,7 +219,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     measured = params.measure_every and fabric.is_global_zero
     held_out = HeldOut(job.held_out, job.source, job.target, params.size) if measured else None
     if held_out and not done.step:
-        _measure(held_out, network, fabric.device, done, logger)
+        best = _measure(held_out, network, fabric.device, done, logger)
     showing = progress("train", params.steps, done=done.step, unit="steps")
     with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
         for content, style, *ids in training_batches(fabric, pairs, params, done.step):
@@ -233,7 +236,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
             done.step += 1
             _note(done, values, params, logger)
             if held_out and (done.step % params.measure_every == 0 or done.step == params.steps):
-                _measure(held_out, network, fabric.device, done, logger)
+                best = _measure(held_out, network, fabric.device, done, logger) or best
             advance(1, f"loss {values['loss']:.4g}")
             if done.step % params.checkpoint_every == 0 or done.step == params.steps:
                 if fabric.is_global_zero:
@@ -242,8 +245,11 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
                         "optimizer": optimizer.state_dict(),
                         "precision": fabric.strategy.precision.state_dict(),
                         "scales": encoder.scales.tolist(),
+                        **({"best": best} if best and params.keep == "best" else {}),
                     }
                     save_checkpoint(job.work, done, states)
+                    if done.step == params.steps and "best" in states:
+                        network.load_state_dict(states["best"])  # the last sheet shows what is published
                     _write_contact_sheet(job, network, fabric.device)
                     if logger:
                         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
@@ -257,7 +263,7 @@ def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     done, content = saved
     assert done.step == job.params.steps
     network = HierarchyFlow(job.model.expansions, job.model.guide)
-    network.load_state_dict(content["network"])
+    network.load_state_dict(content["best"] if job.params.keep == "best" else content["network"])
     return done, network.eval(), content["scales"]
 
 
@@ -285,11 +291,15 @@ def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logg
 
 def _measure(
     held_out: HeldOut, network: HierarchyFlow, device: torch.device, done: Progress, logger: TrainingLogger | None
-) -> None:
+) -> dict[str, Tensor] | None:
+    """Note the measures of the network as it is; gives a copy of its weights where no point before was better."""
     values = held_out.measure(network, device)
     done.measures.append({"step": done.step, **values})
     if logger:
         logger.metrics(values, done.step)
+    if best_point(done.measures)["step"] < done.step:
+        return None
+    return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
 
 
 def _diverged(step: int, values: Mapping[str, float], work: Path) -> str:

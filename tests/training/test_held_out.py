@@ -1,6 +1,7 @@
 """Measures on held-out frames: from the start to the end, the same after a stop, and without a say in the weights."""
 
 import csv
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import torch
 from hflow.datasets.shards import PREPARED_SCHEMA, read_rows, shard_files, write_shard
 from hflow.foundation.errors import HflowError
 from hflow.model import HierarchyFlow
+from hflow.model.store import load_model
+from hflow.training.best_point import best_point
 from hflow.training.held_out import HeldOut
 from tests.conftest import Project
 
@@ -99,3 +102,53 @@ def test_frames_too_small_to_measure_say_so(project: Project) -> None:
     files, target = (shard_files(project.prepared / name / "train") for name in ("source", "target"))
     with pytest.raises(HflowError, match=r"8x6, too small .*train\.measure_every"):
         HeldOut([], files, target, (8, 6))
+
+
+def test_the_best_has_the_lowest_colour_error_of_those_without_much_invented_detail() -> None:
+    def point(step: int, detail: float, colour: float, **by_class: float) -> dict[str, float]:
+        return {"step": step, "invented_detail": detail, "colour_error": colour, **by_class}
+
+    assert best_point([point(0, 0.5, 20), point(1, 3.0, 8), point(2, 3.1, 8), point(3, 9.0, 2)])["step"] == 1
+    assert best_point([point(0, 9.0, 2), point(1, 5.0, 8)])["step"] == 1
+    labelled = [point(0, 1.0, 5, class_colour_error=9), point(1, 1.0, 6, class_colour_error=7)]
+    assert best_point(labelled)["step"] == 1
+
+
+BEST = {"steps": 10, "checkpoint_every": 3, "log_every": 1, "measure_every": 2, "keep": "best"}
+
+
+@pytest.fixture
+def worse_from_six(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes what is measured best at step 6, which is neither the last point nor that of the last checkpoint."""
+    errors = {0: 9.0, 2: 8.0, 4: 7.0, 6: 1.0, 8: 2.0, 10: 3.0}
+
+    def chosen(points: list[dict[str, float]]) -> dict[str, float]:
+        return min(points, key=lambda point: errors[int(point["step"])])
+
+    monkeypatch.setattr("hflow.training.loop.best_point", chosen)
+
+
+@pytest.mark.usefixtures("worse_from_six")
+def test_the_best_point_is_published_and_is_the_same_after_a_stop(project: Project, tmp_path: Path) -> None:
+    project.train(tmp_path / "whole", **BEST)
+    project.train(tmp_path / "last", **{**BEST, "keep": "last"})
+    assert _weights(tmp_path / "whole") != _weights(tmp_path / "last")
+    published = json.loads((tmp_path / "whole/model/config.json").read_text())["published"]
+    assert {name: str(value) for name, value in published.items()} == _table(tmp_path / "whole")[3]
+    with pytest.raises(KeyboardInterrupt):
+        project.train(tmp_path / "stopped", logger=Listener(stop=7), **BEST)  # behind the checkpoint of step 6
+    project.train(tmp_path / "stopped", **BEST)
+    assert _weights(tmp_path / "stopped") == _weights(tmp_path / "whole")
+
+
+def test_the_published_weights_are_those_that_were_measured(project: Project, tmp_path: Path) -> None:
+    project.train(tmp_path, steps=6, measure_every=2, keep="best")
+    published = json.loads((tmp_path / "model/config.json").read_text())["published"]
+    source, target = (shard_files(project.prepared / name / "train") for name in ("source", "target"))
+    again = HeldOut([], source, target, None).measure(load_model(tmp_path / "model").network, CPU)
+    assert again == pytest.approx({name: value for name, value in published.items() if name != "step"}, rel=1e-3)
+
+
+def test_the_best_cannot_be_kept_where_nothing_is_measured(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="set measure_every"):
+        project.train(tmp_path, keep="best")

@@ -115,6 +115,8 @@ class TrainParams(Section):
     """Steps between two points of the learning curves."""
     measure_every: Annotated[int, Field(ge=0)] = 0
     """Steps between two measurements on held-out frames, beside those of the start and the end; 0 measures nothing."""
+    keep: Literal["last", "best"] = "last"
+    """Which point is published; best is that of the lowest colour error among those with little invented detail."""
     checkpoint_every: Count = 100
     """Steps between two checkpoints."""
 
@@ -122,6 +124,8 @@ class TrainParams(Section):
     def _whole_batches(self) -> "TrainParams":
         if self.batch_size % self.devices:
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of devices ({self.devices})")
+        if self.keep == "best" and not self.measure_every:
+            raise ValueError("keep: best needs measures to choose by: set measure_every to a number of steps above 0")
         if self.size and self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
             raise ValueError(f"crop {self.crop} is larger than size {self.size}")
         return self
