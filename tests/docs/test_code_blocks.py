@@ -42,6 +42,7 @@ PIPELINE, DEPLOYMENTS, PROXY = (
     f"tests/{name}.py" for name in ("pipeline/test_pipeline", "flows/test_deployments", "flows/test_proxy")
 )
 SERVING, DASK, RELEASE = (f"tests/{name}.py" for name in ("registry/test_serving", "clusters", "pipeline/test_release"))
+LINKS = "tests/pipeline/test_cache_links.py"
 
 ELSEWHERE = {
     "make repro": (PIPELINE, '"flows.sim2real"'),
@@ -51,6 +52,8 @@ ELSEWHERE = {
     "dvc exp show": (PIPELINE, '"exp", "show"'),
     "dvc push": (PIPELINE, "--run-cache"),
     "dvc remote add": (PIPELINE, '"remote", "add"'),
+    "dvc config cache.type": (LINKS, '"config", "cache.type"'),
+    "dvc checkout": (LINKS, '"checkout", "--relink"'),
     "dvc metrics": (PIPELINE, '"dvc", "metrics", "diff"'),
     "dvc plots": (PIPELINE, '"dvc", "plots"'),
     "make up": (DEPLOYMENTS, '"flows.up"'),
