@@ -115,7 +115,7 @@ def prepare(params: ParamsFile = DEFAULT) -> None:
 def train(params: ParamsFile = DEFAULT) -> None:
     """Train Hierarchy Flow on the prepared images.
 
-    Writes models/hflow/ and plots/train/: the default's 200 steps take 40 seconds on two cores, those of carla2camvid 7
+    Writes models/hflow/ and plots/train/: the default's 300 steps take a minute on two cores, those of carla2camvid 7
     minutes, those of gta2cityscapes want a GPU. Stopped, it goes on from its last checkpoint. Example: `hflow train`
     """
     show(stages.train(load_params(params)))
@@ -195,7 +195,7 @@ def segment(
 ) -> None:
     """Train the downstream segmenter on one set and score it on the target's validation set.
 
-    Writes metrics/segment/NAME.json and models/segmenters/NAME/: the default's 200 steps take 20 seconds on two cores.
+    Writes metrics/segment/NAME.json and models/segmenters/NAME/: the default's 150 steps take 20 seconds on two cores.
     Example: `hflow segment translated`
     """
     scores = stages.segment(load_params(params), name)
