@@ -115,7 +115,7 @@ def prepare(params: ParamsFile = DEFAULT) -> None:
 def train(params: ParamsFile = DEFAULT) -> None:
     """Train Hierarchy Flow on the prepared images.
 
-    Writes models/hflow/ and plots/train/: the default's 300 steps take a minute on two cores, those of carla2camvid 7
+    Writes models/hflow/ and plots/train/: the default's 400 steps take a minute on two cores, those of carla2camvid 7
     minutes, those of gta2cityscapes want a GPU. Stopped, it goes on from its last checkpoint. Example: `hflow train`
     """
     show(stages.train(load_params(params)))
