@@ -41,7 +41,7 @@ def test_the_papers_setting_is_the_papers() -> None:
 FAULTS = {
     "loss.lamda_style": ("lambda_style", "lamda_style"),
     "loss.k": ("k: 1.0", "k: 1.5"),
-    "train.steps": ("steps: 200", "steps: 0"),
+    "train.steps": ("steps: 400", "steps: 0"),
     "prepare.fit": ("fit: crop", "fit: squash"),
     "train.batch_size": ("batch_size: 2 ", "batch_size: two "),
     "extras": ("tracking:", "extras: {}\ntracking:"),
@@ -51,8 +51,8 @@ FAULTS = {
     "translate.style_group": ("style_group: null", "style_group: '('"),
     "translate: sequence": ("sequence: null ", "sequence: a "),
     "train is there twice": ("segment:", "train:\n  steps: 3\nsegment:"),
-    "steps is there twice": ("steps: 200", "steps: 100\n  steps: 200"),
-    "train.learning_rate": ("learning_rate: 2.0e-4", "learning_rate: .inf"),
+    "steps is there twice": ("steps: 400", "steps: 100\n  steps: 400"),
+    "train.learning_rate": ("learning_rate: 3.0e-4", "learning_rate: .inf"),
     "loss.lambda_style": ("lambda_style: 0.3", "lambda_style: .nan"),
     "loss.std_weight": ("std_weight: 0.5", "std_weight: .inf"),
 }
