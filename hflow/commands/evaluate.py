@@ -112,10 +112,7 @@ def _judge(folder: Path, classes: Sequence[str], device: "torch.device") -> "Jud
             f"there is no judge in {folder}, so what changed from class to class is not shown: `hflow judge` trains one"
         )
         return None
-    judge = load_judge(folder, device=device)
-    if list(judge.classes) != list(classes):
-        raise HflowError(f"the classes of {folder} are not those of data.classes: train one by `hflow judge`")
-    return judge
+    return load_judge(folder, classes=classes, device=device)
 
 
 def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:

@@ -13,7 +13,7 @@ from hflow.pipeline.outputs import GIVEN
 
 __all__ = ["given_hashes", "misplaced_files"]
 
-READ_BY = {"encoder.weights": ("train",), "translate.judge": ("translate", "evaluate")}
+READ_BY = {"encoder.weights": ("train",), "train.judge": ("train",), "translate.judge": ("translate", "evaluate")}
 """The stages that read what a parameter names."""
 
 
@@ -36,7 +36,11 @@ def misplaced_files(params: Params) -> Iterator[str]:
 
 
 def _given(params: Params) -> dict[str, Path]:
-    paths = {"encoder.weights": params.encoder.weights, "translate.judge": params.translate.judge}
+    paths = {
+        "encoder.weights": params.encoder.weights,
+        "train.judge": params.train.judge,
+        "translate.judge": params.translate.judge,
+    }
     return {name: path for name, path in paths.items() if path}
 
 

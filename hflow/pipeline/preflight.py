@@ -48,8 +48,9 @@ def run_faults(params: Params, opened: Mapping[str, RawDataset]) -> list[str]:
 def _missing_files(params: Params) -> Iterator[str]:
     if params.encoder.weights and not params.encoder.weights.is_file():
         yield f"encoder.weights is {params.encoder.weights}, which is missing"
-    if params.translate.judge and not params.translate.judge.is_dir():
-        yield f"translate.judge is {params.translate.judge}, which is missing: `hflow judge` makes one"
+    for name, judge in (("train.judge", params.train.judge), ("translate.judge", params.translate.judge)):
+        if judge and not judge.is_dir():
+            yield f"{name} is {judge}, which is missing: `hflow judge` makes one"
     model = params.translate.model
     if not is_registered(model) and Path(model) != MODEL and not Path(model).is_dir():
         yield f"translate.model is {model}, which is missing: name a model's folder, or {MODEL} for the one trained"

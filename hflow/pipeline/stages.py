@@ -62,8 +62,11 @@ def prepare(params: Params) -> dict[str, Any]:
 def train(params: Params) -> dict[str, Any]:
     """Train the network, logged to MLflow where that is installed; gives the last losses and the time taken."""
     from hflow.datasets.shards import shard_files
+    from hflow.segmentation.judge import load_judge
     from hflow.training.loop import train
 
+    if params.train.judge:
+        load_judge(params.train.judge, classes=params.data.classes)
     logger = _training_run(params)
     steps_before = steps_saved()
     watch = start_watch("train")

@@ -75,26 +75,36 @@ def weights_file(network: nn.Module) -> bytes:
     return save({name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()})
 
 
-def load_judge(folder: Path, *, device: torch.device | str = "cpu") -> Judge:
+def load_judge(folder: Path, *, classes: Sequence[str] | None = None, device: torch.device | str = "cpu") -> Judge:
     """Read a judge's folder.
 
     `judge.json` names the network (one of torchvision's: lraspp_mobilenet_v3_large, deeplabv3_mobilenet_v3_large,
     deeplabv3_resnet50) and the classes; judge.safetensors holds its state_dict, without an auxiliary head. So a
     segmenter that was trained elsewhere can be the judge too.
 
+    Args:
+        folder: that of a judge.
+        classes: that it has to know, in their order; None takes any.
+        device: to put it on.
+
     Raises:
-        HflowError: the folder is missing, or is not a whole judge.
+        HflowError: the folder is missing, is not a whole judge, or knows other classes.
     """
     for name in (WEIGHTS, CONFIG):
         if not (folder / name).is_file():
             raise HflowError(f"{folder / name} is missing: {folder} is not a judge; `hflow judge` makes one")
     try:
         said = read_json(folder / CONFIG, made_by="run `hflow judge`")
-        name, classes = said["network"], tuple(str(c) for c in said["classes"])
+        name, known = said["network"], tuple(str(c) for c in said["classes"])
         if name not in NETWORKS:
             raise HflowError(f"{folder / CONFIG} names the network {name!r}: it must be one of {', '.join(NETWORKS)}")
-        network = segmentation_network(name, len(classes))
+        network = segmentation_network(name, len(known))
         network.load_state_dict(load_file(folder / WEIGHTS))
     except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         raise HflowError(f"{folder} is not a whole judge ({' '.join(str(error).split())[:200]})") from None
-    return Judge(network.to(device).eval().requires_grad_(False), name, classes, sha256_file(folder / WEIGHTS))
+    if classes is not None and known != tuple(classes):
+        raise HflowError(
+            f"{folder} knows the classes {', '.join(known)}, data.classes are "
+            f"{', '.join(classes)}: train one by `hflow judge`"
+        )
+    return Judge(network.to(device).eval().requires_grad_(False), name, known, sha256_file(folder / WEIGHTS))

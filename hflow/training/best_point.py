@@ -8,11 +8,12 @@ __all__ = ["best_point"]
 
 
 def best_point(points: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
-    """The point of the lowest colour error among those whose invented detail is at most `DETAIL_LIMIT`.
+    """The point of the best FCN score or colour error among those whose invented detail is at most `DETAIL_LIMIT`.
 
     Frames left as they are have no invented detail, so that alone would be won by doing nothing; the lowest colour
-    error alone by a recolouring with halos and grain. By class where the points have it, else over the picture. Where
-    every point is above the limit, the one of the least invented detail; of equals the earliest.
+    error alone by a recolouring with halos and grain. What counts is the highest FCN score where the points have it,
+    else the lowest colour error, by class where they have that, else over the picture. Where every point is above the
+    limit, the one of the least invented detail; of equals the earliest.
 
     Args:
         points: at least one, as `measures.csv` has them.
@@ -21,6 +22,10 @@ def best_point(points: Sequence[Mapping[str, float]]) -> Mapping[str, float]:
     def rank(point: Mapping[str, float]) -> tuple[bool, float]:
         detail = point["invented_detail"]
         clean = detail <= DETAIL_LIMIT
-        return not clean, point.get("class_colour_error", point["colour_error"]) if clean else detail
+        if not clean:
+            return True, detail
+        if "fcn_score" in point:
+            return False, -point["fcn_score"]
+        return False, point.get("class_colour_error", point["colour_error"])
 
     return min(points, key=rank)

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from lightning.fabric import Fabric
@@ -15,19 +15,19 @@ from torch import Tensor
 
 from hflow.datasets.pairs import Pairs, whole_image
 from hflow.datasets.shards import ShardSet
-from hflow.datasets.tensors import to_pixels, to_tensor
+from hflow.datasets.tensors import to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
-from hflow.foundation.contact_sheet import contact_sheet
 from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
-from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
 from hflow.model import HierarchyFlow
 from hflow.model.store import model_files
+from hflow.segmentation.judge import load_judge
+from hflow.training.averaging import WeightAverage
 from hflow.training.batches import training_batches
 from hflow.training.best_point import best_point
 from hflow.training.checkpoints import Progress, checkpoint_files, checkpoint_name, load_newest, save_checkpoint
@@ -37,6 +37,8 @@ from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
 from hflow.training.processes import run_in_processes
 from hflow.training.region_style import Regions, label_masks
+from hflow.training.schedules import learning_rate, loss_at
+from hflow.training.sheet import training_sheet
 from hflow.training.style_bank import encode_styles
 from hflow.training.style_fit import fit_styles
 from hflow.training.typical_regions import measure_typical
@@ -47,8 +49,10 @@ __all__ = ["TrainingLogger", "TrainingResult", "train"]
 CHANGE_NO_BYTE = {"workers", "log_every", "checkpoint_every", "accelerator", "precision"}
 """Parameters that change no weight, or that are in the fingerprint by the machine and the precision that they mean."""
 
+IN_CONFIG = {"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed", "keep", "average"}
+"""Parameters that a model's folder repeats."""
+
 FIRST_IMAGES = 32
-SHEET_ROWS = 4
 
 
 class TrainingLogger(Protocol):
@@ -137,9 +141,7 @@ def train(
         "size": params.size,
         "encoder": {"name": encoder.name, "scales": scales},
         "loss": loss.model_dump(mode="json"),
-        "train": params.model_dump(
-            mode="json", include={"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed", "keep"}
-        ),
+        "train": params.model_dump(mode="json", include=IN_CONFIG),
         "published": best_point(done.measures) if params.keep == "best" else [{"step": done.step}, *done.measures][-1],
     }
     styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
@@ -184,6 +186,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     else:
         encoder.scales = measure_scales(encoder, map(image, first))
     best = saved[1].get("best") if saved else None
+    average = WeightAverage(network, params.average, saved[1].get("average") if saved else None)
     module, optimizer = set_up(
         fabric, network, optimizer, encoder, training_precision(params), returning=params.returning_clamp
     )
@@ -217,26 +220,28 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
         if done.step:
             say(f"going on from step {done.step}")
     measured = params.measure_every and fabric.is_global_zero
-    held_out = HeldOut(job.held_out, job.source, job.target, params.size) if measured else None
+    held_out = _held_out(job, fabric.device) if measured else None
     if held_out and not done.step:
-        best = _measure(held_out, network, fabric.device, done, logger)
+        best = _measure(held_out, average.network, fabric.device, done, logger)
     showing = progress("train", params.steps, done=done.step, unit="steps")
     with showing if fabric.is_global_zero else nullcontext(lambda *_: None) as advance:
         for content, style, *ids in training_batches(fabric, pairs, params, done.step):
-            _set_learning_rate(optimizer, params, done.step)
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(params, done.step)
             masks = [label_masks(each, classes, job.loss.bands) for each in ids]
             regions = Regions(masks[0], masks[1], typical) if masks else None
-            losses = training_losses(module, encoder, content, style, job.loss, regions)
+            losses = training_losses(module, encoder, content, style, loss_at(job.loss, done.step), regions)
             values = _floats(fabric, losses)
             if not all(math.isfinite(value) for value in values.values()):
                 raise HflowError(_diverged(done.step, values, job.work))
             optimizer.zero_grad(set_to_none=True)
             fabric.backward(losses["loss"])
             optimizer.step()
+            average.update()
             done.step += 1
             _note(done, values, params, logger)
             if held_out and (done.step % params.measure_every == 0 or done.step == params.steps):
-                best = _measure(held_out, network, fabric.device, done, logger) or best
+                best = _measure(held_out, average.network, fabric.device, done, logger) or best
             advance(1, f"loss {values['loss']:.4g}")
             if done.step % params.checkpoint_every == 0 or done.step == params.steps:
                 if fabric.is_global_zero:
@@ -246,11 +251,14 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
                         "precision": fabric.strategy.precision.state_dict(),
                         "scales": encoder.scales.tolist(),
                         **({"best": best} if best and params.keep == "best" else {}),
+                        "average": average.state,
                     }
                     save_checkpoint(job.work, done, states)
                     if done.step == params.steps and "best" in states:
-                        network.load_state_dict(states["best"])  # the last sheet shows what is published
-                    _write_contact_sheet(job, network, fabric.device)
+                        average.network.load_state_dict(states["best"])  # the last sheet shows what is published
+                    sheet = training_sheet(average.network, job.source, job.target, params.size, fabric.device)
+                    with atomic_path(job.work / "contact-sheet.png") as path:
+                        sheet.save(path, "PNG")
                     if logger:
                         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
                 fabric.barrier()
@@ -263,8 +271,11 @@ def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     done, content = saved
     assert done.step == job.params.steps
     network = HierarchyFlow(job.model.expansions, job.model.guide)
-    network.load_state_dict(content["best"] if job.params.keep == "best" else content["network"])
-    return done, network.eval(), content["scales"]
+    network.load_state_dict(content["network"])
+    shown = WeightAverage(network, job.params.average, content["average"]).network
+    if job.params.keep == "best":
+        shown.load_state_dict(content["best"])
+    return done, shown.eval(), content["scales"]
 
 
 def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
@@ -274,19 +285,17 @@ def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
     return dict(zip(losses, means.tolist(), strict=True))
 
 
-def _set_learning_rate(optimizer: Any, params: TrainParams, step: int) -> None:
-    """Cosine from learning_rate at step 0 to 0 at the end, with a straight rise over the first `rise` steps."""
-    rise = min(1.0, (step + 1) / (params.rise + 1))
-    for group in optimizer.param_groups:
-        group["lr"] = rise * params.learning_rate * (1 + math.cos(math.pi * step / params.steps)) / 2
-
-
 def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logger: TrainingLogger | None) -> None:
     for key, value in values.items():
         done.losses.setdefault(key, []).append(value)
     if logger and (done.step % params.log_every == 0 or done.step == params.steps):
         begin = (done.step - 1) // params.log_every * params.log_every
         logger.metrics(_without_step(done.point(begin, done.step)), done.step)
+
+
+def _held_out(job: _Job, device: torch.device) -> HeldOut:
+    judge = load_judge(job.params.judge, device=device) if job.params.judge else None
+    return HeldOut(job.held_out, job.source, job.target, job.params.size, judge=judge, device=device)
 
 
 def _measure(
@@ -309,21 +318,9 @@ def _diverged(step: int, values: Mapping[str, float], work: Path) -> str:
     return f"the loss is not finite at step {step} ({shown}); {good}: lower train.learning_rate or loss.lambda_style"
 
 
-@torch.no_grad()
-def _write_contact_sheet(job: _Job, network: HierarchyFlow, device: torch.device) -> None:
-    contents, styles = ShardSet(job.source, ["key", "image"]), ShardSet(job.target, ["key", "image"])
-    rows, count = [], min(SHEET_ROWS, len(contents), len(styles))
-    for row, of_style in zip(evenly_spaced(contents, count), evenly_spaced(styles, count), strict=True):
-        content, style = whole_image(row, job.params.size), whole_image(of_style, job.params.size)
-        output = network(to_tensor(content)[None].to(device), to_tensor(style)[None].to(device))
-        rows.append([content, style, to_pixels(output[0])])
-    with atomic_path(job.work / "contact-sheet.png") as path:
-        contact_sheet(rows, ["content", "style", "translated"]).save(path, "PNG")
-
-
 def _fingerprint(job: _Job, fabric: Fabric) -> str:
     """Of everything the weights depend on: not how often something is logged, how many workers load, what auto is."""
-    weights = job.encoder.weights
+    weights, judge = job.encoder.weights, job.params.judge
     return fingerprint(
         {
             "code": code_fingerprint(train),
@@ -334,6 +331,7 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
             "source": [sha256_file(path) for path in job.source],
             "target": [sha256_file(path) for path in job.target],
             "held_out": [sha256_file(path) for path in job.held_out],
+            "judge": load_judge(judge).sha256 if judge else None,
             "machine": [*machine_marks(fabric.device), training_precision(job.params)],
         }
     )

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
 
-from hflow.datasets.shards import PREPARED_SCHEMA, read_rows, shard_files, write_shard
+from hflow.datasets.pairs import whole_ids
+from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, read_rows, shard_files, write_shard
 from hflow.foundation.errors import HflowError
 from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
+from hflow.segmentation.judge import Judge
+from hflow.segmentation.networks import segmentation_network
 from hflow.training.best_point import best_point
 from hflow.training.held_out import HeldOut
 from tests.conftest import Project
@@ -75,13 +80,53 @@ def test_a_stopped_training_that_goes_on_has_the_same_measures(project: Project,
 
 def test_frames_without_labels_are_measured_over_the_picture(project: Project, tmp_path: Path) -> None:
     files = shard_files(project.prepared / "source/train")
-    rows = [{**row, "label": None, "label_train_ids": None} for row in read_rows(files[0])]
+    rows = [{**row, "label": None, "label_train_ids": None} for f in files for row in read_rows(f)]
     bare = tmp_path / "shard-0.parquet"
     write_shard(bare, rows, PREPARED_SCHEMA)
     target = shard_files(project.prepared / "target/train")
     network = HierarchyFlow((2,))
-    assert set(HeldOut([bare], files, target, None).measure(network, CPU)) == {"invented_detail", "colour_error"}
-    assert "class_colour_error" in HeldOut([], files, target, None).measure(network, CPU)
+    judge = Judge(segmentation_network("lraspp_mobilenet_v3_large", 3).eval(), "", ("road", "sky", "car"))
+    unlabelled = HeldOut([bare], files, target, None, judge=judge).measure(network, CPU)
+    assert set(unlabelled) == {"invented_detail", "colour_error", "kid"}
+    labelled = HeldOut([], files, target, None, judge=judge).measure(network, CPU)
+    assert set(labelled) == {*unlabelled, "class_colour_error", "fcn_score"}
+
+
+def test_a_judge_of_the_truth_gives_full_marks_and_one_of_the_opposite_none(project: Project) -> None:
+    files, target = (shard_files(project.prepared / name / "train") for name in ("source", "target"))
+    ids = [whole_ids(row, (24, 32)) for row in ShardSet(files, ["key", "image", "label_train_ids"])]
+
+    class Told(nn.Module):
+        """Sees in the frames, one after the other, what it was told."""
+
+        def __init__(self, answers: list[Tensor]):
+            super().__init__()
+            self.anything = nn.Parameter(torch.zeros(1))
+            self.answers = iter(answers)
+
+        def forward(self, _: Tensor) -> dict[str, Tensor]:
+            return {"out": F.one_hot(next(self.answers), 3).movedim(-1, 0)[None].float()}  # (1, 3, H, W)
+
+    def score(answers: list[Tensor]) -> float:
+        judge = Judge(Told(answers), "", ("road", "sky", "car"))
+        return HeldOut([], files, target, None, judge=judge).measure(HierarchyFlow((2,)), CPU)["fcn_score"]
+
+    truth = [torch.from_numpy(each).long() % 255 for each in ids]
+    assert score(truth) == 1
+    assert score([(each + 1) % 3 for each in truth]) == 0
+
+
+def test_realism_is_measured(project: Project) -> None:
+    files, target = (shard_files(project.prepared / name / "train") for name in ("source", "target"))
+    held_out = HeldOut([], files, target, None)
+
+    def style(_: Tensor, of_style: Tensor) -> Tensor:
+        return of_style
+
+    def inverted(frame: Tensor, _: Tensor) -> Tensor:
+        return 1 - frame
+
+    assert held_out.measure(style, CPU)["kid"] < held_out.measure(inverted, CPU)["kid"]
 
 
 def test_grain_raises_invented_detail(project: Project) -> None:
@@ -112,6 +157,8 @@ def test_the_best_has_the_lowest_colour_error_of_those_without_much_invented_det
     assert best_point([point(0, 9.0, 2), point(1, 5.0, 8)])["step"] == 1
     labelled = [point(0, 1.0, 5, class_colour_error=9), point(1, 1.0, 6, class_colour_error=7)]
     assert best_point(labelled)["step"] == 1
+    read = [point(0, 1.0, 5, fcn_score=0.3), point(1, 1.0, 6, fcn_score=0.4), point(2, 9.0, 1, fcn_score=0.5)]
+    assert best_point(read)["step"] == 1
 
 
 BEST = {"steps": 10, "checkpoint_every": 3, "log_every": 1, "measure_every": 2, "keep": "best"}

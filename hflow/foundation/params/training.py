@@ -57,6 +57,8 @@ class LossParams(Section):
     """The weight of the style term against the content term."""
     k: Annotated[float, Field(gt=0, le=1)] = 0.8
     """The share of channels whose style is aligned."""
+    k_fall: Annotated[int, Field(ge=0)] = 0
+    """Steps in which the share falls from 1 to `k`: the channels that differ most carry the colour; 0 in the paper."""
     std_weight: Annotated[float, Field(ge=0)] = 1.0
     """The weight of the channels' stds against their means; 1 in the paper."""
     bands: Annotated[int, Field(ge=1, le=8)] = 1
@@ -115,8 +117,14 @@ class TrainParams(Section):
     """Steps between two points of the learning curves."""
     measure_every: Annotated[int, Field(ge=0)] = 0
     """Steps between two measurements on held-out frames, beside those of the start and the end; 0 measures nothing."""
+    judge: Path | None = None
+    """A segmenter of the target that reads the held-out frames, the FCN score: a folder in models/given."""
     keep: Literal["last", "best"] = "last"
-    """Which point is published; best is that of the lowest colour error among those with little invented detail."""
+    """Which point is published; best has the highest FCN score, or without a judge the lowest colour error, among those
+    with little invented detail."""
+    average: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """How much of the weights' running average each step keeps, such as 0.99; it is what is measured and published. 0
+    publishes the weights of the last step."""
     checkpoint_every: Count = 100
     """Steps between two checkpoints."""
 
@@ -126,6 +134,8 @@ class TrainParams(Section):
             raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of devices ({self.devices})")
         if self.keep == "best" and not self.measure_every:
             raise ValueError("keep: best needs measures to choose by: set measure_every to a number of steps above 0")
+        if self.judge and not self.measure_every:
+            raise ValueError(f"judge ({self.judge}) reads where training measures: set measure_every above 0")
         if self.size and self.crop and (self.crop[0] > self.size[0] or self.crop[1] > self.size[1]):
             raise ValueError(f"crop {self.crop} is larger than size {self.size}")
         return self
