@@ -110,6 +110,9 @@ def an_evaluation() -> Evaluation:
         class_gain={"road": 0.12, "sky": 0.0},
         model=ModelFacts(1_017_372, (10, 4), 9, "a" * 64, config),
         curves=[{"step": s, "loss": 3 / s, "content": 0.5, "style": 0.0} for s in range(1, 1000)],
+        measured=[
+            {"step": s, "invented_detail": 1 + s / 500, "colour_error": 9.0, "kid": -0.01} for s in (0, 500, 999)
+        ],
         training_sheet=np.zeros((40, 60, 3), np.uint8),
         examples=[example(i) for i in range(4)],
         drawn=[example(4)],
@@ -135,6 +138,7 @@ def bare(evaluation: Evaluation) -> Evaluation:
         class_gain={},
         model=replace(evaluation.model, config={}),
         curves=[],
+        measured=[],
         training_sheet=None,
         examples=[example(0, label=None, style=None)],
         drawn=[],

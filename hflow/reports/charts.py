@@ -12,36 +12,44 @@ MARGIN = {"left": 34, "right": 6, "top": 10, "bottom": 20}
 STRIP = (160, 18)
 
 
-def learning_curve(curves: Sequence[Mapping[str, float]], name: str, text: str) -> dict[str, Any]:
-    """A learning curve in the units of a panel of 320x150, its values on a logarithmic scale.
+def learning_curve(
+    curves: Sequence[Mapping[str, float]], name: str, text: str, *, logarithmic: bool = True
+) -> dict[str, Any]:
+    """A learning curve in the units of a panel of 320x150.
 
     Args:
         curves: a mapping of `step` and the values a point, at least one.
         name: which value.
         text: what it says, for the reader.
+        logarithmic: whether the values' scale is; a loss's is, a measure may be 0 or less.
     """
     size = math.ceil(len(curves) / CURVE_POINTS)
     groups = [curves[i : i + size] for i in range(0, len(curves), size)]
+    values = [sum(point[name] for point in group) / len(group) for group in groups]
     # A loss of 0 has no logarithm.
-    points = [(group[-1]["step"], max(sum(r[name] for r in group) / len(group), 1e-9)) for group in groups]
-    low, high = math.log10(min(v for _, v in points)), math.log10(max(v for _, v in points))
-    if high - low < 0.1:
-        low, high = low - 0.05, high + 0.05
-    first, last = points[0][0], points[-1][0]
+    heights = [math.log10(max(value, 1e-9)) for value in values] if logarithmic else values
+    low, high = min(heights), max(heights)
+    least = 0.1 if logarithmic else max(0.02 * abs(high), 1e-9)
+    if high - low < least:
+        low, high = low - least / 2, high + least / 2
+    steps = [group[-1]["step"] for group in groups]
+    first, last = steps[0], steps[-1]
 
     def x(step: float) -> float:
         return _between(MARGIN["left"], PANEL[0] - MARGIN["right"], (step - first) / ((last - first) or 1))
 
-    def y(value: float) -> float:
-        return _between(PANEL[1] - MARGIN["bottom"], MARGIN["top"], (math.log10(value) - low) / (high - low))
+    def y(height: float) -> float:
+        return _between(PANEL[1] - MARGIN["bottom"], MARGIN["top"], (height - low) / (high - low))
+
+    ticks = [(math.log10(t), t) for t in _ticks(low, high)] if logarithmic else [(t, t) for t in _even_ticks(low, high)]
 
     return {
         "name": name,
         "text": text,
         "last": curves[-1][name],
-        "points": " ".join(f"{x(step):.1f},{y(value):.1f}" for step, value in points),
-        "end": (x(last), y(points[-1][1])),
-        "ticks": [(y(value), f"{value:g}") for value in _ticks(low, high)],
+        "points": " ".join(f"{x(step):.1f},{y(height):.1f}" for step, height in zip(steps, heights, strict=True)),
+        "end": (x(last), y(heights[-1])),
+        "ticks": [(y(height), f"{value:g}") for height, value in ticks],
         "steps": (f"{first:,.0f}", f"{last:,.0f}"),
     }
 
@@ -88,6 +96,15 @@ def _ticks(low: float, high: float) -> list[float]:
         if len(ticks) >= 2:
             break
     return ticks[:: math.ceil(len(ticks) / 5)] if ticks else []
+
+
+def _even_ticks(low: float, high: float) -> list[float]:
+    """Round values between two others, from three to six of them."""
+    span = high - low
+    unit = 10.0 ** math.floor(math.log10(span))
+    step = next(unit * part for part in (2, 1, 0.5, 0.25) if span / (unit * part) >= 3)
+    first = math.ceil(low / step)
+    return [round(step * n, 12) for n in range(first, math.floor(high / step) + 1)]
 
 
 def _between(start: float, end: float, share: float) -> float:

@@ -127,6 +127,7 @@ def evaluate(
         class_gain=_class_gain(scores),
         model=facts,
         curves=_curves(model / "curves.csv"),
+        measured=_curves(model / "measures.csv"),
         training_sheet=_picture(model / "contact-sheet.png"),
         **_shared_out(galleries, shown),
         worst=_shared_out(worst, shown),
@@ -222,7 +223,8 @@ def _curves(path: Path) -> list[dict[str, float]]:
         return []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            rows = csv.DictReader(file)
+            return [{name: float(value) for name, value in row.items() if value != ""} for row in rows]
     except (TypeError, ValueError) as error:
         raise HflowError(f"{path} is not a table of numbers ({error}): run `hflow train` again") from None
 

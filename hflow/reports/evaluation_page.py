@@ -59,6 +59,14 @@ CURVES = {
     "style": "how far its look is from the style image",
 }
 
+MEASURED = {
+    "invented_detail": "halos, grain and fringes, in grey levels; lower is better",
+    "colour_error": "to the style image over the picture, in CIELAB; lower is better",
+    "class_colour_error": "the same by class, to the target; lower is better",
+    "kid": "how unlike the target's images the frames are as a set; lower is better",
+    "fcn_score": "mIoU at which a segmenter of the target reads the frames; higher is better",
+}
+
 
 def write_report(
     evaluation: Evaluation,
@@ -164,6 +172,11 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "panels": [learning_curve(evaluation.curves, name, text) for name, text in CURVES.items()]
         if evaluation.curves
         else [],
+        "measured": [
+            learning_curve(evaluation.measured, name, text, logarithmic=False)
+            for name, text in MEASURED.items()
+            if evaluation.measured and all(name in point for point in evaluation.measured)
+        ],
         "sheet": None if sheet is None else jpeg_uri(sheet, SHEET_WIDTH),
         "histogram": histogram_bars(evaluation.histogram, 0, 1),
         "timings": [_timing_row(stage, timing) for stage, timing in timings.items()],

@@ -82,6 +82,8 @@ class Evaluation:
         class_gain: what the IoU of each class has gained from source to translated, where both have it.
         curves: the learning curves, a mapping of `step` and the losses a point; empty where the
             model's folder has none.
+        measured: the measures on held-out frames during training, a mapping of `step` and those that could be taken a
+            point; empty where nothing was measured.
         training_sheet: what training showed at its end, uint8 (H, W, 3); None as for the curves.
         examples: evenly spaced over all frames, in the order of split and key.
         drawn: by lot, which the model's hash and the key decide; none that is among the examples.
@@ -108,6 +110,7 @@ class Evaluation:
     class_gain: Mapping[str, float]
     model: ModelFacts
     curves: Sequence[Mapping[str, float]]
+    measured: Sequence[Mapping[str, float]]
     training_sheet: np.ndarray | None
     examples: Sequence[Example]
     drawn: Sequence[Example]

@@ -25,7 +25,7 @@ __all__ = ["HeldOut", "measures_table"]
 
 FRAMES, TYPICAL, LEAST_SIDE = 16, 48, 9
 LEAST_IMAGES = 4
-MEASURES = ("invented_detail", "colour_error")
+MEASURES = ("invented_detail", "colour_error", "class_colour_error", "kid", "fcn_score")
 
 
 class HeldOut:
@@ -94,7 +94,7 @@ class HeldOut:
                 seen = self._judge.predict(made.clamp(0, 1))[0].cpu()  # (H, W)
                 confusion = confusion_matrix(seen, torch.tensor(ids), len(self._judge.classes))
                 read = read + confusion if len(read) else confusion
-        values = dict(zip(MEASURES, (float(np.mean(detail)), float(np.mean(colour))), strict=True))
+        values = {"invented_detail": float(np.mean(detail)), "colour_error": float(np.mean(colour))}
         known = [error for error in by_class if error is not None]
         if known:
             values["class_colour_error"] = float(np.mean(known))
@@ -106,8 +106,13 @@ class HeldOut:
 
 
 def measures_table(points: Sequence[dict[str, float]]) -> bytes:
-    """The points, each with its `step`, as CSV; where nothing was measured, the header alone."""
-    return csv_bytes(points) if points else (",".join(("step", *MEASURES)) + "\r\n").encode()
+    """The points, each with its `step`, as CSV with a column a measure, empty where it could not be taken.
+
+    Where nothing was measured, the header alone.
+    """
+    columns = ("step", *MEASURES)
+    rows = [{name: point.get(name, "") for name in columns} for point in points]
+    return csv_bytes(rows) if rows else (",".join(columns) + "\r\n").encode()
 
 
 def _with_ids(row: dict[str, Any], size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:

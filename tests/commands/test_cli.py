@@ -217,7 +217,7 @@ def test_a_judge_of_other_classes_is_refused(project: Path) -> None:
     (folder / "judge.json").write_text(json.dumps(config))
     places = ("--source", "data/town/gta5", "--target", "data/town/gta5")
     done = _hflow(project, "evaluate", "raw=data/town/gta5", *places, "--features", "vgg16")
-    assert "the classes of models/given/judge" in _fault(done)
+    assert "models/given/judge knows the classes road, sky, data.classes are road, sidewalk" in _fault(done)
 
 
 def test_a_dataset_that_is_not_there_is_named_before_work_starts(project: Path) -> None:

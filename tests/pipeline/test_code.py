@@ -92,7 +92,9 @@ def _handed_on(name: str) -> set[str]:
     return {ast.unparse(value).removeprefix("params.") for value in given}
 
 
-@pytest.mark.parametrize(("stage", "name"), [("train", "encoder.weights"), ("translate", "translate.judge")])
+@pytest.mark.parametrize(
+    ("stage", "name"), [("train", "encoder.weights"), ("train", "train.judge"), ("translate", "translate.judge")]
+)
 def test_a_stage_depends_on_the_file_or_folder_that_a_parameter_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, name: str
 ) -> None:

@@ -54,6 +54,10 @@ def test_parameters_that_go_with_the_data_have_no_fault(raw: Path) -> None:
         ({"encoder": {"weights": "models/given/none.pth"}}, "encoder.weights is models/given/none.pth"),
         ({"encoder": {"weights": __file__}}, "encoder.weights is .*: put it into models/given"),
         ({"translate": {"judge": "models/given/none"}}, "translate.judge is models/given/none, which is missing"),
+        (
+            {"train": {"judge": "models/given/none", "measure_every": 1}},
+            "train.judge is models/given/none, which is missing",
+        ),
         ({"translate": {"model": "models/none"}}, "translate.model is models/none"),
         ({"translate": {"style_by": "sequence", "sequence": "drive(.)"}}, "translate.sequence 'drive"),
         ({"translate": {"style_group": "night(.)"}}, "translate.style_group 'night"),

@@ -175,7 +175,7 @@ def test_classes_that_are_not_scored_are_named(evaluation: Evaluation, tmp_path:
     [
         *('id="realism"', 'id="confusion"', 'id="colours"', 'id="predictions"'),
         *('id="scores"', 'id="curves"', 'id="rejected"', 'id="labels"', 'id="consistency"'),
-        *("Least similar", "Drawn by lot", "in the style of"),
+        *("Least similar", "Drawn by lot", "in the style of", "<h3>invented detail", "<h3>kid <span>-0.01<"),
     ],
 )
 def test_what_a_run_lacks_is_left_out(evaluation: Evaluation, tmp_path: Path, part: str) -> None:
@@ -191,3 +191,7 @@ def test_a_failed_write_leaves_the_old_report(evaluation: Evaluation, tmp_path: 
         written(replace(evaluation, stats={}), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.html"]
     assert (tmp_path / "index.html").read_text().rstrip().endswith("</html>")
+
+
+def test_a_measure_that_was_not_taken_at_every_point_has_no_curve(evaluation: Evaluation, tmp_path: Path) -> None:
+    assert "<h3>fcn score" not in written(evaluation, tmp_path)
