@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hflow.benchmarks.case import BenchmarkCase, Clock
 from hflow.benchmarks.other_generators import cut_generator, cyclegan_generator
+from hflow.foundation.devices import is_out_of_memory
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
 from hflow.translation.translator import Translator
@@ -199,7 +200,7 @@ def _watched(work: Callable[[], Tensor], device: torch.device) -> tuple[Tensor |
     try:
         result = work()
     except RuntimeError as error:
-        if "memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         return None, None
     return result, torch.cuda.max_memory_allocated(device) if device.type == "cuda" else _of_process("VmHWM")

@@ -65,9 +65,13 @@ class Pairs(Dataset[tuple[Tensor, ...]]):
         return to_tensor(image), torch.from_numpy(ids.astype(np.int64))
 
 
-def whole_image(row: dict[str, Any], size: tuple[int, int] | None) -> np.ndarray:
-    """The image of a row, uint8 (H, W, 3), resized as training does it."""
-    return np.asarray(fit_image(open_rgb(row["image"]["bytes"]), size, "stretch"))
+def whole_image(row: dict[str, Any], size: tuple[int, int] | None, most_pixels: int | None = None) -> np.ndarray:
+    """The image of a row, uint8 (H, W, 3), resized as training does it; then made smaller where it has more pixels."""
+    image = fit_image(open_rgb(row["image"]["bytes"]), size, "stretch")
+    if most_pixels and image.width * image.height > most_pixels:
+        less = (most_pixels / (image.width * image.height)) ** 0.5
+        image = fit_image(image, (int(image.width * less), int(image.height * less)), "stretch")
+    return np.asarray(image)
 
 
 def whole_ids(row: dict[str, Any], shape: tuple[int, ...]) -> np.ndarray:

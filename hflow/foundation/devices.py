@@ -1,7 +1,7 @@
 """Where tensors live, and what of it can change the last bit of a float."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +9,16 @@ import torch
 
 from hflow.foundation.errors import HflowError
 
-__all__ = ["fast_bfloat16", "is_out_of_memory", "machine_marks", "pick_device", "torch_threads"]
+__all__ = [
+    "fast_bfloat16",
+    "is_out_of_memory",
+    "machine_marks",
+    "memory_named",
+    "most_alike",
+    "pick_device",
+    "repeatable_kernels",
+    "torch_threads",
+]
 
 _OUT_OF_MEMORY = (
     "out of memory",  # CUDA's allocator and driver, torch.AcceleratorError among them
@@ -40,9 +49,32 @@ def pick_device(name: str) -> torch.device:
 
 
 def machine_marks(device: torch.device) -> list[Any]:
-    """For fingerprints: the library's version, the device and its model, the number of threads."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"{device.type} {_cpu('model name')}"
+    """For fingerprints: the library's version, the device and its model, the number of threads.
+
+    A GPU's model is followed by TensorFloat-32 where its convolutions may take that for float32.
+    """
+    if device.type == "cuda":
+        name = torch.cuda.get_device_name(device) + (", TensorFloat-32" if torch.backends.cudnn.allow_tf32 else "")
+    else:
+        name = f"{device.type} {_cpu('model name')}"
     return [torch.__version__, name, torch.get_num_threads()]
+
+
+def most_alike(names: Sequence[str]) -> list[int]:
+    """The numbers of the devices of the model, by `names`, that there are most of; of as many, of the first."""
+    most = max(names, key=names.count)
+    return [number for number, name in enumerate(names) if name == most]
+
+
+@contextlib.contextmanager
+def repeatable_kernels() -> Iterator[None]:
+    """Inside the block, cuDNN gives the same result each time, and float32 is float32.
+
+    PyTorch's default for convolutions on a GPU from Ampere on is TensorFloat-32, whose products have 10 bits of
+    mantissa in place of 23.
+    """
+    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
+        yield
 
 
 @contextlib.contextmanager
@@ -71,6 +103,22 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(said in str(error) for said in _OUT_OF_MEMORY)
+
+
+@contextlib.contextmanager
+def memory_named(advice: str) -> Iterator[None]:
+    """Say what to do where the block needs more memory than the device has.
+
+    Raises:
+        HflowError: it does; the message ends with the advice.
+    """
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise HflowError(f"the device's memory is too small ({first[:200]}): {advice}") from None
 
 
 def _cpu(what: str) -> str:

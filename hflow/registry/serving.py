@@ -27,7 +27,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import SMALLEST_SIDE
 from hflow.foundation.free_memory import free_memory
 from hflow.model.store import load_model
-from hflow.translation.translator import Translator
+from hflow.translation.translator import Translator, uncompiled
 
 __all__ = ["RegisteredTranslator", "model_folder", "save_translator"]
 
@@ -65,7 +65,8 @@ class RegisteredTranslator(PythonModel):
         config = context.model_config or {}
         device = pick_device(str(config.get("device", "auto")))
         self._max_pixels = int(config.get("max_pixels", MOST_PIXELS))
-        self._translator = Translator(load_model(Path(context.artifacts[ARTIFACT])), device=device)
+        model = load_model(Path(context.artifacts[ARTIFACT]))
+        self._translator = Translator(model, device=device, backend=uncompiled(device))
         # One translator serves one thread at a time, a server may call from several.
         self._lock = threading.Lock()
 

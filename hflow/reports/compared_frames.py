@@ -16,7 +16,7 @@ from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.metrics.ssim_psnr import ssim
 from hflow.model.store import WEIGHTS, TrainedModel, load_model
 from hflow.translation.style_choice import choose_style
-from hflow.translation.translator import Translator
+from hflow.translation.translator import Translator, uncompiled
 
 __all__ = ["ComparedFrames", "DatasetFrames", "Key", "ModelFrames", "kind_of_folder"]
 
@@ -91,7 +91,7 @@ class ModelFrames:
 
     def __init__(self, folder: Path, prepared: Path, frames: int, seed: int, device: str):
         model = load_model(folder)
-        self._translator = Translator(model, device=device)
+        self._translator = Translator(model, device=device, backend=uncompiled(device))
         self._source = _some_frames(prepared, frames)
         styles = model.styles.keys
         self._styles = {key: choose_style(seed, key[1], len(styles)) for key in self._source}

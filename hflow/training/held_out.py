@@ -25,6 +25,7 @@ __all__ = ["HeldOut", "measures_table"]
 
 FRAMES, TYPICAL, LEAST_SIDE = 16, 48, 9
 LEAST_IMAGES = 4
+MOST_PIXELS = 1 << 20
 MEASURES = ("invented_detail", "colour_error", "class_colour_error", "kid", "fcn_score")
 
 
@@ -35,7 +36,8 @@ class HeldOut:
         frames: shards of frames that no step sees, from which they are taken evenly spaced.
         source: shards of the frames trained on, whose last ones are taken where `frames` has none.
         target: shards of the target's training images: the styles, evenly spaced.
-        size: (width, height) that images are resized to, as in training; None leaves them.
+        size: (width, height) that images are resized to, as in training; None leaves them. Those of more than a
+            megapixel are made smaller, since the network takes them whole.
         judge: reads the translated frames against their labels; None leaves the FCN score out.
         device: where realism is measured.
 
@@ -64,7 +66,7 @@ class HeldOut:
                     f"({LEAST_SIDE} pixels a side): set train.measure_every to 0 or make train.size larger"
                 )
         drawn = evenly_spaced(styles, FRAMES)
-        self._styles = [whole_image(drawn[i % len(drawn)], size) for i in range(len(rows))]
+        self._styles = [whole_image(drawn[i % len(drawn)], size, MOST_PIXELS) for i in range(len(rows))]
         typical = [_with_ids(row, size) for row in evenly_spaced(styles, TYPICAL)]
         self._wanted = pooled([class_statistics(*each) for each in typical])
         self._judge, self._space = judge, load_feature_space("vgg16", device=device)
@@ -117,7 +119,7 @@ def measures_table(points: Sequence[dict[str, float]]) -> bytes:
 
 def _with_ids(row: dict[str, Any], size: tuple[int, int] | None) -> tuple[np.ndarray, np.ndarray]:
     """The image of a row, uint8 (H, W, 3), and its train ids, uint8 (H, W)."""
-    pixels = whole_image(row, size)
+    pixels = whole_image(row, size, MOST_PIXELS)
     return pixels, whole_ids(row, pixels.shape[:2])
 
 

@@ -19,7 +19,7 @@ from hflow.datasets.tensors import to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
-from hflow.foundation.devices import machine_marks
+from hflow.foundation.devices import machine_marks, memory_named, repeatable_kernels
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
@@ -54,6 +54,9 @@ IN_CONFIG = {"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed", 
 
 FIRST_IMAGES = 32
 
+START_PIXELS = 1 << 17
+"""Of an image that the network starts from, at most: whole camera images would take more memory than the training."""
+
 
 class TrainingLogger(Protocol):
     """Who wants to hear how training goes."""
@@ -87,6 +90,7 @@ class _Job:
     work: Path
 
 
+@repeatable_kernels()
 def train(
     model: ModelParams,
     encoder: EncoderParams,
@@ -155,6 +159,8 @@ def train(
     return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
 
 
+@repeatable_kernels()
+@memory_named("lower train.batch_size or train.crop")
 def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     """Train to the last step and leave the final checkpoint in the work folder."""
     params = job.params
@@ -163,7 +169,8 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     network = HierarchyFlow(job.model.expansions, job.model.guide).to(fabric.device)
 
     def image(number: int) -> Tensor:
-        return to_tensor(whole_image(target[number], params.size))[None].to(fabric.device)  # (1, 3, H, W)
+        pixels = whole_image(target[number], params.size, START_PIXELS)
+        return to_tensor(pixels)[None].to(fabric.device)  # (1, 3, H, W)
 
     first = range(min(FIRST_IMAGES, len(target)))
     saved = load_newest(job.work)

@@ -16,6 +16,7 @@ from hflow.model import HierarchyFlow
 __all__ = ["training_sheet"]
 
 ROWS = 4
+MOST_PIXELS = 1 << 20
 
 
 @torch.no_grad()
@@ -28,13 +29,16 @@ def training_sheet(
 ) -> Image.Image:
     """Rows of content, style and translated, of evenly spaced images of the shards, resized to `size` (width, height).
 
+    Images of more than `MOST_PIXELS` are made smaller: of a whole camera image the network as it reads would take more
+    memory than a training on crops.
+
     Args:
         network: on `device`.
     """
     contents, styles = ShardSet(source, ["key", "image"]), ShardSet(target, ["key", "image"])
     rows, count = [], min(ROWS, len(contents), len(styles))
     for row, of_style in zip(evenly_spaced(contents, count), evenly_spaced(styles, count), strict=True):
-        content, style = whole_image(row, size), whole_image(of_style, size)
+        content, style = (whole_image(each, size, MOST_PIXELS) for each in (row, of_style))
         output = network(to_tensor(content)[None].to(device), to_tensor(style)[None].to(device))
         rows.append([content, style, to_pixels(output[0])])
     return contact_sheet(rows, ["content", "style", "translated"])

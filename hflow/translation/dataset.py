@@ -55,7 +55,7 @@ def translate_dataset(
         plan = plan_translation(model, params, engine.marks, prepared=prepared, work=work)
         say(
             f"translating {plan.frames} frames in {len(plan.tasks)} shards, {engine.slots} at a time "
-            f"({params.engine}), {engine.marks.precision}, backend {engine.marks.backend}"
+            f"({params.engine}), {plan.recipe.marks.precision}, backend {plan.recipe.marks.backend}"
         )
         with exclusive(work / plan.fingerprint), progress("translate", plan.frames, unit="frames") as advance:
             for task in plan.tasks:

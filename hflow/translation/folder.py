@@ -28,7 +28,7 @@ from hflow.model.store import TrainedModel
 from hflow.translation.frame_pipeline import FramePipeline
 from hflow.translation.shard_task import worker_marks
 from hflow.translation.style_choice import StyleChoice
-from hflow.translation.translator import Translator
+from hflow.translation.translator import Translator, uncompiled
 
 __all__ = ["translate_folder"]
 
@@ -125,7 +125,8 @@ class _Job:
         max_pixels: int,
     ):
         self.frames, self.out, self.name, self.max_pixels = frames, out, name, max_pixels
-        translator = Translator(model, device=device)
+        backend = uncompiled(device)
+        translator = Translator(model, device=device, backend=backend)
         self.pipeline = FramePipeline(
             translator, choice=StyleChoice.of(model.styles, style), batch_size=1, workers=WORKERS
         )
@@ -135,7 +136,7 @@ class _Job:
             "seed": style.seed,
             "precision": translator.precision,
             "backend": translator.backend,
-            "params_fingerprint": fingerprint([style.model_dump(), worker_marks(device, None, "auto")]),
+            "params_fingerprint": fingerprint([style.model_dump(), worker_marks(device, None, "auto", backend)]),
             "code_fingerprint": code_fingerprint(translate_folder),
         }
 

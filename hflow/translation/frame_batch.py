@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hflow.foundation.devices import is_out_of_memory
+from hflow.foundation.devices import is_out_of_memory, repeatable_kernels
 from hflow.metrics.ssim_psnr import ssim
 from hflow.segmentation.judge import Judge
 from hflow.translation.translator import Translator
@@ -104,6 +104,7 @@ class BatchTranslator:
         return self(pixels[:half], styles[:half], True) + self(pixels[half:], styles[half:], True)
 
     @torch.inference_mode()
+    @repeatable_kernels()
     def _started(self, pixels: Sequence[np.ndarray], styles: Sequence[int], halved: bool) -> PendingFrames:
         device = self.translator.device
         given = torch.from_numpy(np.stack(pixels))  # (B, H, W, 3)
@@ -115,9 +116,7 @@ class BatchTranslator:
         levels = outputs.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
         del outputs
         shown = levels.float().div(255)
-        # SSIM takes differences of squares, for which TensorFloat-32 is too coarse.
-        with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-            similarity = ssim(shown, frames)
+        similarity = ssim(shown, frames)
         seen = None
         if self.judge:
             before, after = (self.judge.predict(images).to(torch.uint8) for images in (frames, shown))

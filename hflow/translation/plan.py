@@ -3,6 +3,7 @@
 Whatever can change a byte is in the fingerprint; what only says where a run goes on is not.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import TranslateParams
+from hflow.foundation.progress import say
+from hflow.model.compiled_transfer import MOST_SIZES
 from hflow.model.store import TrainedModel, model_files
 from hflow.segmentation.judge import load_judge
 from hflow.translation.shard_task import Recipe, ShardTask, WorkerMarks
@@ -70,6 +73,8 @@ def plan_translation(
     shards = [(split, path.absolute()) for split in SPLITS for path in shard_files(prepared / "source" / split)]
     if not shards:
         raise HflowError(f"{prepared / 'source'} has no shards: run `hflow prepare` first")
+    if marks.backend == "compiled":
+        marks = _for_sizes(marks, [path for _, path in shards])
     choice = StyleChoice.of(model.styles, params)
     judge = None if params.judge is None else load_judge(params.judge)
     settings = params.model_dump(mode="json", exclude=CHANGE_NO_BYTE)
@@ -88,6 +93,18 @@ def plan_translation(
 
     with ThreadPoolExecutor(params.workers) as pool:
         return Plan(recipe, tuple(pool.map(task, shards)), params_mark, code_mark)
+
+
+def _for_sizes(marks: WorkerMarks, shards: Sequence[Path]) -> WorkerMarks:
+    """The marks as they are, or uncompiled where the frames have too many sizes."""
+    sizes: set[tuple[int | None, int | None]] = set()
+    for path in shards:
+        table = read_table(path, ["width", "height"])
+        sizes |= set(zip(table["width"].to_pylist(), table["height"].to_pylist(), strict=True))
+    if len(sizes) <= MOST_SIZES:
+        return marks
+    say(f"the frames have {len(sizes)} sizes, so translation runs uncompiled: prepare.size makes them one")
+    return marks._replace(backend="whole")
 
 
 def _keep_model(model: TrainedModel, work: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from hflow.foundation.devices import machine_marks, torch_threads
+from hflow.foundation.devices import machine_marks, repeatable_kernels, torch_threads
 from hflow.foundation.params import TranslateParams
 from hflow.translation.translator import Backend, Precision, choose_backend
 
@@ -64,13 +64,16 @@ class ShardTask:
     fingerprint: str
 
 
-def worker_marks(device: torch.device, threads: int | None, precision: Precision) -> WorkerMarks:
+def worker_marks(
+    device: torch.device, threads: int | None, precision: Precision, backend: Backend = "auto"
+) -> WorkerMarks:
     """The marks of a worker on a device: the one place where fingerprints get them from.
 
     Args:
         device: of the worker.
         threads: of torch; None leaves their number as it is.
         precision: translate.precision.
+        backend: what its Translator is asked for.
     """
-    with torch_threads(threads):
-        return WorkerMarks(tuple(machine_marks(device)), *choose_backend(device, precision))
+    with torch_threads(threads), repeatable_kernels():
+        return WorkerMarks(tuple(machine_marks(device)), *choose_backend(device, precision, backend))

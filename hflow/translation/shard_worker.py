@@ -40,7 +40,9 @@ class ShardWorker:
 
     def __init__(self, recipe: Recipe, device: torch.device):
         self.recipe, self.device = recipe, device
-        marks = worker_marks(device, recipe.marks.threads, recipe.params.precision)
+        # Whole runs on any GPU; it is in the plan where frames are of too many sizes.
+        asked = recipe.marks.backend if recipe.marks.backend == "whole" else "auto"
+        marks = worker_marks(device, recipe.marks.threads, recipe.params.precision, asked)
         if marks != recipe.marks:
             raise HflowError(
                 f"this worker would give other bytes than the run was planned for: it has {list(marks)}, the plan "
@@ -87,7 +89,9 @@ class ShardWorker:
         params = self.recipe.params
         model = load_model(self.recipe.model)
         return FramePipeline(
-            Translator(model, device=self.device, precision=self.recipe.marks.precision),
+            Translator(
+                model, device=self.device, precision=self.recipe.marks.precision, backend=self.recipe.marks.backend
+            ),
             choice=StyleChoice.of(model.styles, params),
             batch_size=params.batch_size,
             workers=params.workers,

@@ -6,14 +6,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from hflow.foundation.devices import fast_bfloat16
+from hflow.foundation.devices import fast_bfloat16, repeatable_kernels
 from hflow.foundation.progress import say
 from hflow.model import HierarchyFlow
 from hflow.model.batch_transfer import BatchTransfer
+from hflow.model.compiled_transfer import CompiledTransfer
 from hflow.model.store import StyleBank, TrainedModel
 from hflow.model.strip_transfer import StripTransfer
 
-__all__ = ["Backend", "Precision", "Translator", "choose_backend"]
+__all__ = ["Backend", "Precision", "Translator", "choose_backend", "uncompiled"]
 
 Precision = Literal["auto", "fp32", "bf16"]
 ROUNDING = 1e-4
@@ -29,11 +30,12 @@ class Translator:
         model: a network, or a trained model, which brings its own styles.
         styles: a bank, or images, (S, 3, H, W) in [0, 1], whose codes are computed once here.
         device: where to translate.
-        precision: of the Affine-Nets' convolutions, "fp32" or "bf16"; statistics are float32 in both. "auto" is bf16
-            where the device multiplies it faster.
+        precision: of the Affine-Nets' convolutions, "fp32", in which a GPU takes no TensorFloat-32, or "bf16";
+            statistics are float32 in both. "auto" is bf16 where the device multiplies it faster.
         backend: "plain" is the network as it reads, in fp32 alone; "strips" is for CPUs; "whole" folds sums and
             statistics on whole batches, "compiled" is the same by `torch.compile`, which needs a compiler on the
-            machine. "auto" is strips on a CPU, else compiled, or whole where that fails, with a line that says why.
+            machine and makes a graph for each size of frames; see `uncompiled`. "auto" is strips on a CPU, else
+            compiled, or whole where that fails, with a line that says why.
 
     Attributes:
         precision, backend: what was chosen.
@@ -82,6 +84,7 @@ class Translator:
         return self.translate_checked(frames, choice)
 
     @torch.inference_mode()
+    @repeatable_kernels()
     def translate_checked(self, frames: Tensor, choice: Sequence[int] | None = None) -> Tensor:
         """Translate frames that are known to be as `__call__` wants them: a GPU need not be waited for to look."""
         choice = [i % len(self._codes) for i in range(len(frames))] if choice is None else choice
@@ -104,7 +107,7 @@ class Translator:
         if self.backend == "strips":
             return StripTransfer(self.network, dtype=dtype)
         whole = BatchTransfer(self.network, dtype)
-        return torch.compile(whole) if self.backend == "compiled" else whole
+        return CompiledTransfer(whole) if self.backend == "compiled" else whole
 
 
 def _check(frames: Tensor) -> None:
@@ -142,6 +145,11 @@ def choose_backend(
     if backend == "plain" and precision == "bf16":
         raise ValueError("the backend plain is in fp32 alone")
     return precision, backend
+
+
+def uncompiled(device: torch.device | str) -> Backend:
+    """The backend for frames of any size: a graph a size would take longer to make than it saves."""
+    return "strips" if torch.device(device).type == "cpu" else "whole"
 
 
 def _compiler_fault(device: torch.device) -> str | None:

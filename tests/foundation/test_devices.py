@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from hflow.foundation.devices import is_out_of_memory
+from hflow.foundation.devices import is_out_of_memory, memory_named, most_alike, repeatable_kernels
+from hflow.foundation.errors import HflowError
 
 TOO_SMALL = [
     torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 7.79 GiB"),
@@ -34,3 +35,30 @@ def test_an_error_of_memory_is_known_by_what_it_says(error: BaseException) -> No
 @pytest.mark.parametrize("error", OTHERS, ids=lambda error: str(error)[:40])
 def test_another_error_is_none_of_memory(error: BaseException) -> None:
     assert not is_out_of_memory(error)
+
+
+def test_too_little_memory_is_said_with_what_to_do() -> None:
+    with (
+        pytest.raises(HflowError, match=r"CUDA out of memory.*: lower train\.batch_size"),
+        memory_named("lower train.batch_size"),
+    ):
+        raise TOO_SMALL[0]
+
+
+def test_an_error_of_another_kind_keeps_its_words() -> None:
+    with pytest.raises(RuntimeError, match="size of tensor a"), memory_named("lower train.batch_size"):
+        raise OTHERS[2]
+
+
+def test_inside_repeatable_kernels_float32_is_no_tensor_float_32() -> None:
+    before = torch.backends.cudnn.allow_tf32
+    with repeatable_kernels():
+        assert torch.backends.cudnn.deterministic
+        assert not torch.backends.cudnn.allow_tf32
+        assert not torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
+def test_of_unequal_devices_those_are_taken_that_there_are_most_of() -> None:
+    assert most_alike(["T4", "A100", "A100"]) == [1, 2]
+    assert most_alike(["T4", "A100"]) == [0]
