@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from hflow.foundation.reflection import reflect_pad
+
 __all__ = ["VGG16_DEPTHS", "WIDTHS", "BlurPool", "convolutions", "named_by_stage", "shift_tolerant_weights"]
 
 WIDTHS = (64, 128, 256, 512, 512)
@@ -30,7 +32,7 @@ class BlurPool(nn.Module):
         self.register_buffer("blur", torch.outer(taps, taps)[None, None] / 16)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.pad(F.max_pool2d(x, 2, stride=1), [2, 2, 2, 2], mode="reflect")
+        x = reflect_pad(F.max_pool2d(x, 2, stride=1), 2)
         return F.conv2d(x, self.blur.to(x.dtype).expand(x.shape[1], 1, 3, 3), stride=2, groups=x.shape[1])
 
 

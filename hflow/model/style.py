@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from hflow.foundation.reflection import reflect_pad
+
 __all__ = ["CODE_SIZE", "StyleEncoder", "StyleMapping"]
 
 CODE_SIZE = 8
@@ -13,11 +15,11 @@ class StyleEncoder(nn.Sequential):
 
     def __init__(self) -> None:
         super().__init__(
-            nn.Conv2d(3, 64, 7, padding=3, padding_mode="reflect"),
+            _ReflectedConv2d(3, 64, 7, pixels=3),
             nn.ReLU(inplace=True),
-            nn.Conv2d(64, 128, 4, stride=2, padding=1, padding_mode="reflect"),
+            _ReflectedConv2d(64, 128, 4, stride=2, pixels=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(128, 256, 4, stride=2, padding=1, padding_mode="reflect"),
+            _ReflectedConv2d(128, 256, 4, stride=2, pixels=1),
             nn.ReLU(inplace=True),
             nn.AdaptiveAvgPool2d(1),
             nn.Conv2d(256, CODE_SIZE, 1),
@@ -55,3 +57,14 @@ class StyleMapping(nn.Module):
         """(B, 8) to mean and std, each (B, C); the std as it comes, its sign included."""
         mean, std = self.mlp(code).chunk(2, dim=1)  # (B, C)
         return mean, std
+
+
+class _ReflectedConv2d(nn.Conv2d):
+    """A convolution after reflection padding by so many pixels, with a repeatable gradient."""
+
+    def __init__(self, channels: int, outputs: int, kernel: int, *, pixels: int, stride: int = 1):
+        super().__init__(channels, outputs, kernel, stride=stride)
+        self.pixels = pixels
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(reflect_pad(x, self.pixels))
