@@ -42,7 +42,13 @@ class Project:
         return self.folder / "sets"
 
     def train(
-        self, out: Path, *, work: Path | None = None, logger: TrainingLogger | None = None, **options: object
+        self,
+        out: Path,
+        *,
+        work: Path | None = None,
+        logger: TrainingLogger | None = None,
+        encoder: EncoderParams | None = None,
+        **options: object,
     ) -> TrainingResult:
         """Train the smallest network on it, into out/model and out/plots."""
         settings = {
@@ -55,7 +61,7 @@ class Project:
         }
         return train(
             ModelParams(variant=(2,)),
-            EncoderParams(),
+            encoder or EncoderParams(),
             LossParams(),
             TrainParams.model_validate({**settings, **options}),
             source=shard_files(self.prepared / "source" / "train"),
