@@ -1,5 +1,6 @@
 """hflow bench: how fast it is here."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -28,10 +29,14 @@ def bench(
     busy: Annotated[
         bool, typer.Option("--busy", help="Count processor seconds of one thread, not the clock's.")
     ] = False,
+    suite: Annotated[
+        Path | None, typer.Option(help="All of these by turns: the folder for bench.json and bench.md.")
+    ] = None,
+    minutes: Annotated[float, typer.Option(min=0, help="After which the suite begins nothing more.")] = 8.0,
 ) -> None:
     """Time translation against the network run plainly, by turns, and against the device's limits.
 
-    Prints a table and writes nothing: 8 seconds for 256x128 on two cores, 14 for 512x256.
+    Prints a table and writes nothing but with --suite: 8 seconds for 256x128 on two cores, 14 for 512x256.
     Example: `hflow bench --size 256 128`
     """
     names = variant or ["hf"]
@@ -40,6 +45,7 @@ def bench(
             raise HflowError(f"there is no variant {name!r}: take one of {', '.join(VARIANTS)}")
     from hflow.benchmarks import printing
     from hflow.benchmarks.case import BenchmarkCase, busy_clock
+    from hflow.benchmarks.suite import BATCHES, SIZES, run_suite
     from hflow.benchmarks.training import benchmark_training
     from hflow.benchmarks.translation import benchmark, benchmark_others
     from hflow.benchmarks.translation_stages import benchmark_stages
@@ -54,6 +60,11 @@ def bench(
             for name in names
         }
         case = next(iter(cases.values()))
+        if suite:
+            sizes, batches = (size,) if size else SIZES, (batch,) if batch else BATCHES
+            run_suite(case, suite, minutes=minutes, sizes=sizes, batches=batches)
+            print((suite / "bench.md").read_text(encoding="utf-8"))
+            return
         if stages:
             for case in cases.values():
                 printing.show_stages(benchmark_stages(case, stages))
