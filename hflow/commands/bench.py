@@ -25,6 +25,9 @@ def bench(
     stages: Annotated[int, typer.Option(min=0, help="Time decode, network, encode and the whole on so many.")] = 0,
     training: Annotated[bool, typer.Option("--training", help="Time the training step.")] = False,
     others: Annotated[bool, typer.Option("--others", help="Time the generators of other methods.")] = False,
+    exported: Annotated[
+        bool, typer.Option("--exported", help="Time what export-model writes, in ONNX Runtime on a CPU.")
+    ] = False,
     table: Annotated[bool, typer.Option("--table", help="All sizes and batches, or those given, as Markdown.")] = False,
     busy: Annotated[
         bool, typer.Option("--busy", help="Count processor seconds of one thread, not the clock's.")
@@ -45,6 +48,7 @@ def bench(
             raise HflowError(f"there is no variant {name!r}: take one of {', '.join(VARIANTS)}")
     from hflow.benchmarks import printing
     from hflow.benchmarks.case import BenchmarkCase, busy_clock
+    from hflow.benchmarks.exported import benchmark_exported
     from hflow.benchmarks.suite import BATCHES, SIZES, run_suite
     from hflow.benchmarks.training import benchmark_training
     from hflow.benchmarks.translation import benchmark, benchmark_others
@@ -71,6 +75,8 @@ def bench(
         elif table:
             sizes = printing.SIZES if size is None else (size,)
             printing.show_table(case, names, sizes, printing.BATCHES if batch is None else (batch,))
+        elif exported:
+            printing.show_others(benchmark_exported(case))
         elif others:
             printing.show_others(benchmark_others(case))
         elif training:

@@ -15,6 +15,7 @@ from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
 from hflow.commands.doctor import doctor
 from hflow.commands.evaluate import evaluate
 from hflow.commands.export import export
+from hflow.commands.export_model import export_model
 from hflow.commands.judge import judge
 from hflow.commands.picture import picture
 from hflow.commands.project import ask_for_preset, write_params
@@ -229,6 +230,6 @@ def fetch(params: ParamsFile = DEFAULT) -> None:
 
 for command in (
     *(doctor, init, check, code, town, prepare, train, translate, verify, export, baselines, sums, segment, judge),
-    *(evaluate, compare, picture, fetch, release, bench),
+    *(evaluate, compare, picture, export_model, fetch, release, bench),
 ):
     app.command()(command)

@@ -31,6 +31,7 @@ RUN_HERE = (
     "hflow check ",
     "hflow verify",
     "hflow export data/",
+    "hflow export-model ",
     "hflow translate FRAMES OUT --model models/hflow",
     "hflow picture ",
     "hflow compare models/old ",
