@@ -64,10 +64,13 @@ def train(params: Params) -> dict[str, Any]:
     from hflow.datasets.shards import shard_files
     from hflow.segmentation.judge import load_judge
     from hflow.training.loop import train
+    from hflow.training.torchrun import find_torchrun
 
     if params.train.judge:
         load_judge(params.train.judge, classes=params.data.classes)
-    logger = _training_run(params)
+    started = find_torchrun()
+    first = started is None or started.number == 0
+    logger = _training_run(params) if first else None
     steps_before = steps_saved()
     watch = start_watch("train")
     try:
@@ -89,7 +92,8 @@ def train(params: Params) -> dict[str, Any]:
             logger.fail()
         raise
     steps = params.train.steps - steps_before.get(result.fingerprint, 0)
-    file_timing("train", watch, steps * params.train.batch_size, params.train.accelerator)
+    if first:
+        file_timing("train", watch, steps * params.train.batch_size, params.train.accelerator)
     if logger:
         logger.finish(result.folder, result.fingerprint, TRAIN_PLOTS)
     return {**result.losses, "seconds": result.seconds}

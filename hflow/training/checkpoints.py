@@ -1,6 +1,6 @@
 """Checkpoints of a training: whole or absent, the newest two kept."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +11,7 @@ import torch
 from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.progress import say
 
-__all__ = ["Progress", "checkpoint_files", "checkpoint_name", "load_newest", "save_checkpoint"]
+__all__ = ["Progress", "checkpoint_files", "checkpoint_name", "diverged", "load_newest", "save_checkpoint"]
 
 KEPT = 2
 
@@ -49,6 +49,14 @@ def checkpoint_name(step: int) -> str:
 def checkpoint_files(folder: Path) -> Sequence[Path]:
     """The checkpoints in a folder, oldest first."""
     return sorted(folder.glob("checkpoint-*.pt"))
+
+
+def diverged(step: int, losses: Mapping[str, float], folder: Path) -> str:
+    """What is said of a loss that is no longer finite: the losses, and from where a training would go on."""
+    saved = checkpoint_files(folder)
+    good = f"the last good checkpoint is {saved[-1]}" if saved else "there is no checkpoint before it"
+    shown = ", ".join(f"{name} {value}" for name, value in losses.items())
+    return f"the loss is not finite at step {step} ({shown}); {good}: lower train.learning_rate or loss.lambda_style"
 
 
 def save_checkpoint(folder: Path, progress: Progress, content: dict[str, Any]) -> None:

@@ -30,17 +30,25 @@ from hflow.segmentation.judge import load_judge
 from hflow.training.averaging import WeightAverage
 from hflow.training.batches import training_batches
 from hflow.training.best_point import best_point
-from hflow.training.checkpoints import Progress, checkpoint_files, checkpoint_name, load_newest, save_checkpoint
+from hflow.training.checkpoints import (
+    Progress,
+    checkpoint_files,
+    checkpoint_name,
+    diverged,
+    load_newest,
+    save_checkpoint,
+)
 from hflow.training.encoder import load_encoder, measure_scales
 from hflow.training.held_out import HeldOut, measures_table
 from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
-from hflow.training.processes import run_in_processes
+from hflow.training.processes import mean_over_processes, run_in_processes
 from hflow.training.region_style import Regions, label_masks
 from hflow.training.schedules import learning_rate, loss_at
 from hflow.training.sheet import training_sheet
 from hflow.training.style_bank import encode_styles
 from hflow.training.style_fit import fit_styles
+from hflow.training.torchrun import find_torchrun
 from hflow.training.typical_regions import measure_typical
 from hflow.training.warm_up import learn_styles
 
@@ -126,17 +134,21 @@ def train(
     start = time.monotonic()
     fabric = training_fabric(params)
     job = _Job(model, encoder, loss, params, source, target, held_out if params.measure_every else (), work)
+    started = find_torchrun()
     mark = _fingerprint(job, fabric)
+    if started:
+        fabric.launch()
+        mark = fabric.broadcast(mark)  # the first's, whose folder all take: another machine may be another model
     job = replace(job, work=work / mark)
     trained_before = any(path.name == checkpoint_name(params.steps) for path in checkpoint_files(job.work))
     # Processes beside this one are spawned, and a logger need not survive that: they get none.
-    if params.devices == 1:
-        _train(fabric, job, logger)
+    if params.devices == 1 or started:
+        _train(fabric, job, None if started and started.number else logger)
     else:
         run_in_processes(fabric, partial(_train, job=job, logger=None))
     done, network, scales = _finished(job)
     curves = done.curves(params.log_every)
-    if logger and (params.devices > 1 or trained_before):
+    if logger and ((params.devices > 1 and not started) or trained_before):
         for row in [*curves, *done.measures]:
             logger.metrics(_without_step(row), int(row["step"]))
         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
@@ -148,6 +160,9 @@ def train(
         "train": params.model_dump(mode="json", include=IN_CONFIG),
         "published": best_point(done.measures) if params.keep == "best" else [{"step": done.step}, *done.measures][-1],
     }
+    if started and started.number:
+        fabric.barrier()
+        return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
     styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
     pictures: dict[str, Path | bytes] = {
         "curves.csv": csv_bytes(curves),
@@ -156,6 +171,8 @@ def train(
     }
     publish({**model_files(network, styles, config), **pictures}, out)
     publish(pictures, plots)
+    if started:
+        fabric.barrier()
     return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
 
 
@@ -238,9 +255,9 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
             masks = [label_masks(each, classes, job.loss.bands) for each in ids]
             regions = Regions(masks[0], masks[1], typical) if masks else None
             losses = training_losses(module, encoder, content, style, loss_at(job.loss, done.step), regions)
-            values = _floats(fabric, losses)
+            values = mean_over_processes(fabric, losses)
             if not all(math.isfinite(value) for value in values.values()):
-                raise HflowError(_diverged(done.step, values, job.work))
+                raise HflowError(diverged(done.step, values, job.work))
             optimizer.zero_grad(set_to_none=True)
             fabric.backward(losses["loss"])
             optimizer.step()
@@ -274,22 +291,14 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
 def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     """What the training left in the work folder: its progress, the network, the encoder's scales."""
     saved = load_newest(job.work)
-    assert saved is not None
+    assert saved is not None and saved[0].step == job.params.steps
     done, content = saved
-    assert done.step == job.params.steps
     network = HierarchyFlow(job.model.expansions, job.model.guide)
     network.load_state_dict(content["network"])
     shown = WeightAverage(network, job.params.average, content["average"]).network
     if job.params.keep == "best":
         shown.load_state_dict(content["best"])
     return done, shown.eval(), content["scales"]
-
-
-def _floats(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
-    """The losses as numbers, the mean over all processes."""
-    means = fabric.all_reduce(torch.stack([value.detach().float() for value in losses.values()]), reduce_op="mean")
-    assert isinstance(means, Tensor)
-    return dict(zip(losses, means.tolist(), strict=True))
 
 
 def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logger: TrainingLogger | None) -> None:
@@ -316,13 +325,6 @@ def _measure(
     if best_point(done.measures)["step"] < done.step:
         return None
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def _diverged(step: int, values: Mapping[str, float], work: Path) -> str:
-    saved = checkpoint_files(work)
-    good = f"the last good checkpoint is {saved[-1]}" if saved else "there is no checkpoint before it"
-    shown = ", ".join(f"{key} {value}" for key, value in values.items())
-    return f"the loss is not finite at step {step} ({shown}); {good}: lower train.learning_rate or loss.lambda_style"
 
 
 def _fingerprint(job: _Job, fabric: Fabric) -> str:

@@ -13,6 +13,7 @@ from hflow.foundation.params import TrainParams
 from hflow.model import HierarchyFlow
 from hflow.model.training_network import TrainingNetwork
 from hflow.training.encoder import Encoder
+from hflow.training.torchrun import find_torchrun
 
 __all__ = ["set_up", "training_fabric", "training_precision"]
 
@@ -32,15 +33,26 @@ def training_precision(params: TrainParams) -> Precision:
 
 
 def training_fabric(params: TrainParams) -> Fabric:
-    """The devices of a training and its precision.
+    """The devices of a training, on all machines, and its precision.
 
     Raises:
-        HflowError: a device is not there.
+        HflowError: a device is not there, or torchrun has started another number of processes.
     """
-    precision = training_precision(params)
-    strategy = "auto" if params.devices == 1 else "ddp_spawn"
+    precision, started = training_precision(params), find_torchrun()
+    if started and started.processes != params.devices:
+        raise HflowError(
+            f"torchrun has started {started.processes} processes, and train.devices is {params.devices}: make it "
+            f"{started.processes}"
+        )
+    strategy = "auto" if params.devices == 1 else "ddp" if started else "ddp_spawn"
     try:
-        return Fabric(accelerator=params.accelerator, devices=params.devices, strategy=strategy, precision=precision)
+        return Fabric(
+            accelerator=params.accelerator,
+            devices=started.here if started else params.devices,
+            num_nodes=started.machines if started else 1,
+            strategy=strategy,
+            precision=precision,
+        )
     except MisconfigurationException as error:
         first = str(error).strip().splitlines()[0]
         raise HflowError(

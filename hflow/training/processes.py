@@ -1,19 +1,21 @@
 """The processes of a training on several devices."""
 
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from multiprocessing.connection import Connection
 from multiprocessing.queues import SimpleQueue
 
+import torch
 from lightning.fabric import Fabric
+from torch import Tensor
 from torch.multiprocessing import ProcessExitedException
 
 from hflow.foundation.atomic_files import writing_fault
 from hflow.foundation.errors import HflowError
 from hflow.foundation.lifeline import end_with
 
-__all__ = ["run_in_processes"]
+__all__ = ["mean_over_processes", "run_in_processes"]
 
 
 def run_in_processes(fabric: Fabric, work: Callable[[Fabric], None]) -> None:
@@ -40,6 +42,13 @@ def run_in_processes(fabric: Fabric, work: Callable[[Fabric], None]) -> None:
                     "run the same command again: it goes on from the last checkpoint"
                 ) from None
             raise
+
+
+def mean_over_processes(fabric: Fabric, losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """The losses as numbers, the mean over all processes."""
+    means = fabric.all_reduce(torch.stack([value.detach().float() for value in losses.values()]), reduce_op="mean")
+    assert isinstance(means, Tensor)
+    return dict(zip(losses, means.tolist(), strict=True))
 
 
 def _process(

@@ -54,6 +54,7 @@ ELSEWHERE = {
     "dvc push": (PIPELINE, "--run-cache"),
     "dvc remote add": (PIPELINE, '"remote", "add"'),
     "dvc config cache.type": (LINKS, '"config", "cache.type"'),
+    "torchrun ": ("tests/training/test_torchrun.py", "torch.distributed.run"),
     "dvc checkout": (LINKS, '"checkout", "--relink"'),
     "dvc metrics": (PIPELINE, '"dvc", "metrics", "diff"'),
     "dvc plots": (PIPELINE, '"dvc", "plots"'),

@@ -108,7 +108,7 @@ class TrainParams(Section):
     accelerator: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where it runs; auto takes a GPU where there is one."""
     devices: Count = 1
-    """Processes, a device each."""
+    """Processes, a device each, of all machines that torchrun starts them on."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """auto takes bfloat16 where the device multiplies it faster."""
     workers: Annotated[int, Field(ge=0)] = 0
