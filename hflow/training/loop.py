@@ -291,8 +291,9 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
 def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
     """What the training left in the work folder: its progress, the network, the encoder's scales."""
     saved = load_newest(job.work)
-    assert saved is not None and saved[0].step == job.params.steps
+    assert saved is not None
     done, content = saved
+    assert done.step == job.params.steps
     network = HierarchyFlow(job.model.expansions, job.model.guide)
     network.load_state_dict(content["network"])
     shown = WeightAverage(network, job.params.average, content["average"]).network
