@@ -9,6 +9,7 @@ from hflow.benchmarks.case import BenchmarkCase
 from hflow.benchmarks.training import TrainingBenchmark
 from hflow.benchmarks.translation import Benchmark, benchmark_alone, benchmark_others
 from hflow.benchmarks.translation_stages import StageBenchmark
+from hflow.benchmarks.waiting import Waiting
 from hflow.foundation.params import VARIANTS
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "show_stages",
     "show_table",
     "show_training",
+    "show_waiting",
     "table_lines",
 ]
 
@@ -72,6 +74,12 @@ def show_others(found: Mapping[str, float]) -> None:
     """Other methods' generators."""
     for name, seconds in found.items():
         print(f"{name}: {1 / seconds:.3g} frames/s")
+
+
+def show_waiting(found: Waiting) -> None:
+    """What is waited for, and of which imports."""
+    print(f"hflow --help: {found.help:.2f} s; hflow translate of ten frames: {found.translate:.2f} s")
+    print("imports: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found.imports.items()))
 
 
 def show_table(case: BenchmarkCase, variants: Sequence[str], sizes: Sequence[Size], batches: Sequence[int]) -> None:

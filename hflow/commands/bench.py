@@ -28,6 +28,7 @@ def bench(
     exported: Annotated[
         bool, typer.Option("--exported", help="Time what export-model writes, in ONNX Runtime on a CPU.")
     ] = False,
+    waiting: Annotated[bool, typer.Option("--waiting", help="Time --help, ten frames, and imports.")] = False,
     table: Annotated[bool, typer.Option("--table", help="All sizes and batches, or those given, as Markdown.")] = False,
     busy: Annotated[
         bool, typer.Option("--busy", help="Count processor seconds of one thread, not the clock's.")
@@ -53,6 +54,7 @@ def bench(
     from hflow.benchmarks.training import benchmark_training
     from hflow.benchmarks.translation import benchmark, benchmark_others
     from hflow.benchmarks.translation_stages import benchmark_stages
+    from hflow.benchmarks.waiting import benchmark_waiting
     from hflow.foundation.devices import pick_device
 
     where = pick_device(device)
@@ -75,6 +77,8 @@ def bench(
         elif table:
             sizes = printing.SIZES if size is None else (size,)
             printing.show_table(case, names, sizes, printing.BATCHES if batch is None else (batch,))
+        elif waiting:
+            printing.show_waiting(benchmark_waiting(case))
         elif exported:
             printing.show_others(benchmark_exported(case))
         elif others:
