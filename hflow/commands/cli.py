@@ -17,6 +17,7 @@ from hflow.commands.evaluate import evaluate
 from hflow.commands.export import export
 from hflow.commands.export_model import export_model
 from hflow.commands.judge import judge
+from hflow.commands.label import label
 from hflow.commands.picture import picture
 from hflow.commands.project import ask_for_preset, write_params
 from hflow.commands.release import release
@@ -136,6 +137,7 @@ def translate(
     style_group: Annotated[
         str | None, typer.Option(help="A pattern whose first group names a style image's group; none: no groups.")
     ] = None,
+    camera: Annotated[bool, typer.Option(help="Give images the sharpness, noise and JPEG of the target's.")] = False,
     device: Device = "auto",
     max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
     max_pixels: MaxPixels = MOST_PIXELS,
@@ -166,6 +168,7 @@ def translate(
         load_model(folder),
         name=model,
         style=style,
+        camera=camera,
         device=where,
         max_rejected=max_rejected,
         max_pixels=max_pixels,
@@ -230,6 +233,6 @@ def fetch(params: ParamsFile = DEFAULT) -> None:
 
 for command in (
     *(doctor, init, check, code, town, prepare, train, translate, verify, export, baselines, sums, segment, judge),
-    *(evaluate, compare, picture, export_model, fetch, release, bench),
+    *(label, evaluate, compare, picture, export_model, fetch, release, bench),
 ):
     app.command()(command)

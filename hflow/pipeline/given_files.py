@@ -1,4 +1,4 @@
-"""Files that a parameter names and no stage makes: a judge, an encoder's weights.
+"""Files that a parameter names and no stage makes: a judge, an encoder's weights, pseudo-labels.
 
 DVC can't have a dependency that may be null, so it watches one folder, and all of them lie there.
 """
@@ -13,7 +13,12 @@ from hflow.pipeline.outputs import GIVEN
 
 __all__ = ["given_hashes", "misplaced_files"]
 
-READ_BY = {"encoder.weights": ("train",), "train.judge": ("train",), "translate.judge": ("translate", "evaluate")}
+READ_BY = {
+    "encoder.weights": ("train",),
+    "loss.target_labels": ("train",),
+    "train.judge": ("train",),
+    "translate.judge": ("translate", "evaluate"),
+}
 """The stages that read what a parameter names."""
 
 
@@ -38,6 +43,7 @@ def misplaced_files(params: Params) -> Iterator[str]:
 def _given(params: Params) -> dict[str, Path]:
     paths = {
         "encoder.weights": params.encoder.weights,
+        "loss.target_labels": params.loss.target_labels,
         "train.judge": params.train.judge,
         "translate.judge": params.translate.judge,
     }

@@ -12,6 +12,7 @@ __all__ = [
     "GIVEN",
     "JUDGE",
     "MODEL",
+    "PHOTOGRAPHS",
     "PREPARED",
     "REPORTS",
     "RESTYLED",
@@ -34,6 +35,7 @@ SUMS = Path("data/sums")
 MODEL = Path("models/hflow")
 GIVEN = Path("models/given")
 JUDGE = GIVEN / "judge"
+PHOTOGRAPHS = GIVEN / "photographs"
 TRANSLATED = Path("data/translated")
 RESTYLED = Path("data/restyled")
 BASELINE_SETS = Path("data/baselines")

@@ -51,6 +51,9 @@ def _missing_files(params: Params) -> Iterator[str]:
     for name, judge in (("train.judge", params.train.judge), ("translate.judge", params.translate.judge)):
         if judge and not judge.is_dir():
             yield f"{name} is {judge}, which is missing: `hflow judge` makes one"
+    labels = params.loss.target_labels
+    if labels and not labels.is_dir():
+        yield f"loss.target_labels is {labels}, which is missing: `hflow label` makes it"
     model = params.translate.model
     if not is_registered(model) and Path(model) != MODEL and not Path(model).is_dir():
         yield f"translate.model is {model}, which is missing: name a model's folder, or {MODEL} for the one trained"

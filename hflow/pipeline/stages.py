@@ -63,11 +63,15 @@ def train(params: Params) -> dict[str, Any]:
     """Train the network, logged to MLflow where that is installed; gives the last losses and the time taken."""
     from hflow.datasets.shards import shard_files
     from hflow.segmentation.judge import load_judge
+    from hflow.segmentation.pseudo_labels import pseudo_labelled_shards
     from hflow.training.loop import train
     from hflow.training.torchrun import find_torchrun
 
     if params.train.judge:
         load_judge(params.train.judge, classes=params.data.classes)
+    target = shard_files(PREPARED / "target" / "train")
+    if params.loss.target_labels:
+        target = pseudo_labelled_shards(params.loss.target_labels, target)
     started = find_torchrun()
     first = started is None or started.number == 0
     logger = _training_run(params) if first else None
@@ -80,8 +84,9 @@ def train(params: Params) -> dict[str, Any]:
             params.loss,
             params.train,
             source=shard_files(PREPARED / "source" / "train"),
-            target=shard_files(PREPARED / "target" / "train"),
+            target=target,
             held_out=shard_files(PREPARED / "source" / "val"),
+            classes=params.data.classes,
             out=MODEL,
             plots=TRAIN_PLOTS,
             work=work_folder("train"),

@@ -20,13 +20,19 @@ from hflow.datasets.manifest import (
     manifest_bytes,
     sums_bytes,
 )
-from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, image_value, read_rows, write_shard
-from hflow.foundation.finished_work import Finished
+from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, image_value, read_rows, shard_files, write_shard
+from hflow.foundation.atomic_folders import publish
+from hflow.foundation.code_fingerprint import code_fingerprint
+from hflow.foundation.devices import machine_marks
+from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import Finished, WorkFolder
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.progress import progress
+from hflow.segmentation.judge import Judge
 from hflow.segmentation.labelled_frames import normalised
 
-__all__ = ["label_photographs", "pseudo_labelled_dataset", "sure_labels"]
+__all__ = ["label_photographs", "label_target", "pseudo_labelled_dataset", "pseudo_labelled_shards", "sure_labels"]
 
 SHARD = "train/shard-0.parquet"
 
@@ -84,6 +90,64 @@ def label_photographs(
     with progress(title, sum(count_rows(shard, PREPARED_SCHEMA) for shard in photographs), unit="images") as advance:
         write_shard(path, rows(), PREPARED_SCHEMA)
     return {"photographs": count, "labelled": sure / max(1, count)}
+
+
+def label_target(
+    judge: Judge,
+    photographs: Sequence[Path],
+    out: Path,
+    *,
+    by: str,
+    threshold: float,
+    work: Path,
+    device: torch.device,
+) -> dict[str, Any]:
+    """Write what one segmenter sees in the photographs of shards as a dataset, as one step; stopped, it begins again.
+
+    Args:
+        judge: the segmenter, on `device`.
+        out: the folder to write.
+        by: what the manifest calls the segmenter.
+        threshold: as `sure_labels` takes it.
+        work: where the finished shard is kept.
+
+    Returns:
+        The number of photographs, and the share of their pixels that got a label.
+
+    Raises:
+        HflowError: there are no photographs, or a shard is damaged.
+    """
+    if not photographs:
+        raise HflowError("there are no prepared images of the target to label: run `hflow prepare` first")
+    code = code_fingerprint(label_target)
+    settings = fingerprint([threshold, *machine_marks(device)])
+    mark = fingerprint([code, judge.sha256, settings, *(sha256_file(path) for path in photographs)])
+    labels = WorkFolder(work).obtain(
+        mark,
+        lambda path: label_photographs(path, [judge.network], photographs, threshold, device, "label photographs"),
+    )
+    publish(
+        pseudo_labelled_dataset(labels, judge.classes, model=by, teachers=judge.sha256, params=settings, code=code), out
+    )
+    return dict(labels.note)
+
+
+def pseudo_labelled_shards(folder: Path, photographs: Sequence[Path]) -> list[Path]:
+    """The shards of a folder that `label_target` wrote, in place of those of the photographs.
+
+    Raises:
+        HflowError: the folder is missing, or has labels of other photographs.
+    """
+    shards = shard_files(folder / "train")
+    if not shards:
+        raise HflowError(f"{folder} has no labelled photographs: `hflow label` makes them")
+    ours, theirs = (
+        [(row["key"], sha256(row["image"]["bytes"]).digest()) for f in files for row in read_rows(f, ["key", "image"])]
+        for files in (shards, photographs)
+    )
+    if ours != theirs:
+        raise HflowError(f"{folder} has labels of other photographs than are prepared: run `hflow label` again")
+    return shards
 
 
 def pseudo_labelled_dataset(

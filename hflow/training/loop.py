@@ -30,6 +30,7 @@ from hflow.segmentation.judge import load_judge
 from hflow.training.averaging import WeightAverage
 from hflow.training.batches import training_batches
 from hflow.training.best_point import best_point
+from hflow.training.camera_fit import find_camera
 from hflow.training.checkpoints import (
     Progress,
     checkpoint_files,
@@ -49,6 +50,7 @@ from hflow.training.sheet import training_sheet
 from hflow.training.style_bank import encode_styles
 from hflow.training.style_fit import fit_styles
 from hflow.training.torchrun import find_torchrun
+from hflow.training.typical_colours import typical_colours
 from hflow.training.typical_regions import measure_typical
 from hflow.training.warm_up import learn_styles
 
@@ -111,6 +113,7 @@ def train(
     plots: Path,
     work: Path,
     held_out: Sequence[Path] = (),
+    classes: Sequence[str] = (),
     logger: TrainingLogger | None = None,
 ) -> TrainingResult:
     """Train a network and publish it with its style bank and learning curves.
@@ -123,6 +126,7 @@ def train(
         plots: the folder that gets curves.csv, measures.csv and contact-sheet.png.
         work: where checkpoints are kept, in a folder named by the training's fingerprint.
         held_out: shards of frames to measure on, by train.measure_every; without any, the last of `source` are taken.
+        classes: of the labels, whose colours in the target the model is to know; a name's place is its train id.
         logger: is told the losses and measures and shown the contact sheets, from the first process.
 
     Raises:
@@ -163,13 +167,19 @@ def train(
     if started and started.number:
         fabric.barrier()
         return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
-    styles = encode_styles(network.to(fabric.device), ShardSet(target, ["key", "image"]), params.size)
+    network = network.to(fabric.device)
+    frames, images = ShardSet(source, ["key", "image"]), ShardSet(target, ["key", "image"])
+    looks = {
+        "camera": find_camera(network, frames, images, params.size).settings,
+        "class_colours": typical_colours(ShardSet(target, ["key", "image", "label_train_ids"]), classes, params.size),
+    }
+    styles = encode_styles(network, images, params.size)
     pictures: dict[str, Path | bytes] = {
         "curves.csv": csv_bytes(curves),
         "measures.csv": measures_table(done.measures),
         "contact-sheet.png": job.work / "contact-sheet.png",
     }
-    publish({**model_files(network, styles, config), **pictures}, out)
+    publish({**model_files(network, styles, config | looks), **pictures}, out)
     publish(pictures, plots)
     if started:
         fabric.barrier()

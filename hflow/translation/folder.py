@@ -25,6 +25,7 @@ from hflow.foundation.locks import exclusive
 from hflow.foundation.params import StyleParams
 from hflow.foundation.progress import progress, say
 from hflow.model.store import TrainedModel
+from hflow.translation.camera import Camera
 from hflow.translation.frame_pipeline import FramePipeline
 from hflow.translation.shard_task import worker_marks
 from hflow.translation.style_choice import StyleChoice
@@ -43,6 +44,7 @@ def translate_folder(
     *,
     name: str | None = None,
     style: StyleParams | None = None,
+    camera: bool = False,
     device: str = "cpu",
     max_rejected: float = 0.01,
     max_pixels: int = MOST_PIXELS,
@@ -60,6 +62,7 @@ def translate_folder(
         model: the trained model.
         name: what the manifest calls it.
         style: of the choice of a style for each image; None is what StyleParams says by itself.
+        camera: whether images get the sharpness, noise and JPEG of the model's target.
         device: where to translate.
         max_rejected: the share of images that may be at fault.
         max_pixels: of an image; one that has more is at fault.
@@ -68,8 +71,8 @@ def translate_folder(
         Counts: given, translated, rejected, and the mean SSIM.
 
     Raises:
-        HflowError: there are no images, `out` holds something else or can't be written, a style can't be chosen as
-            `style` says, or too many images are at fault.
+        HflowError: there are no images, `out` holds something else or can't be written, the model knows no
+            camera where one is asked for, a style can't be chosen as `style` says, or too many images are at fault.
     """
     given = _find(frames)
     _check_out(frames, out)
@@ -77,7 +80,7 @@ def translate_folder(
         out.mkdir(parents=True, exist_ok=True)
         for left in out.rglob(".*.tmp"):
             left.unlink()
-        job = _Job(frames, out, model, name, style or StyleParams(), torch.device(device), max_pixels)
+        job = _Job(frames, out, model, name, style or StyleParams(), camera, torch.device(device), max_pixels)
         for key in given.values():
             job.pipeline.choice.drawn_for(key)
         job.say_labels(given)
@@ -121,14 +124,15 @@ class _Job:
         model: TrainedModel,
         name: str | None,
         style: StyleParams,
+        camera: bool,
         device: torch.device,
         max_pixels: int,
     ):
         self.frames, self.out, self.name, self.max_pixels = frames, out, name, max_pixels
-        backend = uncompiled(device)
+        backend, shot_by = uncompiled(device), Camera.of(model.config) if camera else None
         translator = Translator(model, device=device, backend=backend)
         self.pipeline = FramePipeline(
-            translator, choice=StyleChoice.of(model.styles, style), batch_size=1, workers=WORKERS
+            translator, choice=StyleChoice.of(model.styles, style), batch_size=1, workers=WORKERS, camera=shot_by
         )
         self.shared = {
             "split": "",
@@ -136,7 +140,9 @@ class _Job:
             "seed": style.seed,
             "precision": translator.precision,
             "backend": translator.backend,
-            "params_fingerprint": fingerprint([style.model_dump(), worker_marks(device, None, "auto", backend)]),
+            "params_fingerprint": fingerprint(
+                [style.model_dump(), worker_marks(device, None, "auto", backend), shot_by and shot_by.settings]
+            ),
             "code_fingerprint": code_fingerprint(translate_folder),
         }
 

@@ -1,6 +1,6 @@
 """A batch of frames on the device: through the network, measured, and fetched while the next one is computed."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,10 @@ from hflow.metrics.ssim_psnr import ssim
 from hflow.segmentation.judge import Judge
 from hflow.translation.translator import Translator
 
-__all__ = ["BatchTranslator", "FrameResult", "PendingFrames"]
+__all__ = ["BatchTranslator", "Finish", "FrameResult", "PendingFrames"]
+
+Finish = Callable[[np.ndarray], np.ndarray]
+"""From a translated frame, uint8 (H, W, 3), to the one that is measured and kept, of the same shape."""
 
 
 @dataclass(frozen=True)
@@ -79,17 +82,23 @@ class BatchTranslator:
         self.translator, self.judge = translator, judge
 
     def __call__(
-        self, pixels: Sequence[np.ndarray], styles: Sequence[int], halved: bool = False
+        self,
+        pixels: Sequence[np.ndarray],
+        styles: Sequence[int],
+        finishes: Sequence[Finish] = (),
+        halved: bool = False,
     ) -> list[PendingFrames]:
         """Translate a batch; where the device's memory does not hold it, each half by itself.
 
         Args:
             pixels: of each frame, (H, W, 3), uint8, all of one shape.
             styles: the number in the style bank for each.
+            finishes: what is done to each frame behind the network, on the CPU, so that a GPU waits for it; none leaves
+                them as they are.
             halved: whether this is a half already.
         """
         try:
-            return [self._started(pixels, styles, halved)]
+            return [self._started(pixels, styles, finishes, halved)]
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -101,11 +110,14 @@ class BatchTranslator:
             levels = torch.zeros(1, *pixels[0].shape, dtype=torch.uint8)
             return [PendingFrames(0, levels, nothing > 0, nothing, None, halved=halved)]
         half = len(pixels) // 2
-        return self(pixels[:half], styles[:half], True) + self(pixels[half:], styles[half:], True)
+        parts = (slice(None, half), slice(half, None))
+        return [made for part in parts for made in self(pixels[part], styles[part], finishes[part], True)]
 
     @torch.inference_mode()
     @repeatable_kernels()
-    def _started(self, pixels: Sequence[np.ndarray], styles: Sequence[int], halved: bool) -> PendingFrames:
+    def _started(
+        self, pixels: Sequence[np.ndarray], styles: Sequence[int], finishes: Sequence[Finish], halved: bool
+    ) -> PendingFrames:
         device = self.translator.device
         given = torch.from_numpy(np.stack(pixels))  # (B, H, W, 3)
         if device.type == "cuda":
@@ -115,6 +127,10 @@ class BatchTranslator:
         finite = outputs.isfinite().flatten(1).all(1)  # (B,)
         levels = outputs.mul_(255).round_().clamp_(0, 255).to(torch.uint8)
         del outputs
+        if finishes:
+            rendered = levels.permute(0, 2, 3, 1).cpu().numpy()  # (B, H, W, 3)
+            finished = [finish(frame) for finish, frame in zip(finishes, rendered, strict=True)]
+            levels = torch.from_numpy(np.stack(finished)).permute(0, 3, 1, 2).to(device)  # (B, 3, H, W)
         shown = levels.float().div(255)
         similarity = ssim(shown, frames)
         seen = None

@@ -6,18 +6,22 @@ on the number of threads that decode, not on how fast they are.
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from hflow.datasets.images import decode_ids
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import check_frame_size
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.segmentation.judge import Judge
-from hflow.translation.frame_batch import BatchTranslator, FrameResult, PendingFrames
+from hflow.translation.camera import Camera
+from hflow.translation.class_colours import ClassColours
+from hflow.translation.frame_batch import BatchTranslator, Finish, FrameResult, PendingFrames
 from hflow.translation.style_choice import StyleChoice
 from hflow.translation.translator import Translator
 
@@ -43,6 +47,8 @@ class FramePipeline:
         workers: threads that decode and encode.
         judge: looks at each frame before and after; None leaves consistency out.
         min_consistency: a frame whose consistency is less is rejected.
+        class_colours: moves the classes of a translated frame, by its row's label_train_ids where it has them.
+        camera: takes each translated frame, last of all.
     """
 
     def __init__(
@@ -54,8 +60,11 @@ class FramePipeline:
         workers: int,
         judge: Judge | None = None,
         min_consistency: float = 0.0,
+        class_colours: ClassColours | None = None,
+        camera: Camera | None = None,
     ):
         self.translator, self.choice, self.judge = translator, choice, judge
+        self.class_colours, self.camera = class_colours, camera
         self._translate = BatchTranslator(translator, judge)
         self.batch_size, self.workers, self.min_consistency = batch_size, workers, min_consistency
         self._ahead = 2 * batch_size + workers
@@ -126,12 +135,26 @@ class FramePipeline:
             styles = [self.choice(row["key"], pixels) for row, pixels in given]
             for (row, _), style in zip(given, styles, strict=True):
                 row["style"] = self.translator.styles.keys[style]
-            pending = self._translate([pixels for _, pixels in given], styles) if given else []
+            finishes = self._finishes(given) if self.class_colours or self.camera else ()
+            pending = self._translate([pixels for _, pixels in given], styles, finishes) if given else []
             if before is not None:
                 yield before
             before = batch, pending
         if before is not None:
             yield before
+
+    def _finishes(self, given: Sequence[tuple[Row, np.ndarray]]) -> list[Finish]:
+        """What is done behind the network to each of the rows and their pixels."""
+
+        def finish(translated: np.ndarray, row: Row, pixels: np.ndarray) -> np.ndarray:
+            label = row.get("label_train_ids")
+            if self.class_colours and label:
+                translated = self.class_colours(translated, pixels, decode_ids(label["bytes"]))
+            if self.camera:
+                translated = self.camera(translated, self.choice.lot(f"noise of {row['key']}"))
+            return translated
+
+        return [partial(finish, row=row, pixels=pixels) for row, pixels in given]
 
     def _finish(self, frame: _Frame, result: FrameResult, encode: Callable[[Row, np.ndarray], None]) -> None:
         height, width = result.pixels.shape[:2]

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from hflow.datasets.preparation_stats import read_stats
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
@@ -17,6 +18,8 @@ from hflow.foundation.progress import say
 from hflow.model.compiled_transfer import MOST_SIZES
 from hflow.model.store import TrainedModel, model_files
 from hflow.segmentation.judge import load_judge
+from hflow.translation.camera import Camera
+from hflow.translation.class_colours import ClassColours
 from hflow.translation.shard_task import Recipe, ShardTask, WorkerMarks
 from hflow.translation.shard_worker import code_marks
 from hflow.translation.style_choice import StyleChoice
@@ -67,8 +70,9 @@ def plan_translation(
         work: the folder for finished shards; gets a copy of the model.
 
     Raises:
-        HflowError: there is nothing prepared, a shard is damaged, the work folder can't be written, or a style can't be
-            chosen as the parameters say.
+        HflowError: there is nothing prepared, a shard is damaged, the work folder can't be written, a style can't be
+            chosen as the parameters say, or the model knows no camera or no colours of these classes where they are
+            asked for.
     """
     shards = [(split, path.absolute()) for split in SPLITS for path in shard_files(prepared / "source" / split)]
     if not shards:
@@ -79,9 +83,12 @@ def plan_translation(
     judge = None if params.judge is None else load_judge(params.judge)
     settings = params.model_dump(mode="json", exclude=CHANGE_NO_BYTE)
     settings |= {"judge": judge and [judge.sha256, list(judge.classes)], "marks": list(marks)}
+    classes = tuple(read_stats(prepared)["classes"])
+    settings["class_colours"] = ClassColours(model.config, classes).wanted if params.class_colours else None
+    settings["camera"] = Camera.of(model.config).settings if params.camera else None
     params_mark, code_mark = fingerprint(settings), code_marks()
     work = work.resolve()
-    recipe = Recipe(_keep_model(model, work), model.sha256, params, marks, work)
+    recipe = Recipe(_keep_model(model, work), model.sha256, params, marks, work, classes)
 
     def task(shard: tuple[str, Path]) -> ShardTask:
         split, path = shard

@@ -36,6 +36,7 @@ class Recipe:
         params: the section of params.yaml.
         marks: what `worker_marks` says of the worker the run was planned for; all must say the same.
         work: the folder for finished shards, which every worker can write.
+        classes: of the labels; a name's place is its train id.
     """
 
     model: Path
@@ -43,6 +44,7 @@ class Recipe:
     params: TranslateParams
     marks: WorkerMarks
     work: Path
+    classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.hashes import sha256_file
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge
+from hflow.translation.camera import Camera
+from hflow.translation.class_colours import ClassColours
 from hflow.translation.frame_pipeline import FramePipeline
 from hflow.translation.shard_task import Recipe, ShardTask, worker_marks
 from hflow.translation.style_choice import StyleChoice
@@ -97,6 +99,8 @@ class ShardWorker:
             workers=params.workers,
             judge=None if params.judge is None else load_judge(params.judge, device=self.device),
             min_consistency=params.min_consistency,
+            class_colours=ClassColours(model.config, self.recipe.classes) if params.class_colours else None,
+            camera=Camera.of(model.config) if params.camera else None,
         )
 
 

@@ -19,7 +19,7 @@ LAYOUT = (16, 8)
 
 def choose_style(seed: int, key: str, count: int) -> int:
     """Which of `count` styles a frame gets: by hash of seed and key, so that it is the same whatever else there is."""
-    return int.from_bytes(sha256(f"{seed}:{key}".encode()).digest()[:8]) % count
+    return _lot(seed, key) % count
 
 
 def layout(pixels: np.ndarray) -> np.ndarray:
@@ -78,6 +78,10 @@ class StyleChoice:
             among = among[np.argsort(-likeness, kind="stable")[: self._params.nearest]]
         return int(among[choose_style(seed, name, len(among))])
 
+    def lot(self, name: str) -> int:
+        """A number of 64 bits for a name, by the seed."""
+        return _lot(self._params.seed, name)
+
     def drawn_for(self, key: str) -> str:
         """The name that a frame's style is drawn for: its key, or that of its sequence.
 
@@ -95,6 +99,10 @@ class StyleChoice:
                 "it names the sequence of every frame, or set it to null for the key's folder"
             )
         return name
+
+
+def _lot(seed: int, name: str) -> int:
+    return int.from_bytes(sha256(f"{seed}:{name}".encode()).digest()[:8])
 
 
 def _groups(keys: Sequence[str], pattern: str | None) -> list[np.ndarray]:

@@ -93,7 +93,13 @@ def _handed_on(name: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("stage", "name"), [("train", "encoder.weights"), ("train", "train.judge"), ("translate", "translate.judge")]
+    ("stage", "name"),
+    [
+        ("train", "encoder.weights"),
+        ("train", "train.judge"),
+        ("train", "loss.target_labels"),
+        ("translate", "translate.judge"),
+    ],
 )
 def test_a_stage_depends_on_the_file_or_folder_that_a_parameter_names(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stage: str, name: str

@@ -58,6 +58,10 @@ def test_parameters_that_go_with_the_data_have_no_fault(raw: Path) -> None:
             {"train": {"judge": "models/given/none", "measure_every": 1}},
             "train.judge is models/given/none, which is missing",
         ),
+        (
+            {"loss": {"regions": "labels", "target_labels": "models/given/none"}},
+            "loss.target_labels is models/given/none, which is missing",
+        ),
         ({"translate": {"model": "models/none"}}, "translate.model is models/none"),
         ({"translate": {"style_by": "sequence", "sequence": "drive(.)"}}, "translate.sequence 'drive"),
         ({"translate": {"style_group": "night(.)"}}, "translate.style_group 'night"),

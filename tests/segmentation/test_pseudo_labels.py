@@ -11,14 +11,25 @@ from torch import Tensor, nn
 
 from hflow.datasets.images import decode_ids, encode_png
 from hflow.datasets.manifest import PSEUDO_LABELLED, read_manifest
-from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
+from hflow.datasets.shards import PREPARED_SCHEMA, image_value, read_rows, shard_files, write_shard
 from hflow.datasets.verification import verify
 from hflow.export.writing import export
 from hflow.foundation.atomic_folders import publish
+from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE, TRAIN_CLASSES
-from hflow.segmentation.pseudo_labels import label_photographs, pseudo_labelled_dataset, sure_labels
+from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
+from hflow.segmentation.judge import Judge
+from hflow.segmentation.pseudo_labels import (
+    label_photographs,
+    label_target,
+    pseudo_labelled_dataset,
+    pseudo_labelled_shards,
+    sure_labels,
+)
+from hflow.training.loop import train
+from tests.conftest import Project
 from tests.pictures import random_picture
 
 CLASSES = ("road", "sky", "car")
@@ -95,3 +106,66 @@ def test_an_export_says_that_they_are_no_truth_and_has_the_official_ids(dataset:
     export(dataset, tmp_path / "city", layout="cityscapes")
     with (tmp_path / "city/keys.csv").open() as file:
         assert len(list(csv.DictReader(file))) == 2
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> list[Path]:
+    rows = [
+        {"key": f"{n}", "image": image_value(encode_png(random_picture(n)), f"{n}.png"), "width": 48, "height": 24}
+        | {"source_path": "", "source_sha256": "", "label": None, "label_train_ids": None}
+        for n in range(3)
+    ]
+    files = [tmp_path / "shard-0.parquet", tmp_path / "shard-1.parquet"]
+    for file, part in zip(files, (rows[:2], rows[2:]), strict=True):
+        write_shard(file, part, PREPARED_SCHEMA)
+    return files
+
+
+def test_a_target_that_a_segmenter_labelled_takes_the_place_of_the_photographs(
+    photographs: list[Path], tmp_path: Path
+) -> None:
+    judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
+    out, work = tmp_path / "out", tmp_path / "work"
+    counts = label_target(judge, photographs, out, by="models/it", threshold=0.8, work=work, device=CPU)
+    assert counts == {"photographs": 3, "labelled": 0.5}
+    assert not verify(tmp_path / "out").faults
+    assert {row["model"] for row in read_manifest(tmp_path / "out/manifest.parquet").rows} == {"models/it"}
+    (shard,) = pseudo_labelled_shards(tmp_path / "out", photographs)
+    rows = list(read_rows(shard))
+    assert [row["key"] for row in rows] == ["0", "1", "2"]
+    assert {i for row in rows for i in decode_ids(row["label_train_ids"]["bytes"]).ravel()} == {1, IGNORE}
+
+
+def test_labels_of_other_photographs_and_none_at_all_are_refused(photographs: list[Path], tmp_path: Path) -> None:
+    judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
+    with pytest.raises(HflowError, match="has no labelled photographs: `hflow label` makes them"):
+        pseudo_labelled_shards(tmp_path / "out", photographs)
+    with pytest.raises(HflowError, match="no prepared images of the target"):
+        label_target(judge, [], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    label_target(judge, photographs[:1], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    with pytest.raises(HflowError, match="labels of other photographs than are prepared"):
+        pseudo_labelled_shards(tmp_path / "out", photographs)
+
+
+def test_a_training_by_region_learns_from_such_labels(project: Project, tmp_path: Path) -> None:
+    source, target = (shard_files(project.prepared / name / "train") for name in ("source", "target"))
+    judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
+    label_target(judge, target, tmp_path / "labels", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    results = []
+    for name, shards in (("own", target), ("pseudo", pseudo_labelled_shards(tmp_path / "labels", target))):
+        result = train(
+            ModelParams(variant=(2,)),
+            EncoderParams(),
+            LossParams(regions="labels"),
+            TrainParams(steps=2, warm_up=0, accelerator="cpu"),
+            source=source,
+            target=shards,
+            out=tmp_path / name,
+            plots=tmp_path / "plots",
+            work=tmp_path / "trainings",
+            classes=CLASSES,
+        )
+        results.append(result.losses["style"])
+    assert results[0] != results[1]
+    colours = json.loads((tmp_path / "pseudo/config.json").read_text())["class_colours"]
+    assert {name for name, colour in colours.items() if colour} == {"sky"}

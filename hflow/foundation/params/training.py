@@ -65,12 +65,20 @@ class LossParams(Section):
     """Of the height, each compared with the same one of the style image; 1 in the paper."""
     regions: Literal["none", "labels"] = "none"
     """Whether the style is compared class by class, by the labels of both domains; none in the paper."""
+    target_labels: Path | None = None
+    """Labels to take in place of the target's own: a folder in models/given, as `hflow label` writes it."""
     colour: Annotated[float, Field(ge=0)] = 0.0
     """The weight of the statistics of the image itself, beside 1 for each layer; 0 in the paper."""
     detail: Annotated[float, Field(ge=0)] = 0.0
     """The weight of invented detail: halos, grain, fringes; 0 in the paper."""
     style_layers: tuple[StyleLayer, ...] = ("relu1_1", "relu2_1", "relu3_1")
     """Layers of the encoder that the style term looks at, each once."""
+
+    @model_validator(mode="after")
+    def _labels_are_read(self) -> "LossParams":
+        if self.target_labels and self.regions != "labels":
+            raise ValueError(f"target_labels ({self.target_labels}) are for regions: labels: set that, or null here")
+        return self
 
     @field_validator("style_layers")
     @classmethod

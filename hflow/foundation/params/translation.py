@@ -54,6 +54,10 @@ class TranslateParams(StyleParams):
     """The model just trained, another folder, or `models:/NAME@champion`."""
     styles: Count = 1
     """Styles a frame; frames in their further styles are the training set `restyled`."""
+    class_colours: bool = False
+    """Whether the classes of a translated frame are moved to their mean colours in the target, by the frame's label."""
+    camera: bool = False
+    """Whether translated frames get the sharpness, noise and JPEG of the target's, as training found them there."""
     batch_size: Count = 4
     """Frames at once."""
     device: str = "auto"

@@ -1,0 +1,40 @@
+"""hflow label: pseudo-labels of the target's photographs, for a training that compares class by class."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hflow.commands.console import DEFAULT, Device, ParamsFile, show
+from hflow.foundation.params import load_params
+from hflow.pipeline import outputs
+
+__all__ = ["label"]
+
+
+def label(
+    out: Annotated[Path, typer.Argument(help="The folder to write.")] = outputs.PHOTOGRAPHS,
+    by: Annotated[Path, typer.Option(help="The segmenter that labels: a folder as segment or judge writes it.")] = (
+        outputs.SEGMENTERS / "translated"
+    ),
+    threshold: Annotated[float, typer.Option(min=0, max=1, help="The least probability of a pixel's label.")] = 0.9,
+    device: Device = "auto",
+    params: ParamsFile = DEFAULT,
+) -> None:
+    """Label the target's photographs by a segmenter, where it is sure, for `loss.target_labels`.
+
+    Writes OUT, a dataset that says that its labels are guesses: 60 photographs of 256x96 a second on two cores.
+    Example: `hflow label models/given/photographs --by models/segmenters/translated`
+    """
+    classes = load_params(params).data.classes
+    from hflow.datasets.shards import shard_files
+    from hflow.foundation.devices import pick_device
+    from hflow.segmentation.judge import load_judge
+    from hflow.segmentation.pseudo_labels import label_target
+
+    where = pick_device(device)
+    judge = load_judge(by, classes=classes, device=where)
+    photographs = shard_files(outputs.PREPARED / "target" / "train")
+    work = outputs.work_folder("label")
+    counts = label_target(judge, photographs, out, by=str(by), threshold=threshold, work=work, device=where)
+    show({**counts, "written": out})
