@@ -11,7 +11,8 @@ from hflow.datasets.preparation import prepare
 from hflow.datasets.shards import shard_files
 from hflow.foundation.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
 from hflow.model.store import TrainedModel, load_model
-from hflow.training.loop import TrainingLogger, TrainingResult, train
+from hflow.training.logger import TrainingLogger
+from hflow.training.loop import TrainingResult, train
 from tests.pictures import write_cityscapes, write_gta
 from tests.translations import bytes_of, translate
 

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from lightning.fabric import Fabric
@@ -41,6 +40,7 @@ from hflow.training.checkpoints import (
 )
 from hflow.training.encoder import load_encoder, measure_scales
 from hflow.training.held_out import HeldOut, measures_table
+from hflow.training.logger import TrainingLogger
 from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
 from hflow.training.processes import mean_over_processes, run_in_processes
@@ -66,14 +66,6 @@ FIRST_IMAGES = 32
 
 START_PIXELS = 1 << 17
 """Of an image that the network starts from, at most: whole camera images would take more memory than the training."""
-
-
-class TrainingLogger(Protocol):
-    """Who wants to hear how training goes."""
-
-    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
-
-    def image(self, key: str, path: Path, step: int) -> None: ...
 
 
 @dataclass(frozen=True)
