@@ -20,6 +20,7 @@ from tests.translations import bytes_of, translate
 torch.set_num_threads(1)
 
 
+CLASSES = ["road", "sky", "car"]
 LONGEST = ("test_deployments.py", "test_pipeline.py")
 
 
@@ -67,6 +68,7 @@ class Project:
             TrainParams.model_validate({**settings, **options}),
             source=shard_files(self.prepared / "source" / "train"),
             target=shard_files(self.prepared / "target" / "train"),
+            classes=CLASSES,
             out=out / "model",
             plots=out / "plots",
             work=work or out / "work",
@@ -85,7 +87,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
                 "root": write_cityscapes(folder / "cs", [("train", 6), ("val", 3)]),
                 "layout": "cityscapes",
             },
-            "classes": ["road", "sky", "car"],
+            "classes": CLASSES,
         }
     )
     params = PrepareParams(size=(32, 24), shard_size=4)
