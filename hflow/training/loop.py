@@ -148,6 +148,11 @@ def train(
         for row in [*curves, *done.measures]:
             logger.metrics(_without_step(row), int(row["step"]))
         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
+    if started and started.number:
+        fabric.barrier()
+        return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
+    network = network.to(fabric.device)
+    frames, images = ShardSet(source, ["key", "image"]), ShardSet(target, ["key", "image"])
     config = {
         "fingerprint": mark,
         "size": params.size,
@@ -155,13 +160,6 @@ def train(
         "loss": loss.model_dump(mode="json"),
         "train": params.model_dump(mode="json", include=IN_CONFIG),
         "published": best_point(done.measures) if params.keep == "best" else [{"step": done.step}, *done.measures][-1],
-    }
-    if started and started.number:
-        fabric.barrier()
-        return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
-    network = network.to(fabric.device)
-    frames, images = ShardSet(source, ["key", "image"]), ShardSet(target, ["key", "image"])
-    looks = {
         "camera": find_camera(network, frames, images, params.size).settings,
         "class_colours": typical_colours(ShardSet(target, ["key", "image", "label_train_ids"]), classes, params.size),
     }
@@ -171,7 +169,7 @@ def train(
         "measures.csv": measures_table(done.measures),
         "contact-sheet.png": job.work / "contact-sheet.png",
     }
-    publish({**model_files(network, styles, config | looks), **pictures}, out)
+    publish({**model_files(network, styles, config), **pictures}, out)
     publish(pictures, plots)
     if started:
         fabric.barrier()
