@@ -127,6 +127,13 @@ def translate(
     frames: Annotated[Path | None, typer.Argument(help="A folder of images; none: the prepared frames.")] = None,
     out: Annotated[Path | None, typer.Argument(help="The folder to write, images of the same names.")] = None,
     model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(outputs.MODEL),
+    style: Annotated[
+        str | None,
+        typer.Option(help="One for all: an image file, average, or a key of the model's style images; none: by lot."),
+    ] = None,
+    strength: Annotated[
+        float, typer.Option(min=0, max=1, help="From 0, an image's own style, to 1, that of its style image.")
+    ] = 1.0,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
     style_by: Annotated[
         str, typer.Option(help="frame, or sequence: one style for all frames of a sequence.")
@@ -156,19 +163,22 @@ def translate(
         raise HflowError("name the folder to write too: hflow translate FRAMES OUT --model M")
     from hflow.foundation.devices import pick_device
     from hflow.model.store import load_model
+    from hflow.translation.chosen_style import with_style
     from hflow.translation.folder import translate_folder
 
     chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
-    style = check_section(StyleParams, chosen, "hflow translate")
+    choice = check_section(StyleParams, chosen, "hflow translate")
     where = str(pick_device(device))
     folder = find_model(model, load_params(params) if params.is_file() else None)
+    trained = load_model(folder)
     counts = translate_folder(
         frames,
         out,
-        load_model(folder),
+        with_style(trained, style) if style else trained,
         name=model,
-        style=style,
+        style=choice,
         camera=camera,
+        strength=strength,
         device=where,
         max_rejected=max_rejected,
         max_pixels=max_pixels,

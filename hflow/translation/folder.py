@@ -45,6 +45,7 @@ def translate_folder(
     name: str | None = None,
     style: StyleParams | None = None,
     camera: bool = False,
+    strength: float = 1.0,
     device: str = "cpu",
     max_rejected: float = 0.01,
     max_pixels: int = MOST_PIXELS,
@@ -63,6 +64,7 @@ def translate_folder(
         name: what the manifest calls it.
         style: of the choice of a style for each image; None is what StyleParams says by itself.
         camera: whether images get the sharpness, noise and JPEG of the model's target.
+        strength: from 0, each image's own style, to 1, that of its style image.
         device: where to translate.
         max_rejected: the share of images that may be at fault.
         max_pixels: of an image; one that has more is at fault.
@@ -80,7 +82,7 @@ def translate_folder(
         out.mkdir(parents=True, exist_ok=True)
         for left in out.rglob(".*.tmp"):
             left.unlink()
-        job = _Job(frames, out, model, name, style or StyleParams(), camera, torch.device(device), max_pixels)
+        job = _Job(frames, out, model, name, style or StyleParams(), camera, strength, torch.device(device), max_pixels)
         for key in given.values():
             job.pipeline.choice.drawn_for(key)
         job.say_labels(given)
@@ -125,12 +127,13 @@ class _Job:
         name: str | None,
         style: StyleParams,
         camera: bool,
+        strength: float,
         device: torch.device,
         max_pixels: int,
     ):
         self.frames, self.out, self.name, self.max_pixels = frames, out, name, max_pixels
         backend, shot_by = uncompiled(device), Camera.of(model.config) if camera else None
-        translator = Translator(model, device=device, backend=backend)
+        translator = Translator(model, device=device, backend=backend, strength=strength)
         self.pipeline = FramePipeline(
             translator, choice=StyleChoice.of(model.styles, style), batch_size=1, workers=WORKERS, camera=shot_by
         )
@@ -141,7 +144,12 @@ class _Job:
             "precision": translator.precision,
             "backend": translator.backend,
             "params_fingerprint": fingerprint(
-                [style.model_dump(), worker_marks(device, None, "auto", backend), shot_by and shot_by.settings]
+                [
+                    style.model_dump(),
+                    worker_marks(device, None, "auto", backend),
+                    shot_by and shot_by.settings,
+                    strength,
+                ]
             ),
             "code_fingerprint": code_fingerprint(translate_folder),
         }

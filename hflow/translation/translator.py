@@ -36,6 +36,7 @@ class Translator:
             statistics on whole batches, "compiled" is the same by `torch.compile`, which needs a compiler on the
             machine and makes a graph for each size of frames; see `uncompiled`. "auto" is strips on a CPU, else
             compiled, or whole where that fails, with a line that says why.
+        strength: how far a frame goes from its own style code, 0, to that of its style, 1.
 
     Attributes:
         precision, backend: what was chosen.
@@ -54,11 +55,13 @@ class Translator:
         device: torch.device | str = "cpu",
         precision: Precision = "auto",
         backend: Backend = "auto",
+        strength: float = 1.0,
     ):
         self.device = torch.device(device)
         network = model.network if isinstance(model, TrainedModel) else model
         self.network = network.to(self.device).eval()
         self.precision, self.backend = choose_backend(self.device, precision, backend)
+        self.strength = strength
         self._transfer = self._built()
         if styles is None and isinstance(model, TrainedModel):
             styles = model.styles
@@ -91,7 +94,10 @@ class Translator:
         # Indexed by a list, a GPU would first end what it has to do.
         numbers = torch.tensor(list(choice)).to(self.device, non_blocking=True)
         frames = frames.to(self.device)
-        images = self._transfer(frames, self._codes[numbers])
+        codes = self._codes[numbers]  # (B, 8)
+        if self.strength != 1:
+            codes = torch.lerp(self.network.encode_style(frames), codes, self.strength)
+        images = self._transfer(frames, codes)
         # The plain network has done it itself.
         return images if self.backend == "plain" else self.network.finish(frames, images)
 

@@ -1,0 +1,71 @@
+"""A style that the user chooses, and how far frames go to it."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from PIL import Image
+
+from hflow.datasets.images import encode_png
+from hflow.foundation.errors import HflowError
+from hflow.model.store import TrainedModel
+from hflow.translation.chosen_style import with_style
+from hflow.translation.folder import translate_folder
+from hflow.translation.translator import Translator
+from tests.pictures import random_picture
+
+FRAMES = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0))
+
+
+def test_a_key_gives_its_own_code_and_the_average_the_mean_of_all(model: TrainedModel) -> None:
+    key = model.styles.keys[2]
+    assert torch.equal(with_style(model, key).styles.codes, model.styles.codes[2:3])
+    assert torch.allclose(with_style(model, "average").styles.codes, model.styles.codes.mean(dim=0, keepdim=True))
+    assert len({m.sha256 for m in (model, with_style(model, key), with_style(model, "average"))}) == 3
+
+
+def test_a_file_gives_the_code_of_its_picture(model: TrainedModel, tmp_path: Path) -> None:
+    pixels = random_picture(0)
+    path = tmp_path / "painting.png"
+    path.write_bytes(encode_png(pixels))
+    image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        assert torch.allclose(with_style(model, str(path)).styles.codes, model.network.encode_style(image), atol=1e-5)
+    before = with_style(model, str(path)).sha256
+    path.write_bytes(encode_png(random_picture(1)))
+    assert with_style(model, str(path)).sha256 != before
+
+
+def test_a_style_that_is_neither_is_named(model: TrainedModel, tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match=r"no style 'none\.jpg': name an image file, average, or one of the model's 6"):
+        with_style(model, "none.jpg")
+    (tmp_path / "no.jpg").write_text("no image")
+    with pytest.raises(HflowError, match=r"the style .*no\.jpg "):
+        with_style(model, str(tmp_path / "no.jpg"))
+
+
+def test_strength_leads_steadily_from_a_frames_own_style_to_the_chosen_one(model: TrainedModel) -> None:
+    translate = {s / 8: Translator(model, precision="fp32", strength=s / 8)(FRAMES, [0, 0]) for s in range(9)}
+    assert torch.equal(translate[1.0], Translator(model, precision="fp32")(FRAMES, [0, 0]))
+    own = torch.cat([Translator(model, frame[None], precision="fp32")(frame[None], [0]) for frame in FRAMES])
+    assert torch.allclose(translate[0.0], own, atol=1e-5)
+    whole = (translate[1.0] - translate[0.0]).abs().max()
+    steps = [(translate[s / 8] - translate[(s - 1) / 8]).abs().max() for s in range(1, 9)]
+    assert max(steps) <= 0.5 * whole
+
+
+def test_a_folder_takes_the_chosen_style_and_its_manifest_says_so(model: TrainedModel, tmp_path: Path) -> None:
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "frames/a.png").write_bytes(encode_png(random_picture(0)))
+    (tmp_path / "painting.png").write_bytes(encode_png(random_picture(1)))
+    chosen = with_style(model, str(tmp_path / "painting.png"))
+    pictures = []
+    for name, strength in (("whole", 1.0), ("half", 0.5)):
+        translate_folder(tmp_path / "frames", tmp_path / name, chosen, strength=strength)
+        pictures.append(np.asarray(Image.open(tmp_path / name / "a.png")))
+    assert (pictures[0] != pictures[1]).any()
+    tables = [pq.read_table(tmp_path / name / "manifest.parquet") for name in ("whole", "half")]
+    assert tables[0]["style"].to_pylist() == [str(tmp_path / "painting.png")]
+    assert tables[0]["params_fingerprint"] != tables[1]["params_fingerprint"]
