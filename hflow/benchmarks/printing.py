@@ -5,7 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from statistics import mean
 
+import torch
+
 from hflow.benchmarks.case import BenchmarkCase
+from hflow.benchmarks.memory import training_bytes, translation_bytes
 from hflow.benchmarks.training import TrainingBenchmark
 from hflow.benchmarks.translation import Benchmark, benchmark_alone, benchmark_others
 from hflow.benchmarks.translation_stages import StageBenchmark
@@ -16,6 +19,7 @@ __all__ = [
     "BATCHES",
     "SIZES",
     "show_benchmark",
+    "show_memory",
     "show_others",
     "show_stages",
     "show_table",
@@ -80,6 +84,22 @@ def show_waiting(found: Waiting) -> None:
     """What is waited for, and of which imports."""
     print(f"hflow --help: {found.help:.2f} s; hflow translate of ten frames: {found.translate:.2f} s")
     print("imports: " + ", ".join(f"{name} {seconds:.2f} s" for name, seconds in found.imports.items()))
+
+
+def show_memory(name: str, expansions: Sequence[int], sizes: Sequence[Size], batches: Sequence[int]) -> None:
+    """What the tensors of translation and training take, by calculation, as Markdown."""
+    print("| network | size | batch | translate, bf16 | translate, fp32 | train, bf16 | train, fp32 |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for size, batch in itertools.product(sorted(sizes), sorted(batches)):
+        found = [
+            of(expansions, size, batch, dtype) / 1e9
+            for of in (translation_bytes, training_bytes)
+            for dtype in (torch.bfloat16, torch.float32)
+        ]
+        print(
+            f"| {name} | {size[0]}x{size[1]} | {batch} | {' | '.join(f'{value:.3g} GB' for value in found)} |",
+            flush=True,
+        )
 
 
 def show_table(case: BenchmarkCase, variants: Sequence[str], sizes: Sequence[Size], batches: Sequence[int]) -> None:

@@ -29,6 +29,7 @@ def bench(
         bool, typer.Option("--exported", help="Time what export-model writes, in ONNX Runtime on a CPU.")
     ] = False,
     waiting: Annotated[bool, typer.Option("--waiting", help="Time --help, ten frames, and imports.")] = False,
+    memory: Annotated[bool, typer.Option("--memory", help="Calculate what memory the tensors take.")] = False,
     table: Annotated[bool, typer.Option("--table", help="All sizes and batches, or those given, as Markdown.")] = False,
     busy: Annotated[
         bool, typer.Option("--busy", help="Count processor seconds of one thread, not the clock's.")
@@ -77,6 +78,9 @@ def bench(
         elif table:
             sizes = printing.SIZES if size is None else (size,)
             printing.show_table(case, names, sizes, printing.BATCHES if batch is None else (batch,))
+        elif memory:
+            for name, case in cases.items():
+                printing.show_memory(name, case.expansions, [size] if size else SIZES, [batch] if batch else BATCHES)
         elif waiting:
             printing.show_waiting(benchmark_waiting(case))
         elif exported:

@@ -11,7 +11,15 @@ import torch
 from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.progress import say
 
-__all__ = ["Progress", "checkpoint_files", "checkpoint_name", "diverged", "load_newest", "save_checkpoint"]
+__all__ = [
+    "Progress",
+    "checkpoint_files",
+    "checkpoint_name",
+    "diverged",
+    "load_newest",
+    "save_checkpoint",
+    "without_step",
+]
 
 KEPT = 2
 
@@ -78,3 +86,8 @@ def load_newest(folder: Path) -> tuple[Progress, dict[str, Any]] | None:
         except Exception as error:  # a damaged file raises whatever its bytes lead to
             say(f"{path} can't be read ({' '.join(str(error).split())[:80]}): the one before it is taken")
     return None
+
+
+def without_step(point: Mapping[str, float]) -> dict[str, float]:
+    """The values of a point of the curves alone."""
+    return {name: value for name, value in point.items() if name != "step"}

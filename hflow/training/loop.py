@@ -37,6 +37,7 @@ from hflow.training.checkpoints import (
     diverged,
     load_newest,
     save_checkpoint,
+    without_step,
 )
 from hflow.training.encoder import load_encoder, measure_scales
 from hflow.training.held_out import HeldOut, measures_table
@@ -146,11 +147,11 @@ def train(
     curves = done.curves(params.log_every)
     if logger and ((params.devices > 1 and not started) or trained_before):
         for row in [*curves, *done.measures]:
-            logger.metrics(_without_step(row), int(row["step"]))
+            logger.metrics(without_step(row), int(row["step"]))
         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
     if started and started.number:
         fabric.barrier()
-        return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
+        return TrainingResult(out, mark, without_step(curves[-1]), time.monotonic() - start)
     network = network.to(fabric.device)
     frames, images = ShardSet(source, ["key", "image"]), ShardSet(target, ["key", "image"])
     config = {
@@ -163,7 +164,7 @@ def train(
         "camera": find_camera(network, frames, images, params.size).settings,
         "class_colours": typical_colours(ShardSet(target, ["key", "image", "label_train_ids"]), classes, params.size),
     }
-    styles = encode_styles(network, images, params.size)
+    styles = encode_styles(network, images, params.size, autocast=fabric.autocast)
     pictures: dict[str, Path | bytes] = {
         "curves.csv": csv_bytes(curves),
         "measures.csv": measures_table(done.measures),
@@ -173,7 +174,7 @@ def train(
     publish(pictures, plots)
     if started:
         fabric.barrier()
-    return TrainingResult(out, mark, _without_step(curves[-1]), time.monotonic() - start)
+    return TrainingResult(out, mark, without_step(curves[-1]), time.monotonic() - start)
 
 
 @repeatable_kernels()
@@ -307,7 +308,7 @@ def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logg
         done.losses.setdefault(key, []).append(value)
     if logger and (done.step % params.log_every == 0 or done.step == params.steps):
         begin = (done.step - 1) // params.log_every * params.log_every
-        logger.metrics(_without_step(done.point(begin, done.step)), done.step)
+        logger.metrics(without_step(done.point(begin, done.step)), done.step)
 
 
 def _held_out(job: _Job, device: torch.device) -> HeldOut:
@@ -345,7 +346,3 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
             "machine": [*machine_marks(fabric.device), training_precision(job.params)],
         }
     )
-
-
-def _without_step(row: Mapping[str, float]) -> dict[str, float]:
-    return {key: value for key, value in row.items() if key != "step"}

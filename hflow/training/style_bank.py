@@ -1,6 +1,7 @@
 """The style bank of a trained network: every target image's style code, with its layout."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -16,15 +17,30 @@ __all__ = ["encode_styles"]
 
 
 @torch.no_grad()
-def encode_styles(network: HierarchyFlow, rows: Sequence[dict[str, Any]], size: tuple[int, int] | None) -> StyleBank:
-    """The style codes of every row's image, resized as in training, and its layout."""
+def encode_styles(
+    network: HierarchyFlow,
+    rows: Sequence[dict[str, Any]],
+    size: tuple[int, int] | None,
+    *,
+    autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> StyleBank:
+    """The style codes of every row's image, resized as in training, and its layout.
+
+    Args:
+        network: on its device.
+        rows: with the columns key and image.
+        size: (width, height) that images are resized to; None leaves them.
+        autocast: the context of the Style-Net's passes.
+    """
     device = next(network.parameters()).device
     codes, keys, layouts = [], [], []
     with progress("style bank", len(rows), unit="images") as advance:
         for row in rows:
             whole = whole_image(row, None)  # (H, W, 3)
             image = to_tensor(whole if size is None else whole_image(row, size))[None].to(device)  # (1, 3, H, W)
-            codes.append(network.encode_style(image).cpu())
+            with autocast():
+                code = network.encode_style(image.contiguous(memory_format=torch.channels_last))
+            codes.append(code.float().cpu())
             layouts.append(torch.from_numpy(layout(whole)))
             keys.append(row["key"])
             advance()
