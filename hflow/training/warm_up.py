@@ -19,11 +19,14 @@ from hflow.model import HierarchyFlow
 
 __all__ = ["MOST_IMAGES", "learn_styles"]
 
-MOST_IMAGES = 256
+MOST_IMAGES = 128
 """Their statistics are measured once, before the first step."""
 
 Statistics = list[tuple[Tensor, Tensor]]
 """The mean and the std of every coupling's channels, (B, C) each."""
+
+CODE_PIXELS = 4096
+"""Of an image that the Style-Net learns from, at most; the statistics are those of the image as it is."""
 
 BATCH = 8
 LEARNING_RATE = 1e-3
@@ -55,10 +58,12 @@ def learn_styles(
         The loss of every step: squared differences of means and stds, averaged over channels, summed over couplings.
     """
     chosen = evenly_spaced(range(count), MOST_IMAGES) if steps else []
-    wanted = []
+    wanted, pictures = [], []
     with progress("style statistics", len(chosen), unit="images") as advance:
         for i in chosen:
-            wanted.append(network.measure(image(i)))
+            picture = image(i)
+            wanted.append(network.measure(picture))
+            pictures.append(_narrowed(picture))
             advance()
     style_net = [*network.style_encoder.parameters(), *network.style_mappings.parameters()]
     optimizer = torch.optim.Adam(style_net, lr=LEARNING_RATE)
@@ -69,7 +74,7 @@ def learn_styles(
         for _ in range(steps):
             drawn = random.integers(len(chosen), size=BATCH)
             with autocast():
-                code = _codes(network, [image(chosen[j]) for j in drawn])
+                code = _codes(network, [pictures[j] for j in drawn])
             loss = _loss(network.statistics(code.float()), [wanted[j] for j in drawn])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -78,6 +83,16 @@ def learn_styles(
             losses.append(loss.item())
             advance(1, f"loss {losses[-1]:.3g}")
     return losses
+
+
+def _narrowed(image: Tensor) -> Tensor:
+    """An image, (1, 3, H, W), as it is or made smaller, to at most `CODE_PIXELS`."""
+    height, width = image.shape[2:]
+    less = (CODE_PIXELS / (height * width)) ** 0.5
+    if less >= 1:
+        return image
+    size = (max(1, int(height * less)), max(1, int(width * less)))
+    return F.interpolate(image, size, mode="bilinear", antialias=True)
 
 
 def _codes(network: HierarchyFlow, images: list[Tensor]) -> Tensor:
