@@ -21,6 +21,7 @@ from hflow.commands.label import label
 from hflow.commands.picture import picture
 from hflow.commands.project import ask_for_preset, write_params
 from hflow.commands.release import release
+from hflow.commands.status import status
 from hflow.foundation.atomic_files import writing_fault
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
@@ -242,7 +243,23 @@ def fetch(params: ParamsFile = DEFAULT) -> None:
 
 
 for command in (
-    *(doctor, init, check, code, town, prepare, train, translate, verify, export, baselines, sums, segment, judge),
+    *(
+        doctor,
+        init,
+        check,
+        status,
+        code,
+        town,
+        prepare,
+        train,
+        translate,
+        verify,
+        export,
+        baselines,
+        sums,
+        segment,
+        judge,
+    ),
     *(label, evaluate, compare, picture, export_model, fetch, release, bench),
 ):
     app.command()(command)

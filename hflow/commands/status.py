@@ -1,0 +1,41 @@
+"""hflow status: what of the pipeline is there, and what the next run would do."""
+
+import time
+from pathlib import Path
+
+from hflow.commands.console import DEFAULT, ParamsFile
+from hflow.foundation.params import load_params
+
+__all__ = ["status"]
+
+UNITS = ((86400, "days"), (3600, "hours"), (60, "minutes"))
+
+
+def status(params: ParamsFile = DEFAULT) -> None:
+    """Say of each stage whether it is fresh, how old and how large it is, and what `make repro` would run.
+
+    Prints a table and writes nothing, in 5 seconds; data that DVC has not seen before is hashed first.
+    Example: `hflow status`
+    """
+    load_params(params)
+    from hflow.pipeline.stage_states import stage_states
+
+    states = stage_states(Path.cwd())
+    wide = max((len(state.name) for state in states), default=0)
+    for one in states:
+        made = "" if one.made is None else _age(time.time() - one.made)
+        why = f"behind {one.why}" if one.state == "follows" else one.why
+        print(f"{one.name:<{wide}}  {one.state:<8}{made:>12}{_size(one.size):>10}  {why}".rstrip())
+    waiting = sum(one.state != "fresh" for one in states)
+    print(f"{waiting} of {len(states)} stages would run" if waiting else "nothing has changed since the last run")
+
+
+def _age(seconds: float) -> str:
+    for unit, name in UNITS:
+        if seconds >= 2 * unit:
+            return f"{seconds / unit:.0f} {name}"
+    return "just now"
+
+
+def _size(size: int) -> str:
+    return "" if not size else f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

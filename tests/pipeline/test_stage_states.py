@@ -1,0 +1,84 @@
+"""What of a pipeline is there and what would run, asked of the real DVC."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hflow.foundation.errors import HflowError
+from hflow.pipeline.stage_states import StageState, stage_states
+
+ROOT = """
+stages:
+  prepare:
+    cmd: mkdir -p prepared && cp raw/town/f prepared/f
+    deps: [raw/town]
+    params: [size]
+    outs: [prepared]
+  train:
+    cmd: cat prepared/f > model
+    deps: [prepared/f]
+    params: [steps]
+    outs: [model]
+  segment:
+    matrix: {set: [source, target]}
+    cmd: cat model > ${item.set}
+    deps: [model]
+    outs: ["${item.set}"]
+"""
+RAW = """
+stages:
+  town:
+    cmd: mkdir -p town && echo 12345 > town/f
+    outs: [town]
+"""
+NAMES = ["raw/dvc.yaml:town", "prepare", "train", "segment@source", "segment@target"]
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "raw").mkdir()
+    (folder / "raw/dvc.yaml").write_text(RAW)
+    (folder / "dvc.yaml").write_text(ROOT)
+    (folder / "params.yaml").write_text("{size: 1, steps: 1}\n")
+    for command in (("git", "init", "-q"), ("dvc", "init", "-q"), ("dvc", "repro", "-q")):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    return folder
+
+
+def _by_name(folder: Path) -> dict[str, StageState]:
+    return {state.name: state for state in stage_states(folder)}
+
+
+def test_after_a_run_everything_is_fresh_with_its_size_and_age(ran: Path) -> None:
+    states = stage_states(ran)
+    assert [state.name for state in states] == NAMES
+    assert {state.state for state in states} == {"fresh"}
+    assert {state.size for state in states} == {6}
+    assert all(state.made == pytest.approx((ran / "model").stat().st_mtime, abs=60) for state in states)
+
+
+def test_a_changed_parameter_makes_its_stage_stale_and_the_rest_follow(ran: Path) -> None:
+    (ran / "params.yaml").write_text("{size: 1, steps: 2}\n")
+    states = _by_name(ran)
+    (ran / "params.yaml").write_text("{size: 1, steps: 1}\n")
+    assert [states[name].state for name in NAMES] == ["fresh", "fresh", "stale", "follows", "follows"]
+    assert states["train"].why == "steps modified"
+    assert states["segment@target"].why == "train"
+
+
+def test_a_deleted_output_and_a_stage_that_never_ran_are_told_apart(ran: Path) -> None:
+    (ran / "target").rename(ran / "elsewhere")
+    (ran / "dvc.yaml").write_text(ROOT.replace("[source, target]", "[source, target, both]"))
+    states = _by_name(ran)
+    (ran / "elsewhere").rename(ran / "target")
+    (ran / "dvc.yaml").write_text(ROOT)
+    assert (states["segment@target"].state, states["segment@target"].why) == ("stale", "target deleted")
+    assert states["segment@target"].made is None
+    assert states["segment@both"] == StageState("segment@both", "missing", "", None, 0)
+
+
+def test_a_folder_that_is_no_project_says_so(tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match=r"dvc stage: .*not inside of a DVC repository"):
+        stage_states(tmp_path)
