@@ -154,7 +154,8 @@ def place(project: Project, model: TrainedModel, model_folder: Path, tmp_path_fa
         shutil.copytree(project.folder / "gta", place / name)
     for name in ("data/cityscapes", "CITYSCAPES"):
         shutil.copytree(project.folder / "cs", place / name)
-    for name in ("data/mine", "data/carla", "data/camvid", "data/cameras", "CAMERA", "CARLA", "CAMVID"):
+    cameras = ("data/mine", "data/carla", "data/camvid", "data/cameras", "CAMERA", "CARLA", "CAMVID")
+    for name in (*cameras, "data/photographs", "data/paintings"):
         write_folder(place / name, 3)
     write_folder(place / "FRAMES", 3, labels=False)
     (place / "docs").mkdir()

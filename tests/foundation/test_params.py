@@ -38,6 +38,14 @@ def test_the_papers_setting_is_the_papers() -> None:
     assert not training["returning_clamp"]
 
 
+def test_art_differs_from_the_papers_streets_in_what_the_paper_says_of_it_alone() -> None:
+    streets, art = (yaml.safe_load(preset_text(name)) for name in ("gta2cityscapes", "art"))
+    assert (art["prepare"]["size"], art["model"]["variant"]) == ([400, 300], "hf+")
+    assert art["train"] == streets["train"] | {"crop": None}
+    assert all(art[section] == streets[section] for section in ("encoder", "loss", "translate"))
+    assert art["segment"]["train_on"] == []
+
+
 FAULTS = {
     "loss.lamda_style": ("lambda_style", "lamda_style"),
     "loss.k": ("k: 1.0", "k: 1.5"),
