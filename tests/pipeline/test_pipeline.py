@@ -169,7 +169,7 @@ def test_figures_are_compared_in_a_few_lines_and_drawn_without_network(project: 
         page = browser.new_context(offline=True).new_page()
         page.goto((tmp_path / "index.html").as_uri())
         page.wait_for_selector(".vega-embed")
-        assert page.locator(".vega-embed canvas, .vega-embed svg.marks").count() == 4
+        assert page.locator(".vega-embed canvas, .vega-embed svg.marks").count() == 5
 
 
 @pytest.mark.end_to_end
