@@ -80,8 +80,9 @@ class StripAffineNet:
             moments = StripMoments()
             for _, strip in self._computed(before, layers[-1], z) if keep else self._recomputed(x, layers):
                 moments.add(strip)
-            shift = moments.mean.to(self._dtype)  # (1, C', 1, 1)
-            weight = following.weight * torch.rsqrt(moments.variance(correction=0) + norm.eps)  # (C', C, 3, 3)
+            mean, variance = moments.moments(correction=0)
+            shift = mean.to(self._dtype)  # (1, C', 1, 1)
+            weight = following.weight * torch.rsqrt(variance + norm.eps)  # (C', C, 3, 3)
             bias = None
             if following is last:
                 assert last.bias is not None

@@ -122,8 +122,9 @@ class StripTransfer:
             for part, measured in zip(_parts(self._floats(strip), coupling), moments, strict=True):
                 h = torch.sub(h, part, out=self._buffers.maps("h", x.shape[1], h))
                 measured.add(h)
-        centre = torch.cat([m.mean for m in moments], dim=1)  # (1, nC, 1, 1)
-        variance = torch.cat([m.variance(correction=1) for m in moments], dim=1)
+        centre, variance = (  # (1, nC, 1, 1)
+            torch.cat(found, dim=1) for found in zip(*(m.moments(correction=1) for m in moments), strict=True)
+        )
         gain, offset = adain_as_affine(centre, variance, mean, std)
         weights = coupling.fusion_weights()
         gains = [w * g for w, g in zip(weights, _parts(gain, coupling), strict=True)]  # (1, C, 1, 1) each
@@ -141,7 +142,7 @@ class StripTransfer:
         moments = StripMoments()
         for rows in strip_rows(y, self._rows):
             moments.add(y[:, :, rows])
-        gain, offset = adain_as_affine(moments.mean, moments.variance(correction=1), mean, std)
+        gain, offset = adain_as_affine(*moments.moments(correction=1), mean, std)
         weights = coupling.fusion_weights()
         channels = y.shape[1] // coupling.expansion
         of_a = torch.cat([w * torch.eye(channels, device=y.device) for w in weights])  # (nC, C)
