@@ -41,5 +41,5 @@ def test_no_operation_of_a_training_step_adds_up_in_no_fixed_order(monkeypatch: 
             training_losses(TrainingNetwork(network), encoder, content, style, loss)["loss"].backward()
     assert any("convolution_backward" in name for name in names.called)
     found = {name for name in names.called if any(word in name for word in UNORDERED)}
-    # Of the pictures given, and not differentiated.
+    # Its gradient alone is unordered, and is our own.
     assert found <= {"aten.reflection_pad2d.default"}
