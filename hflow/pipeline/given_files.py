@@ -1,4 +1,4 @@
-"""Files that a parameter names and no stage makes: a judge, an encoder's weights, pseudo-labels.
+"""Files that a parameter names and no stage makes: a judge, an encoder's weights, pseudo-labels, verdicts.
 
 DVC can't have a dependency that may be null, so it watches one folder, and all of them lie there.
 """
@@ -18,6 +18,7 @@ READ_BY = {
     "loss.target_labels": ("train",),
     "train.judge": ("train",),
     "translate.judge": ("translate", "evaluate"),
+    "translate.reject": ("translate",),
 }
 """The stages that read what a parameter names."""
 
@@ -46,6 +47,7 @@ def _given(params: Params) -> dict[str, Path]:
         "loss.target_labels": params.loss.target_labels,
         "train.judge": params.train.judge,
         "translate.judge": params.translate.judge,
+        "translate.reject": params.translate.reject,
     }
     return {name: path for name, path in paths.items() if path}
 

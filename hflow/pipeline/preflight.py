@@ -51,6 +51,9 @@ def _missing_files(params: Params) -> Iterator[str]:
     for name, judge in (("train.judge", params.train.judge), ("translate.judge", params.translate.judge)):
         if judge and not judge.is_dir():
             yield f"{name} is {judge}, which is missing: `hflow judge` makes one"
+    reject = params.translate.reject
+    if reject and not reject.is_file():
+        yield f"translate.reject is {reject}, which is missing: a CSV with the columns key, verdict and reason"
     labels = params.loss.target_labels
     if labels and not labels.is_dir():
         yield f"loss.target_labels is {labels}, which is missing: `hflow label` makes it"

@@ -27,8 +27,11 @@ from hflow.translation.style_choice import StyleChoice
 __all__ = ["CHANGE_NO_BYTE", "Plan", "plan_translation"]
 
 SPLITS = ("train", "val")
-CHANGE_NO_BYTE = {"model", "judge", "device", "workers", "engine", "devices", "threads", "scheduler", "max_rejected"}
-"""Parameters that say where a run goes on, or that are in its fingerprint by their content."""
+CHANGE_NO_BYTE = {
+    *("model", "judge", "device", "workers", "engine", "devices", "threads", "scheduler", "max_rejected", "reject")
+}
+"""Parameters that say where a run goes on or what is published of it, or that are in its fingerprint by their content.
+"""
 
 
 @dataclass(frozen=True)

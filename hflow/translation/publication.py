@@ -6,22 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from hflow.datasets.manifest import (
-    ID2LABEL,
-    MANIFEST,
-    MANIFEST_SCHEMA,
-    SUMS,
-    id2label_bytes,
-    manifest_bytes,
-    sums_bytes,
-)
+from hflow.datasets.manifest import ID2LABEL, MANIFEST, SUMS, id2label_bytes, manifest_bytes, sums_bytes
 from hflow.datasets.preparation_stats import given_frames, read_stats
-from hflow.datasets.shards import TRANSLATED_SCHEMA, read_table
+from hflow.datasets.shards import read_table
 from hflow.datasets.training_sets import TrainingSet, replacing_sets, set_sha256
+from hflow.datasets.verdicts import read_verdicts
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished
 from hflow.foundation.progress import say
+from hflow.translation.left_out import MANIFEST_COLUMNS, without_rejected
 from hflow.translation.plan import Plan
 from hflow.translation.shard_task import ShardTask
 
@@ -39,6 +33,8 @@ def publish_translation(
 ) -> dict[str, Any]:
     """Make `out` hold the finished shards and their manifest, as one step, once every frame is accounted for.
 
+    What people reject, by the CSV that `translate.reject` names, is left out of the shards.
+
     Args:
         sets: the folder of training sets; gets NAME.json.
 
@@ -46,9 +42,10 @@ def publish_translation(
         Counts: given, translated, rejected, and the mean SSIM.
 
     Raises:
-        HflowError: frames are missing or are there twice, or too many are at fault.
+        HflowError: frames are missing or are there twice, or too many are at fault; the verdicts can't
+            be read.
     """
-    pieces = [(task, finished[task.fingerprint]) for task in plan.tasks]
+    pieces = _reviewed(plan, [(task, finished[task.fingerprint]) for task in plan.tasks])
     stats = read_stats(prepared)
     rows = _manifest_rows(plan, pieces, prepared)
     given = given_frames(stats)
@@ -79,6 +76,21 @@ def publish_translation(
     }
 
 
+def _reviewed(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]]) -> list[tuple[ShardTask, Finished]]:
+    """The shards without the frames that people reject."""
+    file = plan.recipe.params.reject
+    if file is None:
+        return list(pieces)
+    verdicts = read_verdicts(file)
+    wanted = sum(verdict.rejects for verdict in verdicts)
+    kept = [without_rejected(task, piece, verdicts, file, plan.recipe.work) for task, piece in pieces]
+    left_out = sum(len(piece.note.get("reviewed", ())) for _, piece in kept)
+    say(f"left out: {left_out} of the {wanted} frames that {file} rejects")
+    if left_out < wanted:
+        say("the others are no longer there, or have another image than the person saw: review them again")
+    return kept
+
+
 def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], prepared: Path) -> list[dict[str, Any]]:
     """A row for every frame given: what was translated, and what was rejected here or by prepare."""
     params = plan.recipe.params
@@ -91,13 +103,13 @@ def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], pre
         "code_fingerprint": plan.code_fingerprint,
         "seed": params.seed,
     }
-    columns = [name for name in MANIFEST_SCHEMA.names if name in TRANSLATED_SCHEMA.names]
     rows: list[dict[str, Any]] = []
     for task, piece in pieces:
         where = {"split": task.split, "shard": task.path.name, "fingerprint": task.fingerprint} | shared
-        translated = read_table(piece.path, columns).to_pylist()
+        translated = read_table(piece.path, MANIFEST_COLUMNS).to_pylist()
         rows += [row | where | {"status": "translated", "reason": ""} for row in translated]
-        rows += [row | where | {"shard": None, "status": "rejected"} for row in piece.note["rejected"]]
+        left_out = [*piece.note["rejected"], *piece.note.get("reviewed", ())]
+        rows += [row | where | {"shard": None, "status": "rejected"} for row in left_out]
     for rejected in read_table(prepared / "rejected.parquet").to_pylist():
         if rejected.pop("domain") == "source":
             rows.append(rejected | shared | {"status": "rejected"})
@@ -106,7 +118,7 @@ def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], pre
 
 
 def _check_share(pieces: Sequence[Finished], plan: Plan) -> None:
-    """Frames that the judge rejects are not at fault: their share is what min_consistency asks for."""
+    """Frames that the judge or a person rejects are not at fault: their share is what is asked for."""
     rejected = [row for piece in pieces for row in piece.note["rejected"]]
     faulty = [row for row in rejected if row.get("consistency") is None]
     for row in rejected[:10]:
@@ -118,5 +130,6 @@ def _check_share(pieces: Sequence[Finished], plan: Plan) -> None:
             f"({plan.recipe.params.max_rejected}) allows: prepare them again, or raise it. First: "
             f"{faulty[0]['source_path']}: {faulty[0]['reason']}"
         )
-    if len(rejected) == plan.frames:
-        raise HflowError(f"all {plan.frames} frames are rejected. {first}")
+    reviewed = [row for piece in pieces for row in piece.note.get("reviewed", ())]
+    if len(rejected) + len(reviewed) == plan.frames:
+        raise HflowError(f"all {plan.frames} frames are rejected. {first or reviewed[0]['reason']}")

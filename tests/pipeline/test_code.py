@@ -99,6 +99,7 @@ def _handed_on(name: str) -> set[str]:
         ("train", "train.judge"),
         ("train", "loss.target_labels"),
         ("translate", "translate.judge"),
+        ("translate", "translate.reject"),
     ],
 )
 def test_a_stage_depends_on_the_file_or_folder_that_a_parameter_names(

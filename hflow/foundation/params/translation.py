@@ -78,6 +78,8 @@ class TranslateParams(StyleParams):
     """A segmenter that looks at each frame before and after: a folder in models/given, as `hflow judge` writes it."""
     min_consistency: Share = 0.0
     """Frames of which the judge sees less than this again (mIoU) are rejected."""
+    reject: Path | None = None
+    """A CSV of people's verdicts in models/given: frames that it rejects are left out of the translated."""
     max_rejected: Share = 0.01
     """The share of faulty frames above which translating is an error."""
 
