@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from hflow.commands.console import DEFAULT, ParamsFile, show
+from hflow.foundation.frame_size import LARGEST_SIDE
 from hflow.foundation.params import Params, load_params
 from hflow.pipeline import outputs
 
@@ -23,6 +24,14 @@ def export(
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
     layout: Annotated[Literal["gta", "cityscapes", "webdataset", "imagefolder"], typer.Option(help="Whose files.")],
     image_format: Annotated[Literal["png", "jpeg", "webp"], typer.Option("--format", help="Of the images.")] = "png",
+    split: Annotated[Literal["train", "val"] | None, typer.Option(help="This split alone; none: both.")] = None,
+    min_consistency: Annotated[
+        float, typer.Option(min=0, max=1, help="Leave out frames that the judge saw less of again.")
+    ] = 0.0,
+    size: Annotated[
+        tuple[int, int] | None,
+        typer.Option(min=1, max=LARGEST_SIDE, help="Width and height of images and labels: 512 256."),
+    ] = None,
     params: ParamsFile = DEFAULT,
 ) -> None:
     """Write a translated dataset as other tools load it, with a card that says what it was made from.
@@ -30,10 +39,12 @@ def export(
     Writes OUT: 200 frames of 128x64 a second on two cores. Stopped, it goes on where it was.
     Example: `hflow export data/translated OUT --layout cityscapes`
     """
+    from hflow.export.selection import Selection
     from hflow.export.writing import export
 
     known = origins(load_params(params)) if params.is_file() else {}
-    show(export(path, out, layout=layout, image_format=image_format, origins=known))
+    selection = Selection(split, min_consistency, size)
+    show(export(path, out, layout=layout, image_format=image_format, selection=selection, origins=known))
 
 
 def origins(params: Params) -> dict[str, str]:

@@ -34,6 +34,7 @@ def export_card(
     classes: Sequence[str] | None,
     layout: str,
     image_format: str,
+    selected: Mapping[str, Any],
     origins: Mapping[str, str],
     mark: str,
 ) -> str:
@@ -58,6 +59,8 @@ def export_card(
     similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
     alike = f"Mean SSIM to the source: {np.mean(similarity):.4f}. " if similarity else ""
     lines += ["", f"{alike}Layout: {layout}; images: {image_format}."]
+    if selected:
+        lines += [f"Selected: {', '.join(f'{name} {value}' for name, value in selected.items())}."]
     lines += [f"To load: {LAYOUTS[layout].load}"]
     if LAYOUTS[layout].note:
         lines += [LAYOUTS[layout].note]
@@ -76,7 +79,8 @@ def export_card(
     lines += [f"- parameters: {first['params_fingerprint']}", f"- code: {first['code_fingerprint']}"]
     lines += [
         f"- this export: {mark}",
-        "- a row for every frame given: manifest.parquet; hashes of all files: SHA256SUMS",
+        "- a row for every frame given: manifest.parquet, its hashes of images and labels those of the dataset that "
+        "was exported; hashes of all files here: SHA256SUMS",
     ]
     lines += ["", "## Licences of what it was made from", ""]
     lines += [f"- {name}: {licence}" for name, licence in origins.items()] or ["- not stated"]

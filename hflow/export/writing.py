@@ -13,35 +13,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from hflow.datasets.carried import carried_faults
-from hflow.datasets.images import decode_ids, open_rgb
-from hflow.datasets.keys import check_key, check_path
-from hflow.datasets.manifest import EXPORTED, ID2LABEL, MANIFEST, SUMS, id2label_bytes, read_manifest
-from hflow.datasets.shards import read_rows
+from hflow.datasets.keys import check_path
+from hflow.datasets.manifest import EXPORTED, ID2LABEL, MANIFEST, SUMS, id2label_bytes, manifest_bytes, read_manifest
 from hflow.export.card import export_card
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
-from hflow.export.layouts import LAYOUTS, Frame, FrameKey, Layout
+from hflow.export.frames import FORMATS, FrameReader
+from hflow.export.layouts import LAYOUTS, Frame, Layout
+from hflow.export.selection import Selection
 from hflow.foundation.atomic_files import writable, write_json
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
-from hflow.foundation.labels import IGNORE, TRAIN_CLASSES
+from hflow.foundation.labels import TRAIN_CLASSES
 from hflow.foundation.locks import exclusive
 from hflow.foundation.progress import progress
 
 __all__ = ["FORMATS", "export"]
 
-FORMATS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
-    "png": (".png", "PNG", {}),
-    "jpeg": (".jpg", "JPEG", {"quality": 95, "subsampling": 0}),
-    "webp": (".webp", "WEBP", {"quality": 95}),
-}
-"""By name: the suffix, Pillow's name, and the quality that loses least; labels are PNG always."""
-
 DONE = ".finished"
-FACTS = ("key", "split", "source_path", "source_sha256", "style", "ssim", "consistency")
 
 
 def export(
@@ -50,6 +39,7 @@ def export(
     *,
     layout: str,
     image_format: str = "png",
+    selection: Selection | None = None,
     origins: Mapping[str, str] | None = None,
     workers: int = 4,
 ) -> dict[str, Any]:
@@ -60,6 +50,7 @@ def export(
         out: a folder that is missing, or that the same export has written.
         layout: a key of LAYOUTS.
         image_format: a key of FORMATS; png keeps the bytes, the others lose a little.
+        selection: which frames, at which size; None is all as they are.
         origins: for the card, what it was made from: a name and its licence each.
         workers: threads that encode.
 
@@ -67,20 +58,31 @@ def export(
         How many frames there are, and where.
 
     Raises:
-        HflowError: the dataset is not whole, two frames would get one name, `out` holds something else, or the layout
-            is for tools that read the ids of Cityscapes, and the labels have others.
+        HflowError: the dataset is not whole, two frames would get one name, nothing is selected, `out` holds something
+            else, or the layout is for tools that read the ids of Cityscapes, and the labels have others.
     """
-    manifest = read_manifest(dataset / MANIFEST)
-    images = manifest.frames
-    if not images or not all(row["shard"] for row in images):
+    given = read_manifest(dataset / MANIFEST)
+    if not given.frames or not all(row["shard"] for row in given.frames):
         raise HflowError(
             f"{dataset} has no shards of translated frames: export a folder that the stage translate wrote"
         )
-    train_ids = CityscapesTrainIds(manifest.classes, layout) if LAYOUTS[layout].official else None
+    selection = selection or Selection()
+    manifest = selection.manifest(given)
+    official = CityscapesTrainIds(manifest.classes, layout) if LAYOUTS[layout].official else None
     origins = origins or {}
     mark = fingerprint(
-        [code_fingerprint(export), sha256_file(dataset / MANIFEST), layout, image_format, sorted(origins.items())]
+        [
+            code_fingerprint(export),
+            sha256_file(dataset / MANIFEST),
+            layout,
+            image_format,
+            selection.told,
+            sorted(origins.items()),
+        ]
     )
+    names = LAYOUTS[layout].names([(row["split"], row["key"]) for row in manifest.frames])
+    known = {(row["split"], row["key"]): row for row in given.frames}
+    reader = FrameReader(known, names, image_format, selection, official)
     with exclusive(out), writable(out):
         if out.exists():
             return _there_already(out, mark)
@@ -89,20 +91,23 @@ def export(
             if stale != staging:
                 shutil.rmtree(stale)
         (staging / DONE).mkdir(parents=True, exist_ok=True)
-        notes = _write_frames(dataset, staging, images, LAYOUTS[layout], image_format, train_ids, workers)
+        notes = _write_frames(dataset, staging, manifest.frames, LAYOUTS[layout], reader, workers)
         frames = [frame for note in notes for frame in note["frames"]]
         sums = {name: digest for note in notes for name, digest in note["files"].items()}
-        classes = TRAIN_CLASSES if train_ids else manifest.classes
+        classes = TRAIN_CLASSES if official else manifest.classes
         closing = LAYOUTS[layout].closing(frames, classes or ())
-        card = export_card(manifest.rows, frames, classes, layout, image_format, origins, mark)
+        card = export_card(manifest.rows, frames, classes, layout, image_format, selection.told, origins, mark)
         closing["README.md"] = card.encode()
         if classes and any(frame["pixels"] for frame in frames):
             closing[ID2LABEL] = id2label_bytes(classes)
-        closing[MANIFEST] = (dataset / MANIFEST).read_bytes()
+        closing[MANIFEST] = (
+            manifest_bytes(manifest.rows, manifest.classes) if selection.told else (dataset / MANIFEST).read_bytes()
+        )
         said = {
             "fingerprint": mark,
             "layout": layout,
             "format": image_format,
+            "selection": selection.told,
             "frames": len(frames),
             "files": len(sums),
         }
@@ -132,24 +137,22 @@ def _write_frames(
     staging: Path,
     rows: Sequence[dict[str, Any]],
     layout: Layout,
-    image_format: str,
-    official: CityscapesTrainIds | None,
+    reader: FrameReader,
     workers: int,
 ) -> list[dict[str, Any]]:
     """Every shard's frames as files; gives for each shard its `files` with hashes and its `frames`."""
-    by_shard: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    by_shard: dict[tuple[str, str], set[str]] = {}
     for row in rows:
-        by_shard.setdefault((row["split"], row["shard"]), {})[row["key"]] = row
-    named = layout.names([(row["split"], row["key"]) for row in rows])
+        by_shard.setdefault((row["split"], row["shard"]), set()).add(row["key"])
     numbers: Counter[str] = Counter()
     notes, names = [], dict[str, str]()
     with ThreadPoolExecutor(workers) as pool, progress("export", len(rows), unit="frames") as advance:
-        for (split, shard), wanted in sorted(by_shard.items()):
+        for (split, shard), keys in sorted(by_shard.items()):
             check_path(f"{split}/{shard}")
             marker = staging / DONE / f"{split}-{shard}.json"
             note = _finished(staging, marker)
             if note is None:
-                frames = _frames(dataset / split / shard, split, wanted, named, image_format, official, pool)
+                frames = reader.read(dataset / split / shard, split, keys, pool)
                 note = _write_shard(staging, layout, frames, split, numbers[split])
                 write_json(marker, note)
             numbers[split] += 1
@@ -159,7 +162,7 @@ def _write_frames(
                         raise HflowError(f"{names[name]!r} and {frame['facts']['key']!r} would both become {name}")
                     names[name] = frame["facts"]["key"]
             notes.append(note)
-            advance(len(wanted))
+            advance(len(keys))
     return notes
 
 
@@ -172,47 +175,6 @@ def _finished(staging: Path, marker: Path) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError):
         pass
     return None
-
-
-def _frames(
-    path: Path,
-    split: str,
-    wanted: Mapping[str, dict[str, Any]],
-    named: Mapping[FrameKey, str],
-    image_format: str,
-    official: CityscapesTrainIds | None,
-    pool: ThreadPoolExecutor,
-) -> Iterator[tuple[Frame, dict[str, Any]]]:
-    """The frames of a shard with the counts of their labels, checked against the manifest."""
-    missing = set(wanted)
-
-    def frame(row: dict[str, Any]) -> tuple[Frame, dict[str, Any]]:
-        said = wanted.get(row["key"])
-        check_key(row["key"])
-        for name in ("image", "label", "label_train_ids"):
-            digest = row[name] and sha256(row[name]["bytes"]).hexdigest()
-            if said is None or digest != said[f"{name}_sha256"]:
-                raise HflowError(f"{path}: {row['key']} is not as the manifest says: see `hflow verify`")
-        if said is None or carried_faults(row["carried"], said["carried_sha256"]):
-            raise HflowError(f"{path}: {row['key']} is not as the manifest says: see `hflow verify`")
-        missing.discard(row["key"])
-        label = row["label"] and row["label"]["bytes"]
-        train_ids = row["label_train_ids"] and row["label_train_ids"]["bytes"]
-        if official and train_ids:
-            train_ids = official.of(row["key"], label, train_ids)
-        suffix, _, _ = FORMATS[image_format]
-        image = _encoded(row["image"]["bytes"], image_format)
-        facts = {name: said[name] for name in FACTS} if said else {}
-        name = named[split, row["key"]]
-        counts = {"pixels": _pixels(train_ids), "raw_ids": _raw_ids(label, train_ids)}
-        carried = {file["name"]: (file["suffix"], file["bytes"]) for file in row["carried"] or ()}
-        return Frame(row["key"], split, name, image, suffix, label, train_ids, facts, carried), counts
-
-    rows = read_rows(path)
-    while group := [row for _, row in zip(range(64), rows, strict=False)]:
-        yield from pool.map(frame, group)
-    if missing:
-        raise HflowError(f"{path} has no frame {min(missing)!r}, though the manifest names it: see `hflow verify`")
 
 
 def _write_shard(
@@ -243,27 +205,3 @@ def _write_shard(
             place.write_bytes(content)
             written[name] = sha256(content).hexdigest()
     return {"files": written, "frames": told}
-
-
-def _encoded(png: bytes, image_format: str) -> bytes:
-    if image_format == "png":
-        return png
-    _, name, options = FORMATS[image_format]
-    buffer = io.BytesIO()
-    open_rgb(png).save(buffer, name, **options)
-    return buffer.getvalue()
-
-
-def _pixels(train_ids: bytes | None) -> dict[str, int]:
-    if train_ids is None:
-        return {}
-    counts = np.bincount(decode_ids(train_ids).ravel(), minlength=256)[:IGNORE]
-    return {str(i): int(counts[i]) for i in np.flatnonzero(counts)}
-
-
-def _raw_ids(label: bytes | None, train_ids: bytes | None) -> dict[str, int]:
-    """The train id of each raw id of a label that has one."""
-    if label is None or train_ids is None:
-        return {}
-    pairs = np.unique(np.stack([decode_ids(label).ravel(), decode_ids(train_ids).ravel()]), axis=1)
-    return {str(raw_id): int(train_id) for raw_id, train_id in pairs.T if train_id != IGNORE}

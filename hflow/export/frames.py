@@ -1,0 +1,124 @@
+"""The frames of a shard as a layout gets them: checked, in the format and of the size asked for."""
+
+import io
+from collections.abc import Iterator, Mapping, Set
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hflow.datasets.carried import carried_faults
+from hflow.datasets.images import decode_ids, open_rgb
+from hflow.datasets.keys import check_key
+from hflow.datasets.shards import read_rows
+from hflow.export.cityscapes_train_ids import CityscapesTrainIds
+from hflow.export.layouts import Frame, FrameKey
+from hflow.export.selection import Selection
+from hflow.foundation.errors import HflowError
+from hflow.foundation.labels import IGNORE
+
+__all__ = ["FORMATS", "FrameReader"]
+
+FORMATS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "png": (".png", "PNG", {}),
+    "jpeg": (".jpg", "JPEG", {"quality": 95, "subsampling": 0}),
+    "webp": (".webp", "WEBP", {"quality": 95}),
+}
+"""By name: the suffix, Pillow's name, and the quality that loses least; labels are PNG always."""
+
+FACTS = ("key", "split", "source_path", "source_sha256", "style", "ssim", "consistency")
+AHEAD = 64
+
+
+@dataclass(frozen=True)
+class FrameReader:
+    """Reads the frames of shards, and counts what their labels hold.
+
+    Attributes:
+        rows: of the dataset's own manifest, by split and key.
+        names: what the files of each frame that is exported are called after, likewise.
+        image_format: a key of FORMATS.
+        selection: gives the size.
+        official: where the layout is for tools that read the train ids of Cityscapes.
+    """
+
+    rows: Mapping[FrameKey, Mapping[str, Any]]
+    names: Mapping[FrameKey, str]
+    image_format: str
+    selection: Selection
+    official: CityscapesTrainIds | None
+
+    def read(self, path: Path, split: str, keys: Set[str], pool: Executor) -> Iterator[tuple[Frame, dict[str, Any]]]:
+        """Frames of a shard, with how many pixels each train id has and which train id each raw id has.
+
+        Args:
+            path: of the shard.
+            split: that it is of.
+            keys: of the frames; others are passed over.
+            pool: decodes and encodes.
+
+        Raises:
+            HflowError: a frame is not as the manifest says, or one that it names is missing.
+        """
+        missing = set(keys)
+        shard = read_rows(path)
+        while group := [row for _, row in zip(range(AHEAD), shard, strict=False)]:
+            for row in group:
+                if (split, row["key"]) not in self.rows:
+                    raise _unlike(path, row["key"])
+            chosen = [row for row in group if row["key"] in keys]
+            missing -= {row["key"] for row in chosen}
+            yield from pool.map(lambda row: self._frame(path, split, row), chosen)
+        if missing:
+            raise HflowError(f"{path} has no frame {min(missing)!r}, though the manifest names it: see `hflow verify`")
+
+    def _frame(self, path: Path, split: str, row: dict[str, Any]) -> tuple[Frame, dict[str, Any]]:
+        key = row["key"]
+        said = self.rows[split, key]
+        check_key(key)
+        for name in ("image", "label", "label_train_ids"):
+            if said[f"{name}_sha256"] != (row[name] and sha256(row[name]["bytes"]).hexdigest()):
+                raise _unlike(path, key)
+        if carried_faults(row["carried"], said["carried_sha256"]):
+            raise _unlike(path, key)
+        label, train_ids = (row[name] and row[name]["bytes"] for name in ("label", "label_train_ids"))
+        if self.official and train_ids:
+            train_ids = self.official.of(key, label, train_ids)
+        image, (label, train_ids) = self.selection.resized(row["image"]["bytes"], (label, train_ids))
+        counts = {"pixels": _pixels(train_ids), "raw_ids": _raw_ids(label, train_ids)}
+        suffix, _, _ = FORMATS[self.image_format]
+        carried = {file["name"]: (file["suffix"], file["bytes"]) for file in row["carried"] or ()}
+        image = _encoded(image, self.image_format)
+        facts = {name: said[name] for name in FACTS}
+        return Frame(key, split, self.names[split, key], image, suffix, label, train_ids, facts, carried), counts
+
+
+def _unlike(path: Path, key: str) -> HflowError:
+    return HflowError(f"{path}: {key} is not as the manifest says: see `hflow verify`")
+
+
+def _encoded(png: bytes, image_format: str) -> bytes:
+    if image_format == "png":
+        return png
+    _, name, options = FORMATS[image_format]
+    buffer = io.BytesIO()
+    open_rgb(png).save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def _pixels(train_ids: bytes | None) -> dict[str, int]:
+    if train_ids is None:
+        return {}
+    counts = np.bincount(decode_ids(train_ids).ravel(), minlength=256)[:IGNORE]
+    return {str(i): int(counts[i]) for i in np.flatnonzero(counts)}
+
+
+def _raw_ids(label: bytes | None, train_ids: bytes | None) -> dict[str, int]:
+    """The train id of each raw id of a label that has one."""
+    if label is None or train_ids is None:
+        return {}
+    pairs = np.unique(np.stack([decode_ids(label).ravel(), decode_ids(train_ids).ravel()]), axis=1)
+    return {str(raw_id): int(train_id) for raw_id, train_id in pairs.T if train_id != IGNORE}
