@@ -140,7 +140,8 @@ def _recolour(row: dict[str, Any], *, method: Recolour, styles: ShardSet, choice
     content = encode_png(pixels)
     return row | {
         "image": image_value(content, f"{row['key']}.png"),
-        "carried": None,  # a training set to compare with, which no one takes frames from
+        "truth": None,  # a training set to compare with, which no one takes frames from
+        "carried": None,
         "style": style["key"],
         "image_sha256": sha256(content).hexdigest(),
         "label_sha256": row["label"] and sha256(row["label"]["bytes"]).hexdigest(),

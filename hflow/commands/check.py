@@ -36,6 +36,7 @@ def check(
     carry: Annotated[
         list[str] | None, typer.Option(help="A kind of files to hand on, as depth; may be given several times.")
     ] = None,
+    truth: Annotated[str | None, typer.Option(help="The folder beside the images with what each is to become.")] = None,
     max_pixels: MaxPixels = PrepareParams.model_fields["max_pixels"].default,
     whole: Annotated[bool, typer.Option("--whole", help="Read every file, not some of them.")] = False,
     params: ParamsFile = DEFAULT,
@@ -54,7 +55,7 @@ def check(
         raise HflowError(f"there is no layout {layout!r}: take one of {', '.join(LAYOUTS)}")
     given = {"root": root, "layout": layout, "train": train, "val": val, "split": split, "images": images}
     given |= {"labels": labels, "image_ending": image_ending, "label_ending": label_ending}
-    given |= {"label_from": label_from, "classes": classes, "carry": carry or ()}
+    given |= {"label_from": label_from, "classes": classes, "carry": carry or (), "truth": truth}
     try:
         domain = DomainParams.model_validate(given)
     except ValidationError as error:

@@ -53,6 +53,7 @@ MANIFEST_SCHEMA = pa.schema(
         ("source_sha256", pa.string()),
         ("style", pa.string()),
         ("image_sha256", pa.string()),
+        ("truth_sha256", pa.string()),
         ("label_sha256", pa.string()),
         ("label_train_ids_sha256", pa.string()),
         ("carried_sha256", CARRIED_SHA256),
@@ -74,8 +75,8 @@ MANIFEST_SCHEMA = pa.schema(
 """Columns of manifest.parquet.
 
 `status` is translated, rejected or pseudo-labelled, `reason` says why; `source_sha256` is of the file as it was given,
-the other hashes are of the encoded image and labels as they were written, and of each file carried with them; `batch`
-is how many frames were translated at once where memory was too small for the batch asked for; `precision` and `backend`
+the other hashes are of the encoded image, truth and labels as written, and of each file carried with them; `batch` is
+how many frames were translated at once where memory was too small for the batch asked for; `precision` and `backend`
 say what `translate.precision: auto` chose; `consistency` is null without a judge; `fingerprint` is of all that the
 shard's bytes depend on.
 """

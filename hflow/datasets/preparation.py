@@ -129,6 +129,7 @@ def _prepare_split(
     by_key = {sample.key: sample for sample in samples if not sample.fault}
     table = train_id_table(dataset.raw_classes, classes)
     settings = [code_fingerprint(prepare), list(dataset.label_settings), labelled, list(dataset.carried)]
+    settings.append(dataset.has_truth)
     settings += [domain, split, list(classes), sorted(dataset.raw_classes.items()), size, fit, PREPARED_SCHEMA.names]
     settings.append(max_pixels)
 
@@ -193,6 +194,7 @@ def _prepare_sample(
     row: dict[str, Any] = {
         "key": sample.key,
         "image": image_value(encode_png(image), f"{sample.key}.png"),
+        "truth": None,
         "label": None,
         "label_train_ids": None,
         "width": image.width,
@@ -201,6 +203,8 @@ def _prepare_sample(
         "source_sha256": read.sha256,
         "carried": read.carried,
     }
+    if read.truth is not None:
+        row["truth"] = image_value(encode_png(fit_image(read.truth, size, fit)), f"{sample.key}_truth.png")
     pixels = np.zeros(256, np.int64)
     if read.ids is not None:
         ids = np.asarray(fit_image(Image.fromarray(read.ids), size, fit, nearest=True))
@@ -214,7 +218,7 @@ def _prepare_sample(
 def _stamp(sample: RawSample, root: Path) -> list[Any]:
     """What a file is known by without reading it: its name, size and time of change."""
     stamp: list[Any] = [sample.key]
-    for path in (sample.image, sample.label, *(sample.carried[name] for name in sorted(sample.carried))):
+    for path in (sample.image, sample.label, sample.truth, *(sample.carried[name] for name in sorted(sample.carried))):
         status = path.stat() if path and path.exists() else None
         stamp.append([str(path.relative_to(root)), status.st_size, status.st_mtime_ns] if path and status else None)
     return stamp

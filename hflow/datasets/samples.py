@@ -10,7 +10,7 @@ from PIL import Image
 
 from hflow.datasets.carried import carried_value
 from hflow.datasets.faults import label_reason
-from hflow.datasets.images import open_upright, read_size, stored_size, turn_upright
+from hflow.datasets.images import open_rgb, open_upright, read_size, stored_size, turn_upright
 from hflow.datasets.keys import printable
 from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.listing import IMAGE_SUFFIXES
@@ -31,12 +31,14 @@ class ReadSample:
         ids: raw ids, uint8 (H, W), of the image's size; None in a split without labels.
         sha256: of the image's file.
         carried: what is handed on with it, as a column CARRIED holds it.
+        truth: what the image is to become, RGB, upright, of its size; None in a dataset without.
     """
 
     image: Image.Image
     ids: np.ndarray | None
     sha256: str
     carried: list[dict[str, Any]] | None
+    truth: Image.Image | None = None
 
 
 def unread_fault(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> str | None:
@@ -47,6 +49,8 @@ def unread_fault(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> s
         return "label without image"
     if labelled and sample.label is None:
         return "label missing"
+    if dataset.has_truth and sample.truth is None:
+        return "truth missing"
     return next((f"{name} missing" for name in dataset.carried if name not in sample.carried), None)
 
 
@@ -61,11 +65,13 @@ def look_at_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, ma
     _check_carried(dataset, sample, size, orientation)
     if labelled and sample.label:
         _look_at_label(dataset, sample.label, size, orientation)
+    if sample.truth:
+        _look_at_truth(dataset, sample.truth, size)
     return size
 
 
 def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, max_pixels: int = MOST_PIXELS) -> ReadSample:
-    """A sample's image, of at most so many pixels, and label, both upright, and what is carried with them.
+    """A sample's image, of at most so many pixels, label and truth, all upright, and what is carried with them.
 
     Raises:
         HflowError: a fault of its names or its files.
@@ -88,7 +94,8 @@ def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, max_p
         carried = carried_value(sample.carried)
     except OSError as error:
         raise HflowError(f"can't be carried whole: {printable(str(error.filename))}: {error.strerror}") from None
-    return ReadSample(image, ids, sha256(content).hexdigest(), carried)
+    truth = _truth(dataset, sample.truth, image.size) if sample.truth else None
+    return ReadSample(image, ids, sha256(content).hexdigest(), carried, truth)
 
 
 def _image(dataset: RawDataset, sample: RawSample, *, labelled: bool) -> Path:
@@ -118,6 +125,30 @@ def _look_at_label(dataset: RawDataset, path: Path, size: Size, orientation: int
     except HflowError as error:
         raise HflowError(label_reason(dataset.name(path), str(error))) from None
     _compare(size, orientation, stored_size(label_size, label_orientation), label_orientation)
+
+
+def _truth(dataset: RawDataset, path: Path, size: Size) -> Image.Image:
+    # First, so that no truth is decoded that is larger than its image.
+    _look_at_truth(dataset, path, size)
+    try:
+        return open_rgb(path)
+    except HflowError as error:
+        raise HflowError(_truth_reason(dataset, path, error)) from None
+
+
+def _look_at_truth(dataset: RawDataset, path: Path, size: Size) -> None:
+    """See by its header that a truth is as large as its image, both upright."""
+    try:
+        (width, height), _ = read_size(path)
+    except HflowError as error:
+        raise HflowError(_truth_reason(dataset, path, error)) from None
+    if (width, height) != size:
+        raise HflowError(f"truth of another size: the truth is {width}x{height}, the image {size[0]}x{size[1]}")
+
+
+def _truth_reason(dataset: RawDataset, path: Path, error: HflowError) -> str:
+    kind, _, detail = str(error).partition(": ")
+    return f"truth {kind}: {dataset.name(path)}{': ' if detail else ''}{detail}"
 
 
 def _check_carried(dataset: RawDataset, sample: RawSample, size: Size, orientation: int) -> None:

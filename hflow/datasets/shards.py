@@ -64,6 +64,7 @@ def _feature(kind: pa.DataType) -> Any:
 _PREPARED: Mapping[str, pa.DataType | str] = {
     "key": pa.string(),
     "image": "image",
+    "truth": "image",
     "label": "image",
     "label_train_ids": "image",
     "width": pa.int32(),
@@ -74,14 +75,15 @@ _PREPARED: Mapping[str, pa.DataType | str] = {
 }
 
 PREPARED_SCHEMA = shard_schema(_PREPARED)
-"""Columns of a prepared shard. `label` holds raw ids, `source_path` is relative to the raw dataset's root, `carried`
-has the files that are handed on with the frame."""
+"""Columns of a prepared shard. `truth` is what the image is to become, `label` holds raw ids, `source_path` is relative
+to the raw dataset's root, `carried` has the files that are handed on with the frame."""
 
 TRANSLATED_SCHEMA = shard_schema(
     {
         **_PREPARED,
         "style": pa.string(),
         "image_sha256": pa.string(),
+        "truth_sha256": pa.string(),
         "label_sha256": pa.string(),
         "label_train_ids_sha256": pa.string(),
         "carried_sha256": CARRIED_SHA256,
@@ -90,9 +92,9 @@ TRANSLATED_SCHEMA = shard_schema(
         "batch": pa.int32(),
     }
 )
-"""A prepared shard's columns, the style's key, hashes of the encoded image and labels and of what is carried, the SSIM
-to the source, the judge's consistency (null without a judge), and the batch the frame was in if it had to be halved
-(else null)."""
+"""A prepared shard's columns, the style's key, hashes of the encoded image, truth and labels and of what is carried,
+the SSIM to the source, the judge's consistency (null without a judge), and the batch the frame was in if it had to be
+halved (else null)."""
 
 
 def image_value(content: bytes | None, name: str) -> dict[str, Any] | None:

@@ -129,7 +129,7 @@ class _FrameCheck:
                 continue
             try:
                 # The label of a single image is carried as it came, and may be of colours.
-                as_ids = name != "image" and bool(frame.columns)
+                as_ids = name not in ("image", "truth") and bool(frame.columns)
                 pixels = decode_ids(content) if as_ids else decode_rgb(content)
             except HflowError as error:
                 faults.append(f"{name} {error}")
@@ -207,7 +207,7 @@ def _frames(folder: Path, translated: list[dict[str, Any]], faults: list[Fault])
         faults += [Fault(f"{name}: {key}", "is missing, though the manifest names it") for key in missing]
 
 
-_IMAGES = ("image", "label", "label_train_ids")
+_IMAGES = ("image", "truth", "label", "label_train_ids")
 
 
 def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[_Frame]:

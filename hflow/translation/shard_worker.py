@@ -136,22 +136,22 @@ def decode_row(row: dict[str, Any]) -> np.ndarray:
     height, width = pixels.shape[:2]
     if (width, height) != (row["width"], row["height"]):
         raise HflowError(f"is {width}x{height}, its row says {row['width']}x{row['height']}")
-    for name in ("label", "label_train_ids"):
+    for name, decode in (("truth", decode_rgb), ("label", decode_ids), ("label_train_ids", decode_ids)):
         if row[name] is None:
             continue
         try:
-            ids = decode_ids(row[name]["bytes"], max_pixels=said)  # (H, W)
+            shape = decode(row[name]["bytes"], max_pixels=said).shape[:2]
         except HflowError as error:
             raise HflowError(f"{name} {error}") from None
-        if ids.shape != (height, width):
-            raise HflowError(f"{name} is {ids.shape[1]}x{ids.shape[0]}, the image {width}x{height}")
+        if shape != (height, width):
+            raise HflowError(f"{name} is {shape[1]}x{shape[0]}, the image {width}x{height}")
     return pixels
 
 
 def encode_row(row: dict[str, Any], pixels: np.ndarray) -> None:
     """Put the translated pixels, (H, W, 3), into the row as PNG, and the hashes of all it holds."""
     row["image"] = image_value(encode_png(pixels), f"{row['key']}.png")
-    for name in ("image", "label", "label_train_ids"):
+    for name in ("image", "truth", "label", "label_train_ids"):
         row[f"{name}_sha256"] = row[name] and sha256(row[name]["bytes"]).hexdigest()
     row["carried_sha256"] = carried_hashes(row["carried"])
 

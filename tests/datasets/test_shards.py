@@ -26,6 +26,7 @@ def _rows(count: int) -> list[dict[str, object]]:
         {
             "key": f"{i:03d}",
             "image": image_value(encode_png(random_picture(i)), f"{i:03d}.png"),
+            "truth": None,
             "label": image_value(encode_png(street_ids(i)), f"{i:03d}_labelIds.png"),
             "label_train_ids": None,
             "width": 48,

@@ -23,7 +23,7 @@ class RawSample:
 
     `key` is the image's name without its ending, folders kept. An image without label has `label` None; a label
     without image has `image` None. `fault` is what is wrong with its name, if anything; `carried` has
-    the files that are handed on with it, by kind.
+    the files that are handed on with it, by kind; `truth` is the picture that the image is to become.
     """
 
     key: str
@@ -31,6 +31,7 @@ class RawSample:
     label: Path | None
     fault: str | None = None
     carried: Mapping[str, Path] = field(default_factory=dict)
+    truth: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ class RawDataset:
         label_settings: what `read_label` depends on beside the file, for fingerprints; values of JSON.
         notes: what was found and is not read, a line each.
         carried: the kinds of files that every image is to have beside it.
+        has_truth: whether every image is to have a truth.
     """
 
     root: Path
@@ -56,6 +58,7 @@ class RawDataset:
     label_settings: Sequence[Any] = ()
     notes: Sequence[str] = ()
     carried: Sequence[str] = ()
+    has_truth: bool = False
 
     def name(self, path: Path) -> str:
         """A file's name in messages and manifests."""

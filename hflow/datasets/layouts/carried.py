@@ -9,7 +9,7 @@ from hflow.datasets.listing import list_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import DomainParams
 
-__all__ = ["cityscapes_place", "with_carried"]
+__all__ = ["beside", "cityscapes_place", "images_folder", "with_carried"]
 
 _BESIDE_LABELS = {"instances": "instanceIds", "polygons": "polygons"}
 
@@ -51,16 +51,16 @@ def _find(
     dataset: RawDataset, samples: list[RawSample], domain: DomainParams, name: str
 ) -> tuple[dict[str, Path], dict[str, Path]]:
     """The files of a kind by key, whatever suffix they have, and those that share a key with another."""
-    images_of_split = _images(samples)
+    images_of_split = images_folder(samples)
     if images_of_split is None:
         return {}, {}
     images, place, ending = domain.images, name, ""
     if domain.layout == "cityscapes":
         images = "leftImg8bit"
         place, ending = cityscapes_place(name)
-        if not _beside(dataset.root, images_of_split, images, place).is_dir():
+        if not beside(dataset.root, images_of_split, images, place).is_dir():
             place, ending = cityscapes_place(name, "gtCoarse")
-    folder = _beside(dataset.root, images_of_split, images, place)
+    folder = beside(dataset.root, images_of_split, images, place)
     if not folder.is_dir():
         raise HflowError(f"{folder} is missing, and data.source.carry names {name}: put it there or correct that")
     files: dict[str, Path] = {}
@@ -73,12 +73,12 @@ def _find(
     return files, twice
 
 
-def _images(samples: list[RawSample]) -> Path | None:
+def images_folder(samples: list[RawSample]) -> Path | None:
     """The folder that the keys of a split are relative to; None where it has no image."""
     return next((s.image.parents[s.key.count("/")] for s in samples if s.image), None)
 
 
-def _beside(root: Path, images_of_split: Path, images: str, place: str) -> Path:
+def beside(root: Path, images_of_split: Path, images: str, place: str) -> Path:
     """The folder that lies as a split's folder of images does, but with `place` for `images`."""
     below = f"/{images_of_split.relative_to(root).as_posix()}/"
     return root / below.replace(f"/{images}/", f"/{place}/", 1).strip("/")

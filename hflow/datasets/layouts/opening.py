@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from hflow.datasets.layouts import cityscapes, folder, gta
 from hflow.datasets.layouts.base import RawDataset
 from hflow.datasets.layouts.carried import with_carried
+from hflow.datasets.layouts.truth import with_truth
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import DataParams, DomainParams
 
@@ -24,7 +25,7 @@ def open_raw(domain: DomainParams) -> RawDataset:
 
     Raises:
         HflowError: the root is missing, is of another layout, has no image in its training split, or lacks a folder of
-            what is to be carried.
+            what is to be carried or of the truth.
     """
     root, layout = domain.root, domain.layout
     if root.exists() and not root.is_dir():
@@ -42,7 +43,7 @@ def open_raw(domain: DomainParams) -> RawDataset:
     if not any(sample.image for sample in dataset.splits["train"]):
         found = f"; {dataset.notes[0]}" if dataset.notes else ""
         raise HflowError(f"{root} has no image in its training split (layout {layout!r}){found}")
-    return with_carried(dataset, domain)
+    return with_truth(with_carried(dataset, domain), domain)
 
 
 def open_domains(data: DataParams) -> dict[str, RawDataset]:

@@ -53,6 +53,9 @@ class DomainParams(Section):
     """The table of classes: a file, or the name of one that ships with hflow; null is classes.yaml in the root."""
     carry: tuple[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], ...] = ()
     """Kinds of files beside the images of the source, such as instances, depth, camera, handed on byte for byte."""
+    truth: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] | None = None
+    """The folder beside the images of the source with the picture that each is to become, of the same name; it is
+    measured against, never trained on."""
     licence: str | None = None
     """What exports say of the licence of its images."""
 
@@ -64,6 +67,9 @@ class DomainParams(Section):
             if self.layout != "folder" and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(f"{name} ({getattr(self, name)}) is for the layout folder: take it out")
         taken = {"image", "label", "label_train_ids", "images", "labels", self.images, self.labels}
+        if self.truth in taken:
+            raise ValueError(f"truth names {self.truth}, which is something else already: name the folder of the truth")
+        taken |= {"truth", self.truth or "truth"}
         for name in self.carry:
             if name in taken or self.carry.count(name) > 1:
                 raise ValueError(f"carry names {name}, which is something else already: name each kind of files once")
@@ -78,20 +84,23 @@ class DataParams(Section):
     target: DomainParams
     """The images that they are to look like."""
     classes: tuple[str, ...] = TRAIN_CLASSES
-    """The names of the classes to train on, 2 to 255; by default the 19 of Cityscapes."""
+    """The names of the classes to train on, 2 to 255, or none where there are no labels; by default the 19 of
+    Cityscapes."""
 
     @field_validator("target")
     @classmethod
     def _not_handed_on(cls, target: DomainParams) -> DomainParams:
         if target.carry:
             raise ValueError("carry is for data.source: target images are not handed on")
+        if target.truth:
+            raise ValueError("truth is for data.source: target images become nothing else")
         return target
 
     @field_validator("classes")
     @classmethod
     def _distinct(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
-        if not 2 <= len(set(classes)) == len(classes) <= 255:
-            raise ValueError("name from 2 to 255 classes, each once")
+        if classes and not 2 <= len(set(classes)) == len(classes) <= 255:
+            raise ValueError("name from 2 to 255 classes, each once, or none where there are no labels")
         return classes
 
 

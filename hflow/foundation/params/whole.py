@@ -35,6 +35,15 @@ class Params(Section):
     tracking: TrackingParams = TrackingParams()
 
     @model_validator(mode="after")
+    def _classes(self) -> "Params":
+        if self.segment.train_on and not self.data.classes:
+            raise ValueError(
+                f"segment.train_on names {self.segment.train_on[0]}, and data.classes none: name the classes, or set "
+                "segment.train_on to []"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _several_styles(self) -> "Params":
         named = [name for name in self.segment.train_on if "restyled" in name.split("+")]
         if named and self.translate.styles == 1:
