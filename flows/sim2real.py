@@ -15,9 +15,11 @@ from pydantic import Field
 from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
 from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
+from hflow.commands.clean import cleaning_in_words
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
 from hflow.pipeline import outputs
+from hflow.pipeline.cleaning import clean
 from hflow.pipeline.models import fetch_model, is_registered, pipeline_model
 from hflow.pipeline.provenance import run_link
 
@@ -35,6 +37,7 @@ def sim2real(
     push: bool = True,
     release: bool = False,
     hours: Annotated[float, Field(gt=0)] = 72,
+    keep: Annotated[int, Field(ge=1)] = 1,
 ) -> Any:
     """Run the pipeline in the current project.
 
@@ -43,6 +46,7 @@ def sim2real(
         push: hand results to the DVC remote, where there is one.
         release: register the model, and make it champion if it passes the gate in params.yaml.
         hours: how long the stages may take together; what is not finished then is stopped, and the next run goes on.
+        keep: of how many last runs of a stage the finished pieces stay in .hflow after a release; hflow clean has more.
     """
     settings = load_params(params)
     with alone_on_gpu():
@@ -67,6 +71,8 @@ def sim2real(
             hand_on(environment)
             UNPUSHED.unlink()
         publish(settings, why or _made_up_for(pushes, releases), _released(settings) if release else None)
+        if release:
+            print(*cleaning_in_words(clean(keep, remove=True), removed=True), sep="\n")
     return str(outputs.REPORTS / "index.html")
 
 

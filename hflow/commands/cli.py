@@ -10,6 +10,7 @@ import typer
 
 from hflow.commands.bench import bench
 from hflow.commands.check import check
+from hflow.commands.clean import clean
 from hflow.commands.compare import compare
 from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
 from hflow.commands.doctor import doctor
@@ -248,6 +249,7 @@ for command in (
         init,
         check,
         status,
+        clean,
         code,
         town,
         prepare,

@@ -1,6 +1,7 @@
 """hflow evaluate: the report of a run, or any datasets measured side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -65,6 +66,7 @@ def evaluate(
     from hflow.metrics.fid_kid import SUBSETS
     from hflow.metrics.lpips import load_vgg
     from hflow.model.store import load_model
+    from hflow.pipeline.run_notes import noted_run
     from hflow.reports.dataset_score_table import check_suffix, print_scores, write_scores
     from hflow.reports.dataset_scores import score_datasets
 
@@ -85,18 +87,19 @@ def evaluate(
     if frozen:
         shown = f"{judge} ({frozen.name}, {frozen.sha256[:12]})"
         protocol["judge"] = f"{shown}, on pixels where it is right about the source"
-    rows = score_datasets(
-        named,
-        source=source,
-        target=target,
-        split=split,
-        space=space,
-        vgg=vgg,
-        suffixes=suffixes,
-        judge=frozen,
-        model=load_model(model) if model.exists() else None,
-        score=_segmenter(settings, protocol) if segment else None,
-    )
+    with noted_run("evaluate", "evaluate", "segment") if segment else nullcontext():
+        rows = score_datasets(
+            named,
+            source=source,
+            target=target,
+            split=split,
+            space=space,
+            vgg=vgg,
+            suffixes=suffixes,
+            judge=frozen,
+            model=load_model(model) if model.exists() else None,
+            score=_segmenter(settings, protocol) if segment else None,
+        )
     print_scores(rows)
     for path in out or ():
         write_scores(path, rows, protocol)

@@ -29,6 +29,7 @@ def label(
     classes = load_params(params).data.classes
     from hflow.datasets.shards import shard_files
     from hflow.foundation.devices import pick_device
+    from hflow.pipeline.run_notes import noted_run
     from hflow.segmentation.judge import load_judge
     from hflow.segmentation.pseudo_labels import label_target
 
@@ -36,5 +37,6 @@ def label(
     judge = load_judge(by, classes=classes, device=where)
     photographs = shard_files(outputs.PREPARED / "target" / "train")
     work = outputs.work_folder("label")
-    counts = label_target(judge, photographs, out, by=str(by), threshold=threshold, work=work, device=where)
+    with noted_run("label", "label"):
+        counts = label_target(judge, photographs, out, by=str(by), threshold=threshold, work=work, device=where)
     show({**counts, "written": out})

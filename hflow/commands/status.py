@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from hflow.commands.console import DEFAULT, ParamsFile
+from hflow.commands.console import DEFAULT, ParamsFile, size_in_words
 from hflow.foundation.params import load_params
 
 __all__ = ["status"]
@@ -25,7 +25,8 @@ def status(params: ParamsFile = DEFAULT) -> None:
     for one in states:
         made = "" if one.made is None else _age(time.time() - one.made)
         why = f"behind {one.why}" if one.state == "follows" else one.why
-        print(f"{one.name:<{wide}}  {one.state:<8}{made:>12}{_size(one.size):>10}  {why}".rstrip())
+        size = size_in_words(one.size) if one.size else ""
+        print(f"{one.name:<{wide}}  {one.state:<8}{made:>12}{size:>10}  {why}".rstrip())
     waiting = sum(one.state != "fresh" for one in states)
     print(f"{waiting} of {len(states)} stages would run" if waiting else "nothing has changed since the last run")
 
@@ -35,7 +36,3 @@ def _age(seconds: float) -> str:
         if seconds >= 2 * unit:
             return f"{seconds / unit:.0f} {name}"
     return "just now"
-
-
-def _size(size: int) -> str:
-    return "" if not size else f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -26,6 +26,7 @@ CHANGES_NO_BYTE = {
     "hflow.foundation.locks": "keeps two processes from writing the same result",
     "hflow.foundation.params.whole": "each piece of work is handed sections, and has these in its own code",
     "hflow.foundation.progress": "tells how far the work is",
+    "hflow.pipeline.run_notes": "notes which pieces of work a run used, beside its results",
     "hflow.pipeline.timings": "tells how long the work took, beside its results",
     "hflow.registry": "tells MLflow what was made; a model that it hands out counts by its weights",
     "hflow.translation.engines.dask": "has shards translated elsewhere, by the same code",

@@ -1,6 +1,8 @@
 """Finished pieces of work, known by their fingerprint, so that an interrupted run takes up where it was."""
 
+import contextlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ from hflow.foundation.atomic_files import atomic_path, write_json
 from hflow.foundation.atomic_folders import remove_leftovers
 from hflow.foundation.hashes import sha256_file
 
-__all__ = ["Finished", "WorkFolder"]
+__all__ = ["Finished", "WorkFolder", "mark_used"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,12 @@ class Finished:
     path: Path
     sha256: str
     note: Mapping[str, Any]
+
+
+def mark_used(path: Path) -> None:
+    """Note of a kept file or folder that it is of use now, by its time of change: what isn't used may be removed."""
+    with contextlib.suppress(OSError):  # it is another user's, or can't be written
+        os.utime(path)
 
 
 class WorkFolder:
@@ -41,6 +49,7 @@ class WorkFolder:
                 return None
         except (FileNotFoundError, ValueError, KeyError):
             return None
+        mark_used(marker)
         return Finished(path, said["sha256"], said["note"])
 
     def obtain(self, fingerprint: str, make: Callable[[Path], Mapping[str, Any]]) -> Finished:

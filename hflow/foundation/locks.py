@@ -11,19 +11,23 @@ from filelock import FileLock, Timeout
 from hflow.foundation.atomic_files import writable
 from hflow.foundation.errors import HflowError
 
-__all__ = ["exclusive"]
+__all__ = ["exclusive", "is_held"]
 
 
 @contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
+def exclusive(path: Path, *, patience: float = 0) -> Iterator[None]:
     """Be the only process on this machine that writes `path`; the system frees it when the process ends, however.
+
+    Args:
+        path: what is written.
+        patience: seconds to wait for another process that is writing it.
 
     Raises:
         HflowError: another process is writing it, or the folder it lies in can't be written to.
     """
     place = path.with_name(f".{path.name}.lock")
     # A file system without locks gives an error: a lock that is a mere file would outlive a killed process.
-    lock = FileLock(place, blocking=False, fallback_to_soft=False)
+    lock = FileLock(place, timeout=patience, fallback_to_soft=False)
     try:
         with writable(path):
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +41,20 @@ def exclusive(path: Path) -> Iterator[None]:
     finally:
         place.unlink(missing_ok=True)
         lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Whether a process is the only one now that writes `path`, as `exclusive` makes it."""
+    place = path.with_name(f".{path.name}.lock")
+    if not place.exists():
+        return False
+    lock = FileLock(place, blocking=False, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        return True
+    lock.release()
+    return False
 
 
 def _owner(place: Path) -> str:

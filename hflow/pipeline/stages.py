@@ -1,5 +1,6 @@
 """The pipeline's stages, each with the folders it reads and writes; what flows and commands call."""
 
+from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from hflow.pipeline.outputs import (
     TRANSLATED,
     work_folder,
 )
+from hflow.pipeline.run_notes import noted_run
 from hflow.pipeline.timings import file_timing, start_watch, steps_saved, timings
 
 if TYPE_CHECKING:
@@ -54,7 +56,8 @@ def prepare(params: Params) -> dict[str, Any]:
     from hflow.datasets.preparation import prepare
 
     watch = start_watch("prepare")
-    stats = prepare(params.data, params.prepare, out=PREPARED, sets=SETS, work=work_folder("prepare"))
+    with noted_run("prepare", "prepare"):
+        stats = prepare(params.data, params.prepare, out=PREPARED, sets=SETS, work=work_folder("prepare"))
     file_timing("prepare", watch, sum(note["rows"] + len(note["rejected"]) for note in watch.finished()))
     return stats
 
@@ -78,20 +81,21 @@ def train(params: Params) -> dict[str, Any]:
     steps_before = steps_saved()
     watch = start_watch("train")
     try:
-        result = train(
-            params.model,
-            params.encoder,
-            params.loss,
-            params.train,
-            source=shard_files(PREPARED / "source" / "train"),
-            target=target,
-            held_out=shard_files(PREPARED / "source" / "val"),
-            classes=params.data.classes,
-            out=MODEL,
-            plots=TRAIN_PLOTS,
-            work=work_folder("train"),
-            logger=logger,
-        )
+        with noted_run("train", "train") if first else nullcontext():
+            result = train(
+                params.model,
+                params.encoder,
+                params.loss,
+                params.train,
+                source=shard_files(PREPARED / "source" / "train"),
+                target=target,
+                held_out=shard_files(PREPARED / "source" / "val"),
+                classes=params.data.classes,
+                out=MODEL,
+                plots=TRAIN_PLOTS,
+                work=work_folder("train"),
+                logger=logger,
+            )
     except BaseException:
         if logger:
             logger.fail()
@@ -129,10 +133,11 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
 
     watch = start_watch("translate")
     model, work, run = load_model(translating_model(params)), work_folder("translate"), run or translate_shards
-    counts = translate_dataset(
-        model, params.translate, prepared=PREPARED, out=TRANSLATED, sets=SETS, work=work, run=run
-    )
-    restyle_dataset(model, params.translate, prepared=PREPARED, out=RESTYLED, sets=SETS, work=work, run=run)
+    with noted_run("translate", "translate"):
+        counts = translate_dataset(
+            model, params.translate, prepared=PREPARED, out=TRANSLATED, sets=SETS, work=work, run=run
+        )
+        restyle_dataset(model, params.translate, prepared=PREPARED, out=RESTYLED, sets=SETS, work=work, run=run)
     file_timing("translate", watch, sum(note["rows"] for note in watch.finished()), params.translate.device)
     return counts
 
@@ -143,21 +148,22 @@ def baselines(params: Params) -> dict[str, Any]:
     from hflow.datasets.training_sets import parts_of
     from hflow.foundation.params import BASELINES, StyleParams
 
-    counts = make_baselines(
-        [name for name in BASELINES if any(name in parts_of(of) for of in params.segment.train_on)],
-        params.baselines,
-        style=StyleParams(
-            seed=params.translate.seed,
-            nearest=params.translate.nearest,
-            style_by=params.translate.style_by,
-            sequence=params.translate.sequence,
-            style_group=params.translate.style_group,
-        ),
-        prepared=PREPARED,
-        out=BASELINE_SETS,
-        sets=SETS,
-        work=work_folder("baselines"),
-    )
+    with noted_run("baselines", "baselines"):
+        counts = make_baselines(
+            [name for name in BASELINES if any(name in parts_of(of) for of in params.segment.train_on)],
+            params.baselines,
+            style=StyleParams(
+                seed=params.translate.seed,
+                nearest=params.translate.nearest,
+                style_by=params.translate.style_by,
+                sequence=params.translate.sequence,
+                style_group=params.translate.style_group,
+            ),
+            prepared=PREPARED,
+            out=BASELINE_SETS,
+            sets=SETS,
+            work=work_folder("baselines"),
+        )
     return {f"{name}/{figure}": value for name, found in counts.items() for figure, value in found.items()}
 
 
@@ -180,16 +186,17 @@ def segment(params: Params, name: str) -> dict[str, Any]:
     from hflow.segmentation.downstream import segment
 
     watch = start_watch("segment")
-    scores = segment(
-        params.segment,
-        training_set=sum_of_sets(SETS, name),
-        validation=shard_files(PREPARED / "target" / "val"),
-        photographs=shard_files(PREPARED / "target" / "train"),
-        classes=params.data.classes,
-        out=SEGMENTATION / f"{name}.json",
-        work=work_folder("segment"),
-        network=SEGMENTERS / name,
-    )
+    with noted_run(f"segment {name}", "segment"):
+        scores = segment(
+            params.segment,
+            training_set=sum_of_sets(SETS, name),
+            validation=shard_files(PREPARED / "target" / "val"),
+            photographs=shard_files(PREPARED / "target" / "train"),
+            classes=params.data.classes,
+            out=SEGMENTATION / f"{name}.json",
+            work=work_folder("segment"),
+            network=SEGMENTERS / name,
+        )
     crops = len(watch.finished()) * params.segment.steps * params.segment.batch_size
     file_timing(f"segment {name}", watch, crops, params.segment.device)
     return scores

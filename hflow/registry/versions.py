@@ -15,6 +15,7 @@ from mlflow.exceptions import MlflowException
 
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import AwayError, HflowError
+from hflow.foundation.finished_work import mark_used
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.progress import say
 from hflow.model.store import training_fingerprint
@@ -225,7 +226,9 @@ def fetch_model(uri: str, params: TrackingParams, *, cache: Path) -> Path:
             raise AwayError(f"MLflow at {tracking_uri(params)} doesn't say which version {uri} is ({reason})") from None
         raise HflowError(f"{uri} is not registered with {tracking_uri(params)}: {error.message}") from None
     folder = cache / name / str(found.version)
-    if not folder.is_dir():
+    if folder.is_dir():
+        mark_used(folder)
+    else:
         where = tracking_uri(params)
         with tempfile.TemporaryDirectory() as place:
             saved = Path(download_artifacts(found.source, dst_path=place, tracking_uri=where, registry_uri=where))

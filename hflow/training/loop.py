@@ -20,6 +20,7 @@ from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks, memory_named, repeatable_kernels
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import mark_used
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
@@ -137,6 +138,7 @@ def train(
         fabric.launch()
         mark = fabric.broadcast(mark)  # the first's, whose folder all take: another machine may be another model
     job = replace(job, work=work / mark)
+    mark_used(job.work)
     trained_before = any(path.name == checkpoint_name(params.steps) for path in checkpoint_files(job.work))
     # Processes beside this one are spawned, and a logger need not survive that: they get none.
     if params.devices == 1 or started:

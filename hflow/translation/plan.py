@@ -12,6 +12,7 @@ from hflow.datasets.preparation_stats import read_stats
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import mark_used
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import TranslateParams
 from hflow.foundation.progress import say
@@ -120,6 +121,8 @@ def _for_sizes(marks: WorkerMarks, shards: Sequence[Path]) -> WorkerMarks:
 def _keep_model(model: TrainedModel, work: Path) -> Path:
     """A copy of the model for the workers, so that a training that ends meanwhile changes nothing under their hands."""
     folder = work / "models" / model.sha256
-    if not folder.is_dir():
+    if folder.is_dir():
+        mark_used(folder)
+    else:
         publish(dict(model_files(model.network, model.styles, model.config)), folder)
     return folder

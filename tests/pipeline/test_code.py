@@ -36,8 +36,12 @@ CHANGE_NO_BYTE = {
 """Parameters that a stage reads and that say where or how fast it runs, or what MLflow is told."""
 
 
-TIMES = "hflow.foundation.timings."
-"""Every stage has a watch; of the results, only the report shows times."""
+BESIDE = (
+    "hflow.foundation.timings.",
+    "hflow.foundation.atomic_files.write_json",
+    "hflow.foundation.atomic_files.write_text",
+)
+"""Every stage has a watch, and notes that it runs: no result shows it but the report its times."""
 
 
 def _declared() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -209,5 +213,5 @@ def test_a_stage_runs_no_code_that_its_fingerprint_lacks(project: Params, ran: s
             for defined in code_fingerprint._defined(statement)
         }
         unknown = {place for place in ran - known if not code_fingerprint._left_out(place)}
-        missing[name] = {place for place in unknown if not place.startswith(TIMES)}
+        missing[name] = {place for place in unknown if not place.startswith(BESIDE)}
     assert not any(missing.values()), missing
