@@ -116,6 +116,15 @@ def prepare(params: ParamsFile = DEFAULT) -> None:
     show(stages.prepare(load_params(params)))
 
 
+def first_round(params: ParamsFile = DEFAULT) -> None:
+    """Label the target's photographs by a segmenter of a first round, where `loss.target_labels` is data/first_round.
+
+    Writes data/first_round/, without labels where they aren't asked for, at once; else as long as a training, a
+    translation and a segmenter take. Stopped, it goes on where it was. Example: `hflow first-round`
+    """
+    show(stages.first_round(load_params(params)))
+
+
 def train(params: ParamsFile = DEFAULT) -> None:
     """Train Hierarchy Flow on the prepared images.
 
@@ -253,6 +262,7 @@ for command in (
         code,
         town,
         prepare,
+        first_round,
         train,
         translate,
         verify,

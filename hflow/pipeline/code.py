@@ -12,6 +12,7 @@ __all__ = ["STAGES", "write_code_marks"]
 STAGES = (
     stages.town,
     stages.prepare,
+    stages.first_round,
     stages.train,
     stages.translate,
     stages.baselines,

@@ -9,7 +9,7 @@ from pathlib import Path
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import Params
-from hflow.pipeline.outputs import GIVEN
+from hflow.pipeline.outputs import FIRST_ROUND, GIVEN
 
 __all__ = ["given_hashes", "misplaced_files"]
 
@@ -44,7 +44,7 @@ def misplaced_files(params: Params) -> Iterator[str]:
 def _given(params: Params) -> dict[str, Path]:
     paths = {
         "encoder.weights": params.encoder.weights,
-        "loss.target_labels": params.loss.target_labels,
+        "loss.target_labels": None if params.loss.target_labels == FIRST_ROUND else params.loss.target_labels,
         "train.judge": params.train.judge,
         "translate.judge": params.translate.judge,
         "translate.reject": params.translate.reject,

@@ -9,6 +9,7 @@ __all__ = [
     "CODE",
     "EVALUATE_PLOTS",
     "EVALUATION",
+    "FIRST_ROUND",
     "GIVEN",
     "JUDGE",
     "MODEL",
@@ -32,6 +33,7 @@ TOWN = Path("data/town")
 PREPARED = Path("data/prepared")
 SETS = Path("data/sets")
 SUMS = Path("data/sums")
+FIRST_ROUND = Path("data/first_round")
 MODEL = Path("models/hflow")
 GIVEN = Path("models/given")
 JUDGE = GIVEN / "judge"

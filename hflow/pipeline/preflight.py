@@ -13,7 +13,7 @@ from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.params import Params
 from hflow.pipeline.given_files import misplaced_files
 from hflow.pipeline.models import is_registered
-from hflow.pipeline.outputs import MODEL
+from hflow.pipeline.outputs import FIRST_ROUND, MODEL
 
 __all__ = ["run_faults"]
 
@@ -55,7 +55,7 @@ def _missing_files(params: Params) -> Iterator[str]:
     if reject and not reject.is_file():
         yield f"translate.reject is {reject}, which is missing: a CSV with the columns key, verdict and reason"
     labels = params.loss.target_labels
-    if labels and not labels.is_dir():
+    if labels and labels != FIRST_ROUND and not labels.is_dir():
         yield f"loss.target_labels is {labels}, which is missing: `hflow label` makes it"
     model = params.translate.model
     if not is_registered(model) and Path(model) != MODEL and not Path(model).is_dir():
@@ -123,9 +123,11 @@ def _style_faults(params: Params, opened: Mapping[str, RawDataset]) -> Iterator[
 
 def _label_faults(params: Params, opened: Mapping[str, RawDataset]) -> Iterator[str]:
     """Training sets without labels, and nothing to score on."""
+    source, target = opened.get("source"), opened.get("target")
+    if params.loss.target_labels == FIRST_ROUND and source and "train" not in source.labelled:
+        yield f"loss.target_labels is {FIRST_ROUND}, and data.source has no labels to learn from: give them, or null"
     if not params.segment.train_on:
         return
-    target = opened.get("target")
     if target and "val" not in target.labelled:
         yield "the target has no labelled validation set (data.target.val): give one, or set segment.train_on to []"
     for name in params.segment.train_on:

@@ -12,6 +12,7 @@ from hflow.pipeline.outputs import (
     BASELINE_SETS,
     EVALUATE_PLOTS,
     EVALUATION,
+    FIRST_ROUND,
     MODEL,
     PREPARED,
     REPORTS,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from hflow.registry.runs import TrainingRun
     from hflow.translation.engines.running import ShardRunner
 
-__all__ = ["baselines", "evaluate", "fetch", "prepare", "segment", "sums", "town", "train", "translate"]
+__all__ = ["baselines", "evaluate", "fetch", "first_round", "prepare", "segment", "sums", "town", "train", "translate"]
 
 
 def town(params: Params) -> None:
@@ -60,6 +61,16 @@ def prepare(params: Params) -> dict[str, Any]:
         stats = prepare(params.data, params.prepare, out=PREPARED, sets=SETS, work=work_folder("prepare"))
     file_timing("prepare", watch, sum(note["rows"] + len(note["rejected"]) for note in watch.finished()))
     return stats
+
+
+def first_round(params: Params) -> dict[str, Any]:
+    """Label the target's photographs by what a first round learns, where loss.target_labels asks; gives the counts."""
+    from hflow.pipeline.first_round import label_by_first_round, label_nothing
+
+    if params.loss.target_labels != FIRST_ROUND:
+        return label_nothing(FIRST_ROUND)
+    with noted_run("first_round", "train", "translate", "label"):
+        return label_by_first_round(params, FIRST_ROUND)
 
 
 def train(params: Params) -> dict[str, Any]:

@@ -28,7 +28,13 @@ def test_the_papers_setting_is_the_papers() -> None:
     assert values["prepare"]["size"] == [512, 256]
     layers = ["relu1_1", "relu2_1", "relu3_1"]
     paper = {"lambda_style": 0.1, "k": 0.8, "std_weight": 1.0, "bands": 1, "style_layers": layers}
-    assert values["loss"] == paper | {"regions": "none", "target_labels": None, "colour": 0, "detail": 0}
+    assert values["loss"] == paper | {
+        "regions": "none",
+        "target_labels": None,
+        "colour": 0,
+        "detail": 0,
+        "label_threshold": 0.9,
+    }
     assert values["model"] == {"variant": "hf", "guide": 0}
     assert values["encoder"]["name"] == "vgg19"
     training = values["train"]

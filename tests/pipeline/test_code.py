@@ -27,6 +27,13 @@ NAMED = {stage.__name__: stage for stage in STAGES}
 
 CHANGE_NO_BYTE = {
     "prepare": {"prepare.workers"},
+    "first_round": {
+        *("train.workers", "train.checkpoint_every", "train.log_every", "train.measure_every", "train.judge"),
+        *("train.keep", "translate.model", "translate.styles", "translate.class_colours", "translate.judge"),
+        *("translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "segment.workers"),
+        *("translate.min_consistency", "translate.reject"),
+        *("segment.train_on", "segment.self_training"),
+    },
     "train": {"train.workers", "train.checkpoint_every", "data.source.root", "data.target.root"},  # roots: for MLflow
     "translate": {"translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "tracking"},
     "baselines": {"baselines.workers"},
@@ -57,7 +64,11 @@ def _calls(stage: dict[str, Any]) -> set[str]:
     module, *arguments = stage["cmd"].removeprefix("python -m ").split()
     if module == "hflow":
         tree = ast.parse((ROOT / "hflow/commands/cli.py").read_text())
-        tree = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == arguments[0])
+        tree = next(
+            node
+            for node in tree.body
+            if isinstance(node, ast.FunctionDef) and node.name == arguments[0].replace("-", "_")
+        )
     else:
         tree = ast.parse((ROOT / f"{module.replace('.', '/')}.py").read_text())
     called = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
@@ -80,7 +91,7 @@ def _reads(name: str) -> set[str]:
         if module.name.startswith("hflow.pipeline."):
             for node in (node for statement in statements for node in ast.walk(statement)):
                 if isinstance(node, ast.Attribute) and (text := ast.unparse(node)).startswith("params."):
-                    found.add(text.removeprefix("params."))
+                    found.add(text.removeprefix("params.").removesuffix(".model_copy"))
     # params.town is given a name first.
     whole = {key for key in found if not any(other.startswith(f"{key}.") for other in found) or key in _handed_on(name)}
     fields = {section: field.annotation.model_fields for section, field in Params.model_fields.items()}

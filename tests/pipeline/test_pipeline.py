@@ -16,7 +16,7 @@ from tests.browser import running_browser
 from tests.projects import SMALL, change_params, copy_project
 from tests.servers import free_port, served
 
-STAGES = ("town", "prepare", "train", "translate", "baselines", "sums", "segment", "evaluate")
+STAGES = ("town", "prepare", "first_round", "train", "translate", "baselines", "sums", "segment", "evaluate")
 
 
 def _run(folder: Path, *command: str, settings: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -283,5 +283,5 @@ def test_lambda_runs_only_training_and_what_follows_it(project: Path, server: di
     assert "contact-sheet.png" in plots.stdout
     ran = set(re.findall(r"Running stage '([^']+)'", done.stdout + done.stderr))
     kept = set(re.findall(r"Stage '([^']+)' didn't change", done.stdout + done.stderr))
-    assert {"train", "translate", "sums", "segment@translated", "evaluate"} == ran
+    assert {"first_round", "train", "translate", "sums", "segment@translated", "evaluate"} == ran
     assert {"code", "data/dvc.yaml:town", "prepare", "baselines", "segment@source", "segment@reinhard"} == kept

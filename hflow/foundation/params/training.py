@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, field_validator, model_validator
 
-from hflow.foundation.params.section import Count, Section, Seed, Size
+from hflow.foundation.params.section import Count, Section, Seed, Share, Size
 
 __all__ = ["VARIANTS", "EncoderParams", "LossParams", "ModelParams", "TrainParams"]
 
@@ -66,7 +66,10 @@ class LossParams(Section):
     regions: Literal["none", "labels"] = "none"
     """Whether the style is compared class by class, by the labels of both domains; none in the paper."""
     target_labels: Path | None = None
-    """Labels to take in place of the target's own: a folder in models/given, as `hflow label` writes it."""
+    """Labels to take in place of the target's own: data/first_round, of the stage first_round, or a folder in
+    models/given, as `hflow label` writes it."""
+    label_threshold: Share = 0.9
+    """The least probability of a label that the first round gives; other pixels are left alone."""
     colour: Annotated[float, Field(ge=0)] = 0.0
     """The weight of the statistics of the image itself, beside 1 for each layer; 0 in the paper."""
     detail: Annotated[float, Field(ge=0)] = 0.0

@@ -1,0 +1,56 @@
+"""A target without labels gets them from a first round of training, where the parameters ask for it."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hflow.datasets.images import decode_ids
+from hflow.datasets.shards import read_rows, shard_files
+from hflow.datasets.verification import verify
+from hflow.foundation.params import Params
+from hflow.pipeline import stages
+from hflow.pipeline.outputs import FIRST_ROUND, PREPARED
+from hflow.presets import preset_text
+from tests.projects import SMALL
+
+
+@pytest.fixture
+def values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, object]]:
+    """The town's parameters in miniature, in a folder of their own."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").touch()
+    found: dict[str, dict[str, object]] = yaml.safe_load(preset_text("town"))
+    for section, changes in SMALL.items():
+        found[section] |= changes
+    found["train"] |= {"steps": 2, "accelerator": "cpu"}
+    return found
+
+
+def test_without_being_asked_the_stage_leaves_no_labels(values: dict[str, dict[str, object]]) -> None:
+    assert stages.first_round(Params.model_validate(values)) == {"photographs": 0, "labelled": 0.0}
+    assert [path.name for path in FIRST_ROUND.iterdir()] == ["no-labels.json"]
+
+
+def test_the_second_round_compares_class_by_class_by_the_first_rounds_labels(
+    values: dict[str, dict[str, object]],
+) -> None:
+    values["loss"] |= {"regions": "labels", "target_labels": str(FIRST_ROUND), "label_threshold": 0.2}
+    params = Params.model_validate(values)
+    stages.town(params)
+    stages.prepare(params)
+    photographs = shard_files(PREPARED / "target" / "train")
+    counts = stages.first_round(params)
+    rows = [row for shard in shard_files(FIRST_ROUND / "train") for row in read_rows(shard)]
+    assert counts["photographs"] == len(rows) == sum(1 for shard in photographs for _ in read_rows(shard))
+    assert counts["labelled"] > 0
+    assert not verify(FIRST_ROUND).faults
+    given = {row["key"]: row["label_train_ids"]["bytes"] for shard in photographs for row in read_rows(shard)}
+    assert all((decode_ids(row["label_train_ids"]["bytes"]) != decode_ids(given[row["key"]])).any() for row in rows)
+    first = json.loads(Path(".hflow/first_round/model/config.json").read_text())
+    stages.train(params)
+    second = json.loads(Path("models/hflow/config.json").read_text())
+    assert first["loss"]["regions"] == "none"
+    assert second["loss"]["regions"] == "labels"
+    assert second["class_colours"] != {}
