@@ -125,7 +125,7 @@ def _report_page(params: Params, report: Path) -> str:
     run = run_link(params, pipeline_model(params))
     if run is None or run.served_by:
         return report.resolve().as_uri()
-    return f"{run.address}/artifacts/evaluate/index.html"
+    return run.artifact("evaluate/index.html")
 
 
 def _released(settings: Params) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ import requests
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.loopback import free_port
+from hflow.foundation.params import load_params
 
 __all__ = ["read_addresses", "up"]
 
@@ -83,7 +84,7 @@ def up() -> None:
             parts[name] = running.enter_context(_part(name, command, addresses))
         running.callback(ADDRESSES.unlink, missing_ok=True)
         write_json(ADDRESSES, addresses)
-        print(f"Prefect  http://127.0.0.1:{prefect}", f"MLflow   http://127.0.0.1:{mlflow}", sep="\n")
+        print(f"Prefect  http://127.0.0.1:{prefect}", f"MLflow   {_trainings(addresses)}", sep="\n")
         print(
             f"logs     {home.relative_to(Path.cwd())}/*.log", "`make deploy` registers the deployments; Ctrl-C ends all"
         )
@@ -124,6 +125,15 @@ def _part(name: str, command: tuple[str, ...], addresses: Mapping[str, str]) -> 
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
+
+
+def _trainings(addresses: Mapping[str, str]) -> str:
+    """The page of MLflow's server that lists the project's trainings."""
+    # MLflow takes seconds to import, and the servers are being waited for without it.
+    from hflow.registry.run_link import trainings_page
+
+    os.environ["MLFLOW_TRACKING_URI"] = addresses["MLFLOW_TRACKING_URI"]
+    return trainings_page(load_params().tracking)
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:

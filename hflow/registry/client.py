@@ -13,15 +13,20 @@ from hflow.foundation.loopback import ask_loopback_directly
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.project_root import project_root
 from hflow.registry.moved_project import ARTIFACTS, follow_project
+from hflow.registry.runs_view import VIEW_TAG, view
 
 __all__ = ["connect", "experiment_id", "tracking_uri"]
 
 LOCAL = "sqlite:///"
 SECONDS_TO_ANSWER = 5
 
-SHOWN = {"mlflow.experimentKind": "custom_model_development", MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "mIoU"}
-"""Tags by which MLflow shows trainings and their scores: it takes an experiment without them for one of generative
-AI. What it has inferred itself ends in "_inferred"."""
+SHOWN = {
+    "mlflow.experimentKind": "custom_model_development",
+    MLFLOW_EXPERIMENT_PRIMARY_METRIC_NAME: "mIoU",
+    VIEW_TAG: view(),
+}
+"""Tags by which MLflow shows trainings and their scores: without the first, versions before 3.17 take an experiment for
+one of generative AI. What MLflow has inferred itself ends in "_inferred"."""
 
 
 def tracking_uri(params: TrackingParams) -> str:

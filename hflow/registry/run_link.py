@@ -1,17 +1,33 @@
-"""Links into MLflow's pages: to the run that made a model, and to a picture of a run."""
+"""Links into MLflow's pages: to the list of trainings, the run that made a model, a picture of a run."""
 
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from hflow.foundation.params import TrackingParams
 from hflow.model.store import training_fingerprint
-from hflow.registry.client import connect, tracking_uri
+from hflow.registry.client import connect, experiment_id, tracking_uri
 from hflow.registry.model_runs import find_run
+from hflow.registry.runs_view import TRAININGS
 
-__all__ = ["find_run_page", "picture_link"]
+__all__ = ["find_run_page", "picture_link", "trainings_page"]
 
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` serves a store that is a file, unless told otherwise."""
+
+OF_TRAININGS = "workflowType=machine_learning"
+"""The query by which MLflow shows its pages of trainings: without it those of generative AI, until someone chooses
+"Model training" in the browser."""
+
+
+def trainings_page(params: TrackingParams) -> str:
+    """The address of the list of trainings, without credentials; the experiment is made where there is none.
+
+    Raises:
+        OSError: the store can't be reached.
+    """
+    experiment = experiment_id(connect(params), params)
+    place = f"{_pages(tracking_uri(params))}/#/experiments/{experiment}/runs"
+    return f"{place}?viewStateShareKey={TRAININGS}&{OF_TRAININGS}"
 
 
 def find_run_page(params: TrackingParams, model: Path) -> tuple[str, str] | None:
@@ -31,7 +47,7 @@ def find_run_page(params: TrackingParams, model: Path) -> tuple[str, str] | None
         return None
     if experiment is None or run is None:
         return None
-    return run, f"{_pages(tracking_uri(params))}/#/experiments/{experiment.experiment_id}/runs/{run}"
+    return run, f"{_pages(tracking_uri(params))}/#/experiments/{experiment.experiment_id}/runs/{run}?{OF_TRAININGS}"
 
 
 def _pages(uri: str) -> str:

@@ -28,6 +28,7 @@ from hflow.registry.model_runs import MODEL, run_that_made
 from hflow.registry.names import legal_names
 from hflow.registry.offline_queue import Entry, RefusedError
 from hflow.registry.run_link import picture_link
+from hflow.registry.runs_view import DATA, versions_of_data
 
 __all__ = ["MAIN", "RunWriter", "flat_values"]
 
@@ -85,6 +86,7 @@ class RunWriter:
             MLFLOW_SOURCE_NAME: "hflow train",
             MLFLOW_SOURCE_TYPE: "LOCAL",
             MLFLOW_GIT_COMMIT: entry["commit"],
+            DATA: versions_of_data((name, digest) for name, digest, _ in entry["datasets"]),
         }
         self._run_id = client.create_run(experiment, start_time=entry["time"], tags=tags).info.run_id
         client.log_batch(
@@ -105,9 +107,14 @@ class RunWriter:
 
     def _image(self, client: MlflowClient, entry: Entry) -> None:
         # A later step, or another training, may have written over a picture that waited.
-        if Path(entry["path"]).is_file():
-            with opened(Path(entry["path"])) as image:
-                client.log_image(self._run_id, image, f"images/{entry['key']}-step-{entry['step']:06d}.png")
+        if not Path(entry["path"]).is_file():
+            return
+        place = f"images/{entry['key']}-step-{entry['step']:06d}.png"
+        # Not by key and step: such an image lies on MLflow's pages under a caption of all parameters.
+        with opened(Path(entry["path"])) as image:
+            client.log_image(self._run_id, image, place)
+        picture = picture_link(self._run_id, place, f"{entry['key']}, step {entry['step']}")
+        _describe(client, self._run_id, picture=f"Step {entry['step']}:\n{picture}")
 
     def _finish(self, client: MlflowClient, entry: Entry) -> None:
         model = Path(entry["model"])
@@ -127,9 +134,7 @@ class RunWriter:
             _log_child(client, experiment, parent, name, said, entry["time"])
         known = {shown: entry["figures"][name] for name, shown in MAIN.items() if name in entry["figures"]}
         client.log_batch(parent, metrics=[Metric(name, value, entry["time"], 0) for name, value in known.items()])
-        about = client.get_run(parent).data.tags.get(MLFLOW_RUN_NOTE, "").partition("\n\n")[0]
-        said = ", ".join(f"{name} {value:.4f}" for name, value in known.items())
-        client.set_tag(parent, MLFLOW_RUN_NOTE, f"{about}\n\n{said}".strip())
+        _describe(client, parent, figures=", ".join(f"{name} {value:.4f}" for name, value in known.items()))
 
     def _files(self, client: MlflowClient, entry: Entry) -> None:
         paths = [Path(path) for path in entry["paths"]]
@@ -139,10 +144,16 @@ class RunWriter:
         for path in paths:
             log = client.log_artifacts if path.is_dir() else client.log_artifact
             log(run, str(path), "evaluate")
-        about = client.get_run(run).data.tags.get(MLFLOW_RUN_NOTE, "")
-        picture = picture_link(run, f"evaluate/{BEFORE_AFTER}", "Frames before and after")
-        if any((path / BEFORE_AFTER).is_file() for path in paths) and picture not in about:
-            client.set_tag(run, MLFLOW_RUN_NOTE, f"{about}\n\n{picture}".strip())
+        if any((path / BEFORE_AFTER).is_file() for path in paths):
+            _describe(client, run, picture=picture_link(run, f"evaluate/{BEFORE_AFTER}", "Frames before and after"))
+
+
+def _describe(client: MlflowClient, run: str, *, figures: str = "", picture: str = "") -> None:
+    """Renew a part of a run's description, which is a line on what it is, its figures and a picture."""
+    about, *parts = client.get_run(run).data.tags.get(MLFLOW_RUN_NOTE, "").split("\n\n")
+    known = {"![" in part: part for part in parts}
+    now = [about, figures or known.get(False, ""), picture or known.get(True, "")]
+    client.set_tag(run, MLFLOW_RUN_NOTE, "\n\n".join(part for part in now if part))
 
 
 def _log_child(
@@ -152,7 +163,13 @@ def _log_child(
     same = f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}' and tags.`{KEY}` = '{key}' and attributes.status = 'FINISHED'"
     if client.search_runs([experiment], same, max_results=1):
         return
-    tags = {KEY: key, MLFLOW_PARENT_RUN_ID: parent, MLFLOW_RUN_NAME: f"segment {name}"}
+    tags = {
+        KEY: key,
+        MLFLOW_PARENT_RUN_ID: parent,
+        MLFLOW_RUN_NAME: f"segment {name}",
+        MLFLOW_SOURCE_NAME: "hflow segment",
+        MLFLOW_SOURCE_TYPE: "LOCAL",
+    }
     run_id = client.create_run(experiment, start_time=now, tags=tags).info.run_id
     metrics = [Metric(score, said[score], now, 0) for score in ("mIoU", "pxAcc", "clsAcc")]
     names = legal_names(f"IoU/{c}" for c in said["IoU"])

@@ -21,6 +21,11 @@ class RunLink:
     address: str
     served_by: str | None
 
+    def artifact(self, path: str) -> str:
+        """The address at which one of the run's artifacts is shown."""
+        page, mark, query = self.address.partition("?")
+        return f"{page}/artifacts/{path}{mark}{query}"
+
 
 @dataclass(frozen=True)
 class Provenance:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import time
 from pathlib import Path
 
@@ -12,11 +13,12 @@ from PIL import Image
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
-from hflow.registry.run_link import find_run_page
+from hflow.registry.run_link import find_run_page, trainings_page
 from hflow.registry.run_writer import MAIN
 from hflow.registry.runs import TrainingRun, hand_in, log_scores
 from hflow.registry.versions import Registry
 from hflow.reports.evaluation_files import run_summary
+from tests.browser import running_browser
 from tests.evaluations import an_evaluation
 from tests.models import write_model
 from tests.servers import free_port, served
@@ -46,6 +48,20 @@ def _train(params: Params, *, until: str = "end") -> None:
     run.image("contact-sheet", Path("plots/sheet.png"), 3)
     if until == "end":
         run.finish(write_model(Path("model")), "made from seed 0", Path("plots"))
+
+
+def _look(of_list: str, of_run: str) -> None:
+    """MLflow's pages in a browser: the list says which training was which, the run shows its picture."""
+    with running_browser() as browser:
+        page = browser.new_page(viewport={"width": 2000, "height": 900})
+        page.goto(of_list)
+        row = page.get_by_role("row").filter(has_text="prepared unknown")
+        row.wait_for()
+        assert {"0.5", "0.9", "hflow train"} <= set(row.inner_text().split("\n"))
+        page.goto(of_run)
+        picture = page.locator('img[src*="contact-sheet-step-000003"]')
+        picture.wait_for()
+        page.wait_for_function("image => image.naturalWidth == 8", arg=picture.element_handle())
 
 
 @pytest.fixture
@@ -155,8 +171,13 @@ def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest
         assert [m.step for m in client.get_metric_history(training.info.run_id, "loss")] == [1, 2, 3]
         assert {"model", "plots", "images"} <= {a.path for a in client.list_artifacts(training.info.run_id)}
         assert runs["segment translated"].data.tags["mlflow.parentRunId"] == training.info.run_id
-        page = f"{params.tracking.uri}/#/experiments/{experiment.experiment_id}/runs/{training.info.run_id}"
+        pages = f"{params.tracking.uri}/#/experiments/{experiment.experiment_id}/runs"
+        page = f"{pages}/{training.info.run_id}?workflowType=machine_learning"
         assert find_run_page(params.tracking, Path("model")) == (training.info.run_id, page)
+        of_list = f"{pages}?viewStateShareKey=trainings&workflowType=machine_learning"
+        assert trainings_page(params.tracking) == of_list
+        if shutil.which("chromium"):
+            _look(of_list, page)
         _train(params, until="killed")
         _train(params)
         again = client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
