@@ -126,7 +126,7 @@ def _on_workers(cluster: DaskCluster, advance: Advance) -> Iterator[Submit]:
             return finished
 
         # Prefect tries again in the worker itself, which is no help where that is what is lost.
-        return lambda: tried_again(result, shard.path.name, lambda error: isinstance(error, LostWorkerError))
+        return lambda: tried_again(result, f"shard {shard.path.name}", lambda error: isinstance(error, LostWorkerError))
 
     # The server of this run, be it a temporary one, else every worker would start its own.
     context = FlowRunContext.get()

@@ -59,10 +59,11 @@ def show_benchmark(name: str, found: Benchmark) -> None:
 
 
 def show_stages(found: StageBenchmark) -> None:
-    """Decode, network, encode, each alone, and the whole."""
-    for name in ("decode", "network", "encode", "whole"):
+    """Decode, network, encode, each alone, the whole, and a folder of images."""
+    for name in ("decode", "network", "encode", "whole", "folder"):
         print(f"{name}: {1 / getattr(found, name):.3g} frames/s")
-    print(f"the whole reaches {found.share:.0%} of the slowest stage alone")
+    print(f"the whole reaches {found.share:.0%} of the slowest stage alone", end="; ")
+    print(f"a folder of images {found.whole / found.folder:.0%} of the whole's rate")
 
 
 def show_training(name: str, found: TrainingBenchmark) -> None:

@@ -22,6 +22,7 @@ from hflow.foundation.progress import say
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, TrainedModel
 from hflow.translation.dataset import translate_dataset
+from hflow.translation.folder import translate_folder
 from hflow.translation.frame_pipeline import FramePipeline
 from hflow.translation.shard_worker import decode_row, encode_row
 from hflow.translation.style_choice import StyleChoice
@@ -42,12 +43,14 @@ class StageBenchmark:
         network: from pixels to pixels, with what else is measured of a frame there.
         encode: encoding, hashing and writing the shards, in as many threads.
         whole: of `translate_dataset`, the published dataset and its manifest included.
+        folder: of `translate_folder`, from the same frames as a folder of images and labels to such a folder.
     """
 
     decode: float
     network: float
     encode: float
     whole: float
+    folder: float
 
     @property
     def share(self) -> float:
@@ -56,7 +59,7 @@ class StageBenchmark:
 
 
 def benchmark_stages(case: BenchmarkCase, frames: int) -> StageBenchmark:
-    """Prepare frames with labels in a temporary folder, time the stages on them, then `translate_dataset`.
+    """Prepare frames with labels in a temporary folder, time the stages on them, the whole, and `translate_folder`.
 
     Args:
         case: what to measure; each is timed once, by the clock.
@@ -85,6 +88,8 @@ def benchmark_stages(case: BenchmarkCase, frames: int) -> StageBenchmark:
         with _timed(times, "whole"):
             prepared, out, sets, work = (folder / place for place in ("prepared", "out", "sets", "work"))
             translate_dataset(model, params, prepared=prepared, out=out, sets=sets, work=work)
+        with _timed(times, "folder"):
+            translate_folder(folder / "source", folder / "images", model, device=str(device), batch_size=batch)
     return StageBenchmark(**{stage: seconds / frames for stage, seconds in times.items()})
 
 

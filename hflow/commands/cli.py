@@ -4,7 +4,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -156,7 +156,23 @@ def translate(
         str | None, typer.Option(help="A pattern whose first group names a style image's group; none: no groups.")
     ] = None,
     camera: Annotated[bool, typer.Option(help="Give images the sharpness, noise and JPEG of the target's.")] = False,
+    names: Annotated[
+        Path | None,
+        typer.Option("--list", help="A text file of the images to take, a path in FRAMES a line; none: all."),
+    ] = None,
+    output_format: Annotated[
+        Literal["png", "jpg", "webp", "bmp", "tif"] | None, typer.Option(help="Of the images; none: each one's own.")
+    ] = None,
+    suffix: Annotated[str, typer.Option(help="Put behind each name, before its ending.")] = "",
     device: Device = "auto",
+    devices: Annotated[
+        int | None, typer.Option(min=1, help="Processes, a GPU each; none: all GPUs of one model, or one on a CPU.")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images of one size at once.")] = 4,
+    workers: Annotated[int, typer.Option(min=1, help="Threads of each process that decode and encode.")] = 2,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile a GPU's network for each size: a minute, repaid by thousands.")
+    ] = False,
     max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
     max_pixels: MaxPixels = MOST_PIXELS,
     params: ParamsFile = DEFAULT,
@@ -187,10 +203,17 @@ def translate(
         out,
         with_style(trained, style) if style else trained,
         name=model,
+        names=names,
         style=choice,
         camera=camera,
         strength=strength,
         device=where,
+        devices=devices or "all",
+        batch_size=batch_size,
+        workers=workers,
+        compiled=compiled,
+        output_format=output_format,
+        suffix=suffix,
         max_rejected=max_rejected,
         max_pixels=max_pixels,
     )

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ __all__ = [
     "PSEUDO_LABELLED",
     "SUMS",
     "Manifest",
+    "ManifestWriter",
     "id2label_bytes",
     "manifest_bytes",
     "read_manifest",
+    "read_manifest_table",
     "sums_bytes",
 ]
 
@@ -52,6 +55,8 @@ MANIFEST_SCHEMA = pa.schema(
         ("source_path", pa.string()),
         ("source_sha256", pa.string()),
         ("style", pa.string()),
+        ("image_path", pa.string()),
+        ("label_path", pa.string()),
         ("image_sha256", pa.string()),
         ("truth_sha256", pa.string()),
         ("label_sha256", pa.string()),
@@ -74,21 +79,60 @@ MANIFEST_SCHEMA = pa.schema(
 )
 """Columns of manifest.parquet.
 
-`status` is translated, rejected or pseudo-labelled, `reason` says why; `source_sha256` is of the file as it was given,
-the other hashes are of the encoded image, truth and labels as written, and of each file carried with them; `batch` is
-how many frames were translated at once where memory was too small for the batch asked for; `precision` and `backend`
+`status` is translated, rejected or pseudo-labelled, `reason` says why; `image_path` and `label_path` are those of files
+of their own, null of what is in a shard; `source_sha256` is of the file as it was given, the other hashes are of the
+encoded image, truth and labels as written, and of each file carried with them; `batch` is how many frames were
+translated at once where memory was too small for the batch asked for; `precision` and `backend`
 say what `translate.precision: auto` chose; `consistency` is null without a judge; `fingerprint` is of all that the
 shard's bytes depend on.
 """
 
 
+ROWS_A_GROUP = 1 << 16
+
+
 def manifest_bytes(rows: Iterable[Mapping[str, Any]], classes: Sequence[str] | None) -> bytes:
     """The manifest as a Parquet file with checksums, which holds the names of the train ids in its metadata."""
-    metadata = {} if classes is None else {"hflow": json.dumps({"classes": list(classes)})}
-    table = pa.Table.from_pylist(list(rows), schema=MANIFEST_SCHEMA.with_metadata(metadata))
     buffer = io.BytesIO()
-    pq.write_table(table, buffer, write_page_checksum=True)
+    with ManifestWriter(buffer, classes) as writer:
+        iterator = iter(rows)
+        while some := list(islice(iterator, ROWS_A_GROUP)):
+            writer.write(some)
     return buffer.getvalue()
+
+
+class ManifestWriter:
+    """Writes a manifest some rows at a time, in little memory; the bytes don't depend on how many at a time.
+
+    Args:
+        place: of the file, or what takes its bytes.
+        classes: the names of the train ids; None where there are none.
+    """
+
+    def __init__(self, place: Path | io.BytesIO, classes: Sequence[str] | None):
+        metadata = {} if classes is None else {"hflow": json.dumps({"classes": list(classes)})}
+        self._schema = MANIFEST_SCHEMA.with_metadata(metadata)
+        self._writer = pq.ParquetWriter(place, self._schema, write_page_checksum=True)
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows with columns of MANIFEST_SCHEMA; one that is missing is null."""
+        table = pa.Table.from_pylist(list(rows), schema=self._schema)
+        self._waiting.append(table)
+        self._rows += len(table)
+        while self._rows >= ROWS_A_GROUP:
+            table = pa.concat_tables(self._waiting)
+            self._writer.write_table(table[:ROWS_A_GROUP])
+            self._waiting, self._rows = [table[ROWS_A_GROUP:]], self._rows - ROWS_A_GROUP
+
+    def __enter__(self) -> "ManifestWriter":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None and self._rows:
+            self._writer.write_table(pa.concat_tables(self._waiting))
+        self._writer.close()
 
 
 def id2label_bytes(classes: Sequence[str]) -> bytes:
@@ -172,19 +216,26 @@ def read_manifest(path: Path, *, fill: bool = False) -> Manifest:
     Raises:
         HflowError: it is missing or damaged, or lacks columns; with `fill`, it lacks the key or the status.
     """
+    table = read_manifest_table(path, fill=fill)
+    try:
+        classes = json.loads((table.schema.metadata or {}).get(b"hflow", b"{}")).get("classes")
+    except (ValueError, AttributeError) as error:
+        raise HflowError(f"{path} has metadata that is not JSON ({error}): translate again") from None
+    return Manifest(path, table.to_pylist(), classes)
+
+
+def read_manifest_table(path: Path, *, fill: bool = False) -> pa.Table:
+    """The columns of MANIFEST_SCHEMA of a manifest, a tenth of the memory of its rows; arguments and errors as of
+    `read_manifest`."""
     if not path.is_file():
         raise HflowError(f"{path} is missing: {path.parent} is not a dataset that hflow translated")
     table = read_table(path)
     missing = [name for name in MANIFEST_SCHEMA.names if name not in table.column_names]
     if missing and not (fill and {"key", "status"} <= {*table.column_names}):
         raise HflowError(f"{path} has no column {missing[0]!r}: translate again")
-    table = table.select([name for name in MANIFEST_SCHEMA.names if name not in missing])
-    empty = dict.fromkeys(missing)
-    try:
-        classes = json.loads((table.schema.metadata or {}).get(b"hflow", b"{}")).get("classes")
-    except (ValueError, AttributeError) as error:
-        raise HflowError(f"{path} has metadata that is not JSON ({error}): translate again") from None
-    return Manifest(path, [row | empty for row in table.to_pylist()], classes)
+    for name in missing:
+        table = table.append_column(MANIFEST_SCHEMA.field(name), pa.nulls(len(table), MANIFEST_SCHEMA.field(name).type))
+    return table.select(MANIFEST_SCHEMA.names)
 
 
 def sums_bytes(known: Mapping[str, str], files: Mapping[str, Path | bytes]) -> bytes:

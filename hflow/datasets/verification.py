@@ -12,7 +12,7 @@ import numpy as np
 
 from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, decode_rgb
-from hflow.datasets.keys import check_key, check_path
+from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, PSEUDO_LABELLED, SUMS, read_manifest
 from hflow.datasets.shards import SHARDS, read_rows, shard_files
 from hflow.foundation.errors import HflowError
@@ -212,13 +212,14 @@ _IMAGES = ("image", "truth", "label", "label_train_ids")
 
 def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[_Frame]:
     """A frame that is a file of its own, its label, where there is one, in labels/."""
-    place = row["source_path"]
+    place = row["image_path"] or row["source_path"]
     try:
         check_path(place)
         images: dict[str, bytes | None] = {"image": (folder / place).read_bytes(), "label": None}
         if row["label_sha256"]:
-            check_key(row["key"])
-            images["label"] = (folder / "labels" / f"{row['key']}.png").read_bytes()
+            label = row["label_path"] or f"labels/{row['key']}.png"
+            check_path(label)
+            images["label"] = (folder / label).read_bytes()
     except FileNotFoundError as error:
         faults.append(Fault(Path(error.filename).relative_to(folder).as_posix(), "is missing"))
     except (HflowError, OSError) as error:

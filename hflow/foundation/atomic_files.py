@@ -2,11 +2,13 @@
 
 import contextlib
 import csv
+import ctypes
 import errno
 import io
 import json
 import os
 import secrets
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +17,11 @@ from hflow.foundation.errors import HflowError
 
 __all__ = [
     "NO_ROOM",
+    "AtomicFiles",
     "atomic_path",
     "csv_bytes",
     "flush",
+    "flush_file_system",
     "temporary_sibling",
     "writable",
     "write_json",
@@ -52,6 +56,43 @@ def atomic_path(path: Path) -> Iterator[Path]:
         flush(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class AtomicFiles:
+    """Many small files, flushed to disk together: each is whole or absent, and has its name from `commit` on.
+
+    Args:
+        folder: that all of them lie below, on one file system.
+    """
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self._written: deque[tuple[Path, Path]] = deque()
+
+    def add(self, path: Path, content: bytes) -> None:
+        """Write a file, for now under a temporary name; threads may do so at once."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = temporary_sibling(path)
+        try:
+            temporary.write_bytes(content)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        self._written.append((temporary, path))
+
+    def commit(self) -> None:
+        """Flush what has been added and give it its names; one thread at a time, others may add meanwhile."""
+        count = len(self._written)
+        if count:
+            flush_file_system(self.folder)
+        for _ in range(count):
+            temporary, path = self._written.popleft()
+            temporary.replace(path)
+
+    def discard(self) -> None:
+        """Remove what has been added and not committed."""
+        while self._written:
+            self._written.popleft()[0].unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -107,5 +148,16 @@ def flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_file_system(folder: Path) -> None:
+    """Flush the file system that a folder lies on: for many files faster than one by one."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if ctypes.CDLL(None, use_errno=True).syncfs(handle) != 0:
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(folder))
     finally:
         os.close(handle)

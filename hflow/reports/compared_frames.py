@@ -72,7 +72,7 @@ class DatasetFrames:
         row = self.rows[key]
         if row["shard"]:
             return decode_rgb(self._stored(key)["image"]["bytes"]), row["ssim"]
-        path = self.folder / row["source_path"]
+        path = self.folder / (row["image_path"] or row["source_path"])
         try:
             return decode_rgb(path.read_bytes()), row["ssim"]
         except FileNotFoundError:

@@ -78,7 +78,8 @@ class FramePipeline:
         halved).
 
         Args:
-            rows: each with a key, by which, and by its pixels, its style is chosen.
+            rows: each with a key, by which, and by its pixels, its style is chosen; where they have a group, frames of
+                different groups are not translated at once.
             decode: gives a row's pixels, uint8 (H, W, 3); what it raises as HflowError rejects the row.
             encode: puts the translated pixels, of the same shape, into the row; so does what it raises. Both are
                 called in threads.
@@ -113,16 +114,18 @@ class FramePipeline:
             yield _frame(*waiting.popleft())
 
     def _batches(self, frames: Iterable[_Frame]) -> Iterator[list[_Frame]]:
-        """Neighbours of one shape, up to the batch size; what is rejected stays at its place and counts for nothing."""
+        """Neighbours of one shape and group, up to the batch size; what is rejected stays at its place and counts for
+        nothing."""
         batch: list[_Frame] = []
-        shape: tuple[int, ...] | None = None
+        alike: tuple[object, ...] | None = None
         count = 0
         for frame in frames:
             if frame.pixels is not None:
-                if count == self.batch_size or shape not in (None, frame.pixels.shape):
+                this = (frame.row.get("group"), frame.pixels.shape)
+                if count == self.batch_size or alike not in (None, this):
                     yield batch
                     batch, count = [], 0
-                shape, count = frame.pixels.shape, count + 1
+                alike, count = this, count + 1
             batch.append(frame)
         if batch:
             yield batch

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hflow.foundation.atomic_files import atomic_path
+from hflow.foundation.atomic_files import AtomicFiles, atomic_path
 from hflow.foundation.atomic_folders import publish
 
 
@@ -36,3 +36,18 @@ def test_what_is_written_has_the_permissions_that_the_umask_leaves(tmp_path: Pat
     modes = {name: (tmp_path / name).stat().st_mode & 0o777 for name in ("file", "folder", "folder/a", "folder/b")}
     file = 0o666 & ~umask
     assert modes == {"file": file, "folder": 0o777 & ~umask, "folder/a": file, "folder/b": file}
+
+
+def test_files_that_are_committed_together_have_no_name_before(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("old")
+    files = AtomicFiles(tmp_path)
+    files.add(tmp_path / "a", b"new")
+    files.add(tmp_path / "b/c", b"new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert not (tmp_path / "b/c").exists()
+    files.commit()
+    files.add(tmp_path / "d", b"dropped")
+    files.discard()
+    found = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == {"a", "b/c"}
+    assert (tmp_path / "a").read_text() == "new"

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 from PIL import Image
 
 from hflow.datasets.verification import verify
@@ -93,7 +94,7 @@ def test_an_image_that_the_memory_does_not_hold_is_refused_beforehand(
 ) -> None:
     needed = Translator(model).bytes_needed(24, 48)
     assert needed is not None
-    monkeypatch.setattr("hflow.translation.folder.free_memory", lambda: needed - 1)
+    monkeypatch.setattr("hflow.translation.folder_part.free_memory", lambda: needed - 1)
     translate_folder(frames, tmp_path / "out", model, max_rejected=1)
     assert "rejected: a.png: is 48x24, for which translating takes 0.0 GB of memory" in capsys.readouterr().err
     assert (tmp_path / "out/b/c.jpg").is_file()
@@ -318,3 +319,92 @@ def test_a_turned_image_with_a_label_is_rejected(model: TrainedModel, tmp_path: 
     save(np.zeros((24, 48), np.uint8), tmp_path / "frames/labels/1.png")
     with pytest.raises(HflowError, match="turned by its EXIF orientation 3, its label is not"):
         translate_folder(tmp_path / "frames", tmp_path / "out", model)
+
+
+def test_images_of_one_size_go_through_the_network_together(
+    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {"a.png": (48, 24), "b.png": (32, 32), "c.png": (48, 24), "d.png": (32, 32), "e.png": (48, 24)}
+    for i, (name, size) in enumerate(sizes.items()):
+        save(random_picture(i, size), tmp_path / "frames" / name)
+    seen: list[int] = []
+    plain = Translator.translate_checked
+
+    def counted(self: Translator, frames: torch.Tensor, choice: list[int]) -> torch.Tensor:
+        seen.append(len(frames))
+        return plain(self, frames, choice)
+
+    monkeypatch.setattr(Translator, "translate_checked", counted)
+    translate_folder(tmp_path / "frames", tmp_path / "out", model)
+    assert sorted(seen) == [2, 3]
+    assert [row["key"] for row in pq.read_table(tmp_path / "out/manifest.parquet").to_pylist()] == list("abcde")
+
+
+def test_a_group_that_was_interrupted_is_translated_whole_again(
+    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for i in range(4):
+        save(random_picture(i), tmp_path / "frames" / f"{i}.png")
+    translate_folder(tmp_path / "frames", tmp_path / "out", model, batch_size=2)
+    (tmp_path / "out/3.png").unlink()
+    seen: list[int] = []
+    plain = Translator.translate_checked
+
+    def counted(self: Translator, frames: torch.Tensor, choice: list[int]) -> torch.Tensor:
+        seen.append(len(frames))
+        return plain(self, frames, choice)
+
+    monkeypatch.setattr(Translator, "translate_checked", counted)
+    translate_folder(tmp_path / "frames", tmp_path / "out", model, batch_size=2)
+    assert seen == [2]
+
+
+def test_several_processes_give_the_same_bytes(
+    frames: Path, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hflow.translation.folder.IMAGES_A_PART", 2)
+    for name, devices in (("one", 1), ("two", 2)):
+        translate_folder(frames, tmp_path / name, model, devices=devices)
+    for name in (*NAMES, "manifest.parquet"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+def test_a_list_names_the_images_to_take(frames: Path, model: TrainedModel, tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("b/d.webp\n./a.png\n\nb/d.webp\n")
+    assert translate_folder(frames, tmp_path / "out", model, names=tmp_path / "list.txt")["translated"] == 2
+    rows = pq.read_table(tmp_path / "out/manifest.parquet").to_pylist()
+    assert [row["source_path"] for row in rows] == ["b/d.webp", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [("", "names no image"), ("a.png\nnotes.txt", "'notes.txt'"), ("../a.png", "1 of 1 images")]
+)
+def test_a_list_that_names_no_images_of_the_folder_is_an_error(
+    frames: Path, model: TrainedModel, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "list.txt").write_text(text)
+    with pytest.raises(HflowError, match=said):
+        translate_folder(frames, tmp_path / "out", model, names=tmp_path / "list.txt")
+    assert not (tmp_path / "a.png").exists()
+
+
+def test_another_format_and_a_suffix_name_images_and_labels_alike(
+    labelled: Path, model: TrainedModel, tmp_path: Path
+) -> None:
+    save(random_picture(0), labelled / "images" / "a.bmp")
+    out = tmp_path / "out"
+    translate_folder(labelled, out, model, output_format="jpg", suffix="_real")
+    found = {path.relative_to(out).as_posix() for path in out.rglob("*.*")} - {"manifest.parquet"}
+    assert found == {
+        "images/a.png_real.jpg",
+        "images/a.bmp_real.jpg",
+        "images/town/b_real.jpg",
+        "images/c_real.jpg",
+        "labels/town/b_real.png",
+    }
+    with Image.open(out / "images/c_real.jpg") as image:
+        assert image.format == "JPEG"
+    assert verify(out).faults == []
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("*_real.*")}
+    translate_folder(labelled, out, model, output_format="jpg", suffix="_real")
+    assert {path: path.stat().st_mtime_ns for path in before} == before

@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
@@ -17,6 +18,8 @@ __all__ = ["ShardRunner", "gather_shards", "is_transient", "translate_shards", "
 
 ATTEMPTS = 4
 FIRST_DELAY = 1.0
+
+Result = TypeVar("Result")
 
 ShardRunner = Callable[[Engine, Sequence[ShardTask], Advance], dict[str, Finished]]
 """What has an engine translate shards: `translate_shards`, or what runs them as tasks of an orchestrator."""
@@ -40,7 +43,7 @@ def translate_shards(engine: Engine, tasks: Sequence[ShardTask], advance: Advanc
     """
 
     def one(task: ShardTask) -> Finished:
-        return tried_again(lambda: engine.translate(task, advance), task.path.name)
+        return tried_again(lambda: engine.translate(task, advance), f"shard {task.path.name}")
 
     return gather_shards(_results(one, tasks, engine.slots), len(tasks))
 
@@ -76,8 +79,8 @@ def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], t
 
 
 def tried_again(
-    call: Callable[[], Finished], name: str, may_pass: Callable[[BaseException], bool] = is_transient
-) -> Finished:
+    call: Callable[[], Result], name: str, may_pass: Callable[[BaseException], bool] = is_transient
+) -> Result:
     """What a call gives, tried again, later and later, where its error may pass; it is raised in the end."""
     return Retrying(
         stop=stop_after_attempt(ATTEMPTS),
@@ -91,7 +94,7 @@ def tried_again(
 def _say_delay(state: RetryCallState, name: str) -> None:
     assert state.outcome is not None
     assert state.next_action is not None
-    say(f"shard {name}: {state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
+    say(f"{name}: {state.outcome.exception()}; trying again in {state.next_action.sleep:g} s")
 
 
 def _results(

@@ -1,0 +1,97 @@
+"""The images of a folder to translate: which they are, and what of them earlier runs have finished."""
+
+import itertools
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pyarrow as pa
+
+from hflow.datasets.listing import IMAGE_SUFFIXES, list_images
+from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, read_manifest_table
+from hflow.foundation.errors import HflowError
+
+__all__ = ["FinishedImages", "find_images"]
+
+LINES = 10_000
+
+
+def find_images(frames: Path, names: Path | None = None) -> list[tuple[str, str]]:
+    """The path of each image in a folder, and its key: the name in images/, or in the folder, without its ending.
+
+    Of several that differ by their ending alone, the ending stays.
+
+    Args:
+        frames: the folder.
+        names: a text file of the images to take, a path in the folder a line; None takes all.
+
+    Raises:
+        HflowError: there are none, or a name is not that of an image in the folder.
+    """
+    within = "images/" if (frames / "images").is_dir() else ""
+    if names is None:
+        found = list_images(frames / within) if frames.is_dir() else []
+        paths = [path.relative_to(frames).as_posix() for path in found]
+        if not paths:
+            raise HflowError(f"{frames} has no images: name a folder of {', '.join(IMAGE_SUFFIXES)}")
+    else:
+        paths = list(dict.fromkeys(_listed(names)))
+        for path in paths:
+            if not path.startswith(within) or PurePosixPath(path).suffix.lower() not in IMAGE_SUFFIXES:
+                raise HflowError(
+                    f"{names} names {path!r}: a line is an image's path in {frames}, {within}NAME, with one of the "
+                    f"endings {', '.join(IMAGE_SUFFIXES)}"
+                )
+    keys = [PurePosixPath(path).with_suffix("").as_posix().removeprefix(within) for path in paths]
+    count = Counter(keys)
+    return [
+        (path, key if count[key] == 1 else path.removeprefix(within)) for path, key in zip(paths, keys, strict=True)
+    ]
+
+
+def _listed(names: Path) -> Iterator[str]:
+    """The lines of a list that name something."""
+    try:
+        lines = names.read_text(encoding="utf-8").split("\n")
+    except (OSError, ValueError) as error:
+        raise HflowError(f"{names} can't be read as a list of images: {error}") from None
+    found = [line.strip().removeprefix("./") for line in lines]
+    if not any(found):
+        raise HflowError(f"{names} names no image: write a path a line")
+    return (line for line in found if line)
+
+
+class FinishedImages:
+    """The manifest's rows of earlier runs by image, the journal of an interrupted one first; most of it Arrow's.
+
+    Args:
+        out: the folder that was written.
+        journal: the name of the journal in it.
+    """
+
+    def __init__(self, out: Path, journal: str):
+        tables = [read_manifest_table(out / MANIFEST, fill=True)] if (out / MANIFEST).is_file() else []
+        schema = MANIFEST_SCHEMA
+        if (out / journal).is_file():
+            with (out / journal).open(encoding="utf-8", errors="replace") as lines:
+                while some := list(itertools.islice(lines, LINES)):
+                    tables.append(pa.Table.from_pylist(list(_rows(some)), schema=schema))
+        self._table = pa.concat_tables([table.cast(schema) for table in tables]) if tables else schema.empty_table()
+        places = self._table["source_path"].to_pylist()
+        self._number = {place: number for number, place in enumerate(places)}
+
+    def rows_of(self, paths: Iterable[str]) -> list[dict[str, Any]]:
+        """The last row of each image that has one."""
+        numbers = [self._number[path] for path in paths if path in self._number]
+        rows: list[dict[str, Any]] = self._table.take(numbers).to_pylist() if numbers else []
+        return rows
+
+
+def _rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:  # the line that was being written when the run was killed
+            continue
