@@ -1,16 +1,20 @@
 """hflow export: a translated dataset as other tools load it."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from hflow.commands.console import DEFAULT, ParamsFile, show
+from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import LARGEST_SIDE
 from hflow.foundation.params import Params, load_params
 from hflow.pipeline import outputs
 
-__all__ = ["export", "origins"]
+if TYPE_CHECKING:
+    from hflow.export.description import TaskScore
+
+__all__ = ["export", "origins", "task_scores"]
 
 LICENCES = {
     "gta": "if it is Playing for Data (GTA5): for research and education alone, see download.visinf.tu-darmstadt.de",
@@ -42,9 +46,18 @@ def export(
     from hflow.export.selection import Selection
     from hflow.export.writing import export
 
-    known = origins(load_params(params)) if params.is_file() else {}
-    selection = Selection(split, min_consistency, size)
-    show(export(path, out, layout=layout, image_format=image_format, selection=selection, origins=known))
+    project = load_params(params) if params.is_file() else None
+    show(
+        export(
+            path,
+            out,
+            layout=layout,
+            image_format=image_format,
+            selection=Selection(split, min_consistency, size),
+            origins=origins(project) if project else {},
+            scores=task_scores(project, path) if project else {},
+        )
+    )
 
 
 def origins(params: Params) -> dict[str, str]:
@@ -53,4 +66,39 @@ def origins(params: Params) -> dict[str, str]:
     for name, domain in (("frames", params.data.source), ("style", params.data.target)):
         drawn = "drawn by hflow" if domain.root.is_relative_to(outputs.TOWN) else None
         found[f"{name}, {domain.root}"] = domain.licence or drawn or LICENCES[domain.layout]
+    return found
+
+
+def task_scores(params: Params, path: Path) -> dict[str, "TaskScore"]:
+    """What segmenters reach that learned from the project's frames, as given and translated, and from photographs.
+
+    Args:
+        params: name the sets that they learned from.
+        path: a dataset; any but the project's own translated frames has no scores.
+
+    Returns:
+        By the set's name: source, translated, target; without those whose scores are of other data than there is now.
+    """
+    from hflow.datasets.manifest import MANIFEST, read_manifest
+    from hflow.export.description import TaskScore
+    from hflow.segmentation.current_scores import read_current_scores
+
+    if path.resolve() != outputs.TRANSLATED.resolve():
+        return {}
+    rows = read_manifest(path / MANIFEST).translated
+    found: dict[str, TaskScore] = {}
+    for name in ("source", "translated", "target"):
+        if not rows or name not in params.segment.train_on:
+            continue
+        try:
+            scores = read_current_scores(
+                outputs.SEGMENTATION,
+                [name],
+                sets=outputs.SETS,
+                prepared=outputs.PREPARED,
+                model_sha256=rows[0]["model_sha256"],
+            )[name]
+        except HflowError:
+            continue
+        found[name] = TaskScore(scores.miou, scores.iou)
     return found

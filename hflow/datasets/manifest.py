@@ -17,6 +17,7 @@ from hflow.datasets.shards import read_table, shard_files
 from hflow.foundation.errors import HflowError
 
 __all__ = [
+    "CROISSANT",
     "EXPORTED",
     "ID2LABEL",
     "MANIFEST",
@@ -38,6 +39,9 @@ SUMS = "SHA256SUMS"
 
 ID2LABEL = "id2label.json"
 """The name of each train id, as `transformers` and datasets for semantic segmentation on the hub have it."""
+
+CROISSANT = "croissant.json"
+"""What programs are told of a dataset that is handed on, in Croissant 1.1."""
 
 EXPORTED = "export.json"
 """What an export says of itself; where it is, the files are those of another tool's layout."""

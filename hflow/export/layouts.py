@@ -6,7 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -66,6 +66,7 @@ class Layout:
             on.
         names: of the frames, from split and key of each in order; by default the keys.
         note: what else a user must know, for the card.
+        sets: what its many files are, for the metadata: a name, and patterns of their names.
     """
 
     files: Callable[[Frame], dict[str, bytes]]
@@ -75,6 +76,7 @@ class Layout:
     official: bool = False
     names: Callable[[Sequence[FrameKey]], Mapping[FrameKey, str]] = lambda keys: {key: key[1] for key in keys}
     note: str = ""
+    sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def _gta(frame: Frame) -> dict[str, bytes]:
@@ -208,7 +210,16 @@ def _nothing(_frames: Sequence[Mapping[str, Any]], _classes: Sequence[str]) -> d
 
 LAYOUTS: Mapping[str, Layout] = {
     "gta": Layout(
-        _gta, _gta_closing, None, "as GTA5, by mmsegmentation and by DAFormer and its successors.", official=True
+        _gta,
+        _gta_closing,
+        None,
+        "as GTA5, by mmsegmentation and by DAFormer and its successors.",
+        official=True,
+        sets={
+            "images": ("images/*", "val/images/*"),
+            "labels": ("labels/*", "val/labels/*"),
+            "label_train_ids": ("labels/*_labelTrainIds.png", "val/labels/*_labelTrainIds.png"),
+        },
     ),
     "cityscapes": Layout(
         _cityscapes,
@@ -219,6 +230,11 @@ LAYOUTS: Mapping[str, Layout] = {
         names=_cityscapes_names,
         note="The key of each image: keys.csv. There are no polygons, and no instance is told from another: "
         "instanceIds are labelIds.",
+        sets={
+            "images": ("leftImg8bit/*",),
+            "labels": ("gtFine/*_labelIds.png",),
+            "label_train_ids": ("gtFine/*_labelTrainIds.png",),
+        },
     ),
     "webdataset": Layout(
         _webdataset,
@@ -227,7 +243,15 @@ LAYOUTS: Mapping[str, Layout] = {
         '`webdataset.WebDataset("ROOT/train-{000000..N}.tar", shardshuffle=False).decode("pil")`',
     ),
     "imagefolder": Layout(
-        _imagefolder, _imagefolder_closing, None, '`datasets.load_dataset("imagefolder", data_dir=ROOT)`'
+        _imagefolder,
+        _imagefolder_closing,
+        None,
+        '`datasets.load_dataset("imagefolder", data_dir=ROOT)`',
+        sets={
+            "images": ("*/images/*",),
+            "labels": ("*/labels/*",),
+            "label_train_ids": ("*/label_train_ids/*",),
+        },
     ),
 }
 

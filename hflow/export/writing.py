@@ -14,9 +14,20 @@ from pathlib import Path
 from typing import Any
 
 from hflow.datasets.keys import check_path
-from hflow.datasets.manifest import EXPORTED, ID2LABEL, MANIFEST, SUMS, id2label_bytes, manifest_bytes, read_manifest
+from hflow.datasets.manifest import (
+    CROISSANT,
+    EXPORTED,
+    ID2LABEL,
+    MANIFEST,
+    SUMS,
+    id2label_bytes,
+    manifest_bytes,
+    read_manifest,
+)
 from hflow.export.card import export_card
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
+from hflow.export.croissant import croissant
+from hflow.export.description import Description, TaskScore
 from hflow.export.frames import FORMATS, FrameReader
 from hflow.export.layouts import LAYOUTS, Frame, Layout
 from hflow.export.selection import Selection
@@ -41,6 +52,7 @@ def export(
     image_format: str = "png",
     selection: Selection | None = None,
     origins: Mapping[str, str] | None = None,
+    scores: Mapping[str, TaskScore] | None = None,
     workers: int = 4,
 ) -> dict[str, Any]:
     """Write a dataset in another layout.
@@ -52,6 +64,7 @@ def export(
         image_format: a key of FORMATS; png keeps the bytes, the others lose a little.
         selection: which frames, at which size; None is all as they are.
         origins: for the card, what it was made from: a name and its licence each.
+        scores: for the card, those of segmenters that were trained on the set and on others, by the set's name.
         workers: threads that encode.
 
     Returns:
@@ -69,7 +82,7 @@ def export(
     selection = selection or Selection()
     manifest = selection.manifest(given)
     official = CityscapesTrainIds(manifest.classes, layout) if LAYOUTS[layout].official else None
-    origins = origins or {}
+    origins, scores = origins or {}, scores or {}
     mark = fingerprint(
         [
             code_fingerprint(export),
@@ -78,6 +91,7 @@ def export(
             image_format,
             selection.told,
             sorted(origins.items()),
+            {name: [score.miou, sorted(score.iou.items())] for name, score in scores.items()},
         ]
     )
     names = LAYOUTS[layout].names([(row["split"], row["key"]) for row in manifest.frames])
@@ -95,10 +109,14 @@ def export(
         frames = [frame for note in notes for frame in note["frames"]]
         sums = {name: digest for note in notes for name, digest in note["files"].items()}
         classes = TRAIN_CLASSES if official else manifest.classes
+        pixels: Counter[str] = Counter()
+        for frame in frames:
+            pixels.update(frame["pixels"])
+        told = Description(manifest.rows, pixels, classes, origins, scores)
         closing = LAYOUTS[layout].closing(frames, classes or ())
-        card = export_card(manifest.rows, frames, classes, layout, image_format, selection.told, origins, mark)
+        card = export_card(told, layout, LAYOUTS[layout], image_format, selection.told, mark)
         closing["README.md"] = card.encode()
-        if classes and any(frame["pixels"] for frame in frames):
+        if classes and pixels:
             closing[ID2LABEL] = id2label_bytes(classes)
         closing[MANIFEST] = (
             manifest_bytes(manifest.rows, manifest.classes) if selection.told else (dataset / MANIFEST).read_bytes()
@@ -112,9 +130,12 @@ def export(
             "files": len(sums),
         }
         closing[EXPORTED] = (json.dumps(said, indent=2) + "\n").encode()
+        single = {*closing, *(sums if LAYOUTS[layout].archive else ())}
+        sums |= {name: sha256(content).hexdigest() for name, content in closing.items()}
+        closing[CROISSANT] = croissant(told, sums, single=single, sets=LAYOUTS[layout].sets, mark=mark)
+        sums[CROISSANT] = sha256(closing[CROISSANT]).hexdigest()
         for name, content in closing.items():
             (staging / name).write_bytes(content)
-            sums[name] = sha256(content).hexdigest()
         (staging / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
         shutil.rmtree(staging / DONE)
         os.sync()
