@@ -9,6 +9,7 @@ import torch
 
 from hflow.benchmarks.case import BenchmarkCase
 from hflow.benchmarks.memory import training_bytes, translation_bytes
+from hflow.benchmarks.preparation import IMAGES, STEPS, Preparation
 from hflow.benchmarks.training import TrainingBenchmark
 from hflow.benchmarks.translation import Benchmark, benchmark_alone, benchmark_others
 from hflow.benchmarks.translation_stages import StageBenchmark
@@ -21,6 +22,7 @@ __all__ = [
     "show_benchmark",
     "show_memory",
     "show_others",
+    "show_preparation",
     "show_stages",
     "show_table",
     "show_training",
@@ -79,6 +81,13 @@ def show_others(found: Mapping[str, float]) -> None:
     """Other methods' generators."""
     for name, seconds in found.items():
         print(f"{name}: {1 / seconds:.3g} frames/s")
+
+
+def show_preparation(name: str, found: Preparation) -> None:
+    """What a training takes beside its steps, and its share."""
+    print(f"{name}, {IMAGES} target images, seconds:")
+    print(", ".join(f"{part} {seconds:.1f}" for part, seconds in found.parts.items()))
+    print(f"together {found.share:.0%} of {STEPS} steps of {found.step:.3g} s")
 
 
 def show_waiting(found: Waiting) -> None:

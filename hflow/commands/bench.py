@@ -24,6 +24,9 @@ def bench(
     precision: Annotated[Literal["auto", "fp32", "bf16"], typer.Option(help="Of translation or training.")] = "auto",
     stages: Annotated[int, typer.Option(min=0, help="Time decode, network, encode and the whole on so many.")] = 0,
     training: Annotated[bool, typer.Option("--training", help="Time the training step.")] = False,
+    preparation: Annotated[
+        bool, typer.Option("--preparation", help="Time what a training takes beside its steps.")
+    ] = False,
     others: Annotated[bool, typer.Option("--others", help="Time the generators of other methods.")] = False,
     exported: Annotated[
         bool, typer.Option("--exported", help="Time what export-model writes, in ONNX Runtime on a CPU.")
@@ -51,6 +54,7 @@ def bench(
     from hflow.benchmarks import printing
     from hflow.benchmarks.case import BenchmarkCase, busy_clock
     from hflow.benchmarks.exported import benchmark_exported
+    from hflow.benchmarks.preparation import benchmark_preparation
     from hflow.benchmarks.suite import BATCHES, SIZES, run_suite
     from hflow.benchmarks.training import benchmark_training
     from hflow.benchmarks.translation import benchmark, benchmark_others
@@ -87,6 +91,9 @@ def bench(
             printing.show_others(benchmark_exported(case))
         elif others:
             printing.show_others(benchmark_others(case))
+        elif preparation:
+            for name, case in cases.items():
+                printing.show_preparation(f"{name} {case}", benchmark_preparation(case))
         elif training:
             for name, case in cases.items():
                 printing.show_training(f"{name} {case}", benchmark_training(case))

@@ -64,7 +64,7 @@ CHANGE_NO_BYTE = {"workers", "log_every", "checkpoint_every", "accelerator", "pr
 IN_CONFIG = {"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed", "keep", "average"}
 """Parameters that a model's folder repeats."""
 
-FIRST_IMAGES = 32
+FIRST_IMAGES = 16
 
 START_PIXELS = 1 << 17
 """Of an image that the network starts from, at most: whole camera images would take more memory than the training."""
@@ -195,7 +195,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
     first = range(min(FIRST_IMAGES, len(target)))
     saved = load_newest(job.work)
     if not saved:
-        network.start_from(map(image, first))
+        network.start_from(map(image, first[:1] if params.fit else first))  # what the fit replaces needs no measuring
         if params.fit:
             fit_styles(network, image, len(target))
         # Its losses are too small for float16 without the scaling of training's own steps.

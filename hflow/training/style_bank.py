@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
+from torch.nn import functional as F
 
 from hflow.datasets.pairs import whole_image
 from hflow.datasets.tensors import to_tensor
@@ -14,6 +15,9 @@ from hflow.model.store import StyleBank
 from hflow.translation.style_choice import layout
 
 __all__ = ["encode_styles"]
+
+HALVED_FROM = 1 << 14
+"""Pixels of an image from which its code is that of the image at half its width and height."""
 
 
 @torch.no_grad()
@@ -25,6 +29,8 @@ def encode_styles(
     autocast: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> StyleBank:
     """The style codes of every row's image, resized as in training, and its layout.
+
+    A code is of averages over the whole image, which hardly change where each four pixels become their mean.
 
     Args:
         network: on its device.
@@ -38,6 +44,8 @@ def encode_styles(
         for row in rows:
             whole = whole_image(row, None)  # (H, W, 3)
             image = to_tensor(whole if size is None else whole_image(row, size))[None].to(device)  # (1, 3, H, W)
+            if image.shape[2] * image.shape[3] >= HALVED_FROM:
+                image = F.avg_pool2d(image, 2)  # (1, 3, H // 2, W // 2)
             with autocast():
                 code = network.encode_style(image.contiguous(memory_format=torch.channels_last))
             codes.append(code.float().cpu())

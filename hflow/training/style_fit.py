@@ -17,7 +17,7 @@ from hflow.model.style import CODE_SIZE, StyleMapping
 
 __all__ = ["MOST_IMAGES", "fit_styles"]
 
-MOST_IMAGES = 256
+MOST_IMAGES = 48
 FAINT = 0.01
 QUIET = 0.1
 """What the other hidden units keep of their values: the codes are larger than an unfitted Style-Net's, and at full

@@ -264,7 +264,7 @@ def test_code_and_parameters_that_change_no_byte_make_no_stage_run_again(project
     done = _python(clone, "-m", "dvc", "repro", "--pull", "evaluate", settings=server)
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(re.findall(r"Running stage '([^']+)'", done.stdout)) == {"code"}
-    loop.write_text(loop.read_text().replace("FIRST_IMAGES = 32", "FIRST_IMAGES = 31"))
+    loop.write_text(loop.read_text().replace("FIRST_IMAGES = 16", "FIRST_IMAGES = 15"))
     assert _python(clone, "-m", "hflow", "code").returncode == 0
     changed = json.loads(_python(clone, "-m", "dvc", "status", "--json", "train", "prepare").stdout)
     assert "prepare" not in changed
