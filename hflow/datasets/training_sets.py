@@ -13,9 +13,11 @@ from hflow.foundation.atomic_files import write_json
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.json_files import read_json
+from hflow.foundation.params import BASELINES
 
 __all__ = [
     "TrainingSet",
+    "baselines_in",
     "parts_of",
     "read_current_set",
     "read_training_set",
@@ -87,6 +89,12 @@ def read_training_set(path: Path) -> TrainingSet:
 def parts_of(name: str) -> tuple[str, ...]:
     """The sets that a set's name joins with `+`; of a set by itself, its name."""
     return tuple(name.split("+"))
+
+
+def baselines_in(names: Iterable[str]) -> list[str]:
+    """The baselines among the parts of sets' names, each once, in the order of `BASELINES`."""
+    parts = {part for name in names for part in parts_of(name)}
+    return [name for name in BASELINES if name in parts]
 
 
 def sum_of_sets(folder: Path, name: str) -> TrainingSet:

@@ -25,7 +25,8 @@ POOLED = {"relu1_1": 1, "relu2_1": 2, "relu3_1": 4, "relu4_1": 8}
 def run_faults(params: Params, opened: Mapping[str, RawDataset]) -> list[str]:
     """What some stage would refuse: parameters that the raw datasets, the files or the devices here don't go with.
 
-    Of frames that keep their own size the headers of some hundred are read, evenly spaced.
+    Of frames that keep their own size the headers of some hundred are read, evenly spaced; some are encoded, to see
+    whether the disk has room for all.
 
     Args:
         params: all of params.yaml.
@@ -42,7 +43,16 @@ def run_faults(params: Params, opened: Mapping[str, RawDataset]) -> list[str]:
         *_style_faults(params, opened),
         *_label_faults(params, opened),
         *_device_faults(params),
+        *_disk_faults(params, opened),
     ]
+
+
+def _disk_faults(params: Params, opened: Mapping[str, RawDataset]) -> Iterator[str]:
+    from hflow.pipeline.disk_needs import room_fault, run_bytes
+
+    fault = room_fault(run_bytes(params, opened))
+    if fault:
+        yield fault
 
 
 def _missing_files(params: Params) -> Iterator[str]:

@@ -54,8 +54,11 @@ def town(params: Params) -> None:
 
 def prepare(params: Params) -> dict[str, Any]:
     """Raw datasets to shards; gives what stats.json says."""
+    from hflow.datasets.layouts.opening import open_domains
     from hflow.datasets.preparation import prepare
+    from hflow.pipeline.disk_needs import check_room, prepared_bytes
 
+    check_room({"prepare": prepared_bytes(params, open_domains(params.data))})
     watch = start_watch("prepare")
     with noted_run("prepare", "prepare"):
         stats = prepare(params.data, params.prepare, out=PREPARED, sets=SETS, work=work_folder("prepare"))
@@ -138,12 +141,14 @@ def fetch(params: Params) -> dict[str, Any]:
 def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any]:
     """Translate the prepared frames, shards by `run` where it is given; gives the counts and the mean SSIM."""
     from hflow.model.store import load_model
+    from hflow.pipeline.disk_needs import where_room_is
     from hflow.translation.dataset import translate_dataset
     from hflow.translation.engines.running import translate_shards
     from hflow.translation.restyling import restyle_dataset
 
     watch = start_watch("translate")
-    model, work, run = load_model(translating_model(params)), work_folder("translate"), run or translate_shards
+    model, work = load_model(translating_model(params)), work_folder("translate")
+    run = where_room_is(run or translate_shards)
     with noted_run("translate", "translate"):
         counts = translate_dataset(
             model, params.translate, prepared=PREPARED, out=TRANSLATED, sets=SETS, work=work, run=run
@@ -156,12 +161,16 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
 def baselines(params: Params) -> dict[str, Any]:
     """Recolour the prepared frames by each baseline in segment.train_on; gives the mean SSIM of each."""
     from hflow.baselines.sets import make_baselines
-    from hflow.datasets.training_sets import parts_of
-    from hflow.foundation.params import BASELINES, StyleParams
+    from hflow.datasets.training_sets import baselines_in
+    from hflow.foundation.params import StyleParams
+    from hflow.pipeline.disk_needs import baselines_bytes, check_room
+
+    names = baselines_in(params.segment.train_on)
+    check_room({"baselines": baselines_bytes(names)})
 
     with noted_run("baselines", "baselines"):
         counts = make_baselines(
-            [name for name in BASELINES if any(name in parts_of(of) for of in params.segment.train_on)],
+            names,
             params.baselines,
             style=StyleParams(
                 seed=params.translate.seed,

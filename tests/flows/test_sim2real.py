@@ -10,6 +10,9 @@ from prefect.states import Completed
 from flows import sim2real as module
 from flows.sim2real import sim2real
 from hflow.foundation.errors import HflowError
+from hflow.foundation.finished_work import WorkFolder
+from hflow.pipeline.outputs import work_folder
+from hflow.pipeline.run_notes import noted_run
 
 
 class Project:
@@ -28,15 +31,16 @@ class Project:
             "changes": lambda: self.why,
             "reproduce": SimpleNamespace(with_options=lambda **_: self._reproduce),
             "hand_on": self._hand_on,
+            "_released": lambda _: {},
             "publish": lambda _, why, __: self.done.append(f"publish {', '.join(why)}"),
         }
         for name, value in stand_ins.items():
             monkeypatch.setattr(module, name, value)
 
-    def run(self, *, push: bool = True) -> Any:
+    def run(self, *, push: bool = True, release: bool = False) -> Any:
         """The flow's own code; gives the state that it ends in, or what it returns."""
         self.done.clear()
-        return sim2real.fn(push=push)
+        return sim2real.fn(push=push, release=release)
 
     def _reproduce(self, *_: object, **__: object) -> Any:
         self.done.append("reproduce")
@@ -72,3 +76,14 @@ def test_what_a_run_was_not_to_push_is_pushed_by_one_that_is(project: Project) -
     assert project.run(push=False).message == module.NOTHING
     project.run()
     assert project.done == ["push", "publish push"]
+
+
+def test_after_a_release_work_that_no_run_of_late_has_used_is_removed(project: Project) -> None:
+    for piece in ("before", "now"):
+        with noted_run("translate", "translate"):
+            WorkFolder(work_folder("translate")).obtain(piece, lambda path: {"bytes": path.write_bytes(b"shard")})
+    project.run()
+    assert (work_folder("translate") / "before").exists()
+    project.why = {"train": ["changed deps: loss"]}
+    project.run(release=True)
+    assert {path.name for path in work_folder("translate").iterdir()} == {"now", "now.json"}
