@@ -22,6 +22,7 @@ from prefect.states import Cancelled, Failed, State
 from flows.child_runs import run_as_child
 from flows.processes import end_with_worker
 from flows.server import prefect_server
+from hflow.commands.help_pages import with_page
 from hflow.foundation.atomic_files import writing_fault
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
@@ -51,7 +52,7 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
         try:
             return function(*args, **kwargs)
         except HflowError as error:
-            return Failed(message=str(error))
+            return Failed(message=with_page(error))
         except Exception as error:
             fault = writing_fault(error) if isinstance(error, OSError) else None
             if fault:
@@ -119,7 +120,7 @@ def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
         _finish_without_server(stage, parameters, error)
         return
     except HflowError as error:
-        _leave(str(error), 1)
+        _leave(with_page(error), 1)
     except (KeyboardInterrupt, TerminationSignal):
         _leave(STOPPED, 130)
     if state.is_cancelled():

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from hflow.commands.console import DEFAULT, MaxPixels, ParamsFile
 from hflow.datasets.inspection import FULL, Inspection, inspect_dataset
 from hflow.datasets.layouts.opening import LAYOUTS, open_domains, open_raw
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import DatasetError, HflowError
 from hflow.foundation.params import DomainParams, Params, PrepareParams, load_params
 from hflow.pipeline.outputs import TOWN
 from hflow.pipeline.preflight import run_faults
@@ -66,7 +66,7 @@ def check(
     found = inspect_dataset(domain, whole=whole, max_pixels=max_pixels)
     _tell(found, FULL.get(layout, {}) if not split else {})
     if found.at_fault:
-        raise HflowError(f"{found.at_fault:,} samples of {root} are at fault: prepare will reject them")
+        raise DatasetError(f"{found.at_fault:,} samples of {root} are at fault: prepare will reject them")
     print(f"{root} is a dataset of the layout {layout}: no fault found")
 
 

@@ -17,15 +17,16 @@ from hflow.commands.doctor import doctor
 from hflow.commands.evaluate import evaluate
 from hflow.commands.export import export
 from hflow.commands.export_model import export_model
+from hflow.commands.help_pages import with_page
 from hflow.commands.judge import judge
 from hflow.commands.label import label
 from hflow.commands.picture import picture
 from hflow.commands.project import ask_for_preset, write_params
 from hflow.commands.release import release
 from hflow.commands.status import status
-from hflow.foundation.atomic_files import writing_fault
+from hflow.foundation.atomic_files import FULL, writing_fault
 from hflow.foundation.credentials import without_credentials
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import HflowError, NoRoomError
 from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import StyleParams, check_section, load_params
 from hflow.foundation.utf8_mode import ensure_utf8
@@ -51,9 +52,11 @@ def main() -> None:
     try:
         app()
     except HflowError as error:
-        fault: str | None = str(error)
+        fault: str | None = with_page(error)
     except Exception as error:
         fault = writing_fault(error) if isinstance(error, OSError) else None
+        if fault and isinstance(error, OSError) and error.errno in FULL:
+            fault = with_page(NoRoomError(fault))
         if fault is None:
             print(without_credentials(traceback.format_exc()), end="", file=sys.stderr)
             sys.exit(1)

@@ -16,14 +16,21 @@ from typing import Literal
 from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
+from hflow.foundation.free_disk import free_disk
 from hflow.foundation.free_memory import free_memory
-from hflow.foundation.loopback import ask_loopback_directly
+from hflow.foundation.loopback import ask_loopback_directly, free_port, is_taken
 from hflow.foundation.params import Params, TrackingParams, load_params
 
 __all__ = ["Finding", "doctor", "findings"]
 
 GIB = 2**30
 MEMORY, DISK = 4 * GIB, 10 * GIB
+LEAST_MEMORY, LEAST_DISK = 2 * GIB, 2 * GIB
+"""With less of one not even the default runs."""
+
+PORTS = {4200: "Prefect server", 5000: "MLflow server", 5001: "served model"}
+"""Where docs/how-to/operations.md has servers listen; a run and `make up` take any that is free."""
+
 SECONDS_TO_ANSWER = 5
 
 EXTRAS = {
@@ -65,8 +72,10 @@ def findings(params: Params | None) -> Iterator[Finding]:
     """What is there of all that a run may use, in the order in which it is shown; without params, what any run may."""
     yield Finding("Python", "ok", f"{platform.python_version()}, {sys.prefix}")
     yield _gpu()
-    yield _room("memory", free_memory(), MEMORY, "end other programs, or lower prepare.size and train.batch_size")
-    yield _room("disk", shutil.disk_usage(Path.cwd()).free, DISK, "make room, or work on another disk")
+    remedy = "end other programs, or lower prepare.size and train.batch_size"
+    yield _room("memory", free_memory(), MEMORY, LEAST_MEMORY, remedy)
+    yield _room("disk", free_disk(Path.cwd()), DISK, LEAST_DISK, "make room (`hflow clean`), or work on another disk")
+    yield _ports()
     yield _chromium()
     yield _mlflow(params.tracking if params else None)
     yield _prefect()
@@ -110,10 +119,25 @@ def _driver() -> str:
     return done.stdout.split("\n")[0].strip() if done.returncode == 0 else ""
 
 
-def _room(what: str, free: int, wanted: int, remedy: str) -> Finding:
+def _room(what: str, free: int, wanted: int, least: int, remedy: str) -> Finding:
     if free >= wanted:
         return Finding(what, "ok", f"{free / GIB:.1f} GiB free")
-    return Finding(what, "absent", f"{free / GIB:.1f} GiB free, less than {wanted / GIB:.0f}", remedy)
+    state: Literal["absent", "fault"] = "fault" if free < least else "absent"
+    asked = least if free < least else wanted
+    return Finding(what, state, f"{free / GIB:.1f} GiB free, less than {asked / GIB:.0f}", remedy)
+
+
+def _ports() -> Finding:
+    try:
+        free_port()
+    except OSError as error:
+        remedy = "let programs listen on 127.0.0.1: a run starts its own Prefect server there"
+        return Finding("ports", "fault", f"none of 127.0.0.1 can be had: {os.strerror(error.errno or 0)}", remedy)
+    taken = [port for port in PORTS if is_taken(port)]
+    if not taken:
+        return Finding("ports", "ok", f"{', '.join(map(str, PORTS))} are free")
+    named = ", ".join(f"{port} ({PORTS[port]})" for port in taken)
+    return Finding("ports", "absent", f"taken: {named}", "unless it is that server, give it another by --port")
 
 
 def _chromium() -> Finding:

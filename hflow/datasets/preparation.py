@@ -25,7 +25,7 @@ from hflow.datasets.shards import PREPARED_SCHEMA, image_value, shard_name, spli
 from hflow.datasets.training_sets import TrainingSet, replacing_sets
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import DatasetError, HflowError
 from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.labels import CITYSCAPES, IGNORE, train_id_table
@@ -102,7 +102,7 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
             shards[where] = {out / place: piece.sha256 for place, piece in sorted(written.items())}
             stats[where] = _stats(finished, len(samples), len(rejected), data.classes, labelled)
     if too_many:
-        raise HflowError("; ".join(too_many))
+        raise DatasetError("; ".join(too_many))
     files["rejected.parquet"] = _rejected_table(rejections)
     files[STATS] = (json.dumps(stats, indent=2) + "\n").encode()
     with replacing_sets(sets, *(TrainingSet(name, shards[f"{name}/train"]) for name in ("source", "target"))):

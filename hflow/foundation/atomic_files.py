@@ -13,9 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import HflowError, NoRoomError
 
 __all__ = [
+    "FULL",
     "NO_ROOM",
     "AtomicFiles",
     "atomic_path",
@@ -31,6 +32,9 @@ __all__ = [
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG)
 """Errors of writing that trying again does not mend."""
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Those of a disk, or a user's share of it, that is full."""
 
 
 def temporary_sibling(path: Path) -> Path:
@@ -124,7 +128,7 @@ def writable(path: Path) -> Iterator[None]:
         fault = writing_fault(error, path)
         if fault is None:
             raise
-        raise HflowError(fault) from None
+        raise (NoRoomError if error.errno in FULL else HflowError)(fault) from None
 
 
 def writing_fault(error: OSError, path: Path | None = None) -> str | None:

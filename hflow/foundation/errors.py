@@ -1,8 +1,16 @@
-"""The one exception that a user is meant to read, and those for a server that is away and for what is lost at work."""
+"""The one exception that a user is meant to read, its kinds, and what is lost at work."""
 
 from hflow.foundation.credentials import without_credentials
 
-__all__ = ["AwayError", "HflowError", "LostSchedulerError", "LostWorkerError"]
+__all__ = [
+    "AwayError",
+    "DatasetError",
+    "HflowError",
+    "LostSchedulerError",
+    "LostWorkerError",
+    "NoRoomError",
+    "ParamsError",
+]
 
 
 class HflowError(Exception):
@@ -14,6 +22,18 @@ class HflowError(Exception):
 
     def __init__(self, message: str):
         super().__init__(without_credentials(message))
+
+
+class ParamsError(HflowError):
+    """A parameter is unknown or has an impossible value."""
+
+
+class DatasetError(HflowError):
+    """A raw dataset is not there, or not what it should be."""
+
+
+class NoRoomError(HflowError):
+    """A disk is full, or has no room for what is to be written."""
 
 
 class AwayError(HflowError):

@@ -3,7 +3,7 @@
 import os
 import socket
 
-__all__ = ["ask_loopback_directly", "free_port"]
+__all__ = ["ask_loopback_directly", "free_port", "is_taken"]
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -20,3 +20,10 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def is_taken(port: int) -> bool:
+    """Whether something listens on a TCP port of the loopback address."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

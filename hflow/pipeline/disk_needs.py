@@ -13,7 +13,7 @@ from hflow.datasets.preparation_stats import STATS
 from hflow.datasets.samples import read_sample
 from hflow.datasets.shards import shard_files
 from hflow.datasets.training_sets import baselines_in
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import HflowError, NoRoomError
 from hflow.foundation.finished_work import Finished
 from hflow.foundation.free_disk import free_disk, has_reflinks
 from hflow.foundation.params import Params
@@ -62,11 +62,11 @@ def check_room(needs: Mapping[str, int]) -> None:
     """See that the project's disk has room for what stages are to write, as `room_fault` takes it.
 
     Raises:
-        HflowError: it has not.
+        NoRoomError: it has not.
     """
     fault = room_fault(needs)
     if fault:
-        raise HflowError(fault)
+        raise NoRoomError(fault)
 
 
 def run_bytes(params: Params, opened: Mapping[str, RawDataset]) -> dict[str, int]:

@@ -55,7 +55,9 @@ def _found(what: str, params: Params | None = None) -> doctor.Finding:
 
 def test_whatever_is_not_ok_says_what_to_do() -> None:
     found = list(findings(None))
-    assert {"Python", "GPU", "memory", "disk", "chromium", "MLflow", "Prefect", "VGG-19"} < {one.what for one in found}
+    assert {"Python", "GPU", "memory", "disk", "ports", "chromium", "MLflow", "Prefect", "VGG-19"} < {
+        one.what for one in found
+    }
     assert [one for one in found if (one.state == "ok") == bool(one.remedy)] == []
 
 
@@ -92,6 +94,19 @@ def test_a_missing_extra_is_named_with_its_installation(monkeypatch: pytest.Monk
     assert (found.state, "hflow[inception]" in found.remedy) == ("absent", True)
 
 
-def test_too_little_room_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "DISK", 2**80)
-    assert _found("disk").remedy
+def test_little_room_is_told_and_too_little_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    for what in ("DISK", "MEMORY"):
+        monkeypatch.setattr(doctor, what, 2**80)
+        assert (_found(what.lower()).state, bool(_found(what.lower()).remedy)) == ("absent", True)
+    monkeypatch.setattr(doctor, "LEAST_DISK", 2**80)
+    done = CliRunner().invoke(app, ["doctor"])
+    assert (done.exit_code, "to be mended before a run: disk" in str(done.exception)) == (1, True)
+
+
+def test_a_port_that_a_program_listens_on_is_named(healthy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    port, free = int(healthy.split(":")[2].split("/")[0]), free_port()
+    monkeypatch.setattr(doctor, "PORTS", {free: "MLflow server"})
+    assert _found("ports").state == "ok"
+    monkeypatch.setattr(doctor, "PORTS", {port: "Prefect server", free: "MLflow server"})
+    found = _found("ports")
+    assert (found.state, found.found) == ("absent", f"taken: {port} (Prefect server)")

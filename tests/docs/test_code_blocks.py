@@ -85,6 +85,7 @@ ELSEWHERE = {
     "hflow release": (RELEASE, "rollback(params)"),
     "hflow compare models:": (RELEASE, 'compare("models:/town/1"'),
     "hflow judge": ("tests/segmentation/test_judge.py", "train_judge("),
+    "hflow --install-completion": ("tests/commands/test_completion.py", "hflow --install-completion"),
     "hflow clean": ("tests/pipeline/test_cleaning.py", "clean(remove=True)"),
     "hflow status": ("tests/pipeline/test_stage_states.py", "stage_states("),
     "hflow label": ("tests/segmentation/test_pseudo_labels.py", "label_target("),

@@ -245,7 +245,7 @@ def test_a_fault_ends_the_stage_in_one_line_without_a_traceback(project: Path, s
     assert done.returncode == 1
     assert "Traceback" not in done.stdout + done.stderr
     fault = "hflow: data.source: data/nowhere is missing: put the dataset there, or name the folder that it lies in"
-    assert fault in done.stderr.splitlines()
+    assert f"{fault}; see docs/how-to/datasets.md#is-it-what-it-should-be" in done.stderr.splitlines()
     assert list((project / "data/prepared/source/train").glob("shard-*.parquet"))
 
 

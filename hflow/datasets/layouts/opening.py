@@ -6,7 +6,7 @@ from hflow.datasets.layouts import cityscapes, folder, gta
 from hflow.datasets.layouts.base import RawDataset
 from hflow.datasets.layouts.carried import with_carried
 from hflow.datasets.layouts.truth import with_truth
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import DatasetError, HflowError
 from hflow.foundation.params import DataParams, DomainParams
 
 __all__ = ["LAYOUTS", "open_domains", "open_raw"]
@@ -29,20 +29,20 @@ def open_raw(domain: DomainParams) -> RawDataset:
     """
     root, layout = domain.root, domain.layout
     if root.exists() and not root.is_dir():
-        raise HflowError(f"{root} is a file, not a folder: name the folder of a dataset")
+        raise DatasetError(f"{root} is a file, not a folder: name the folder of a dataset")
     if not root.is_dir():
-        raise HflowError(f"{root} is missing: put the dataset there, or name the folder that it lies in")
+        raise DatasetError(f"{root} is missing: put the dataset there, or name the folder that it lies in")
     needed = _NEEDED.get(layout)
     if needed and not (root / needed).is_dir():
         other = next((name for name, place in _NEEDED.items() if (root / place).is_dir()), None)
         hint = f"; it looks like the layout {other!r}" if other else ""
-        raise HflowError(
+        raise DatasetError(
             f"{root} has no {needed}/, so it is not of the layout {layout!r}{hint}: name its layout, or another folder"
         )
     dataset = LAYOUTS[layout](domain)
     if not any(sample.image for sample in dataset.splits["train"]):
         found = f"; {dataset.notes[0]}" if dataset.notes else ""
-        raise HflowError(f"{root} has no image in its training split (layout {layout!r}){found}")
+        raise DatasetError(f"{root} has no image in its training split (layout {layout!r}){found}")
     return with_truth(with_carried(dataset, domain), domain)
 
 
@@ -67,5 +67,5 @@ def open_domains(data: DataParams) -> dict[str, RawDataset]:
         names = ", ".join(sorted(set().union(*labelled.values())))
         faults.append(f"data.classes names {', '.join(nowhere)}, which no label has; the labels have {names}")
     if faults:
-        raise HflowError("; ".join(faults))
+        raise DatasetError("; ".join(faults))
     return opened

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import ParamsError
 from hflow.foundation.frame_size import LARGEST_SIDE, MOST_PIXELS, SMALLEST_SIDE
 
 __all__ = ["Count", "Pixels", "Section", "Seed", "Share", "Size", "Workers", "check_section"]
@@ -36,13 +36,13 @@ def check_section(section: type[Checked], values: Mapping[str, Any], where: str)
         where: they are from, for the error to name.
 
     Raises:
-        HflowError: a name is unknown or a value impossible; each fault is named.
+        ParamsError: a name is unknown or a value impossible; each fault is named.
     """
     try:
         return section.model_validate(values)
     except ValidationError as error:
         faults = "; ".join(dict.fromkeys(_fault(e["loc"], e["msg"], e["type"], e["input"]) for e in error.errors()))
-        raise HflowError(f"{where}: {faults}") from None
+        raise ParamsError(f"{where}: {faults}") from None
 
 
 def _fault(location: tuple[int | str, ...], message: str, kind: str, given: Any) -> str:

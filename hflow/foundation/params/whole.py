@@ -5,7 +5,7 @@ from pathlib import Path
 import yaml
 from pydantic import model_validator
 
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import HflowError, ParamsError
 from hflow.foundation.params.data import DataParams, PrepareParams, TownParams
 from hflow.foundation.params.registry import ReleaseParams, TrackingParams
 from hflow.foundation.params.scoring import BaselinesParams, EvaluateParams, SegmentParams
@@ -65,7 +65,7 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
             f"{path} is missing: run from the project's folder, or write one by `hflow init PRESET`"
         ) from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise HflowError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise ParamsError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(values, dict):
-        raise HflowError(f"{path} must hold sections (data:, prepare:, ...), not {type(values).__name__}")
+        raise ParamsError(f"{path} must hold sections (data:, prepare:, ...), not {type(values).__name__}")
     return check_section(Params, values, str(path))
