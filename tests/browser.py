@@ -43,7 +43,7 @@ def opened(
     yield page
     context.close()
     assert said == []
-    assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
+    assert {url for url in asked if not url.startswith("data:")} == {path.as_uri()}
 
 
 def widths_of_pictures(page: Page) -> list[int]:

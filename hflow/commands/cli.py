@@ -23,6 +23,7 @@ from hflow.commands.label import label
 from hflow.commands.picture import picture
 from hflow.commands.project import ask_for_preset, write_params
 from hflow.commands.release import release
+from hflow.commands.review import review, verdicts
 from hflow.commands.status import status
 from hflow.foundation.atomic_files import FULL, writing_fault
 from hflow.foundation.credentials import without_credentials
@@ -298,6 +299,6 @@ for command in (
         segment,
         judge,
     ),
-    *(label, evaluate, compare, picture, export_model, fetch, release, bench),
+    *(label, evaluate, compare, review, verdicts, picture, export_model, fetch, release, bench),
 ):
     app.command()(command)

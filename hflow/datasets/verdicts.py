@@ -94,7 +94,7 @@ def read_verdicts(path: Path) -> Verdicts:
                     )
                 found[place] = verdict, table.line_num
     except FileNotFoundError:
-        raise HflowError(f"{path} is missing: write one with the columns key, verdict and reason") from None
+        raise HflowError(f"{path} is missing: `hflow review` makes a page, and `hflow verdicts` the file") from None
     except (csv.Error, UnicodeDecodeError) as error:
         raise HflowError(f"{path} is not a table of verdicts ({error}): save it as CSV in UTF-8") from None
     return Verdicts(verdict for verdict, _ in found.values())

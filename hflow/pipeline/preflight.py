@@ -63,7 +63,7 @@ def _missing_files(params: Params) -> Iterator[str]:
             yield f"{name} is {judge}, which is missing: `hflow judge` makes one"
     reject = params.translate.reject
     if reject and not reject.is_file():
-        yield f"translate.reject is {reject}, which is missing: a CSV with the columns key, verdict and reason"
+        yield f"translate.reject is {reject}, which is missing: `hflow verdicts` makes it"
     labels = params.loss.target_labels
     if labels and labels != FIRST_ROUND and not labels.is_dir():
         yield f"loss.target_labels is {labels}, which is missing: `hflow label` makes it"

@@ -101,8 +101,9 @@ def pieces(folder: str) -> list[Piece]:
     """The pieces in the work folder of a stage, by name; what is being written now is none yet."""
     work = work_folder(folder)
     seen = [path for path in sorted(work.glob("*")) if not path.name.startswith(".")]
-    # Copies of models lie one folder deeper.
-    paths = [path for top in seen for path in (sorted(top.glob("*")) if top.name == "models" else [top])]
+    # Copies of models, and shards without the frames that people reject, lie one folder deeper.
+    deeper = ("models", "reviewed")
+    paths = [path for top in seen for path in (sorted(top.glob("*")) if top.name in deeper else [top])]
     found = []
     for path in paths:
         if path.suffix == ".json" and path.with_suffix("").is_file():

@@ -48,7 +48,7 @@ def without_rejected(
     keys = [row["key"] for row in left_out]
     mark = fingerprint([code_fingerprint(_shorten), piece.sha256, keys])
     shorter = WorkFolder(work / FOLDER).obtain(mark, lambda place: _shorten(piece.path, keys, place))
-    note = {**piece.note, **shorter.note, "reviewed": left_out}
+    note = {**piece.note, "rows": shorter.note["kept"], "reviewed": left_out}
     return replace(task, fingerprint=mark), replace(shorter, note=note)
 
 
@@ -61,4 +61,4 @@ def _shorten(path: Path, keys: Sequence[str], place: Path) -> Mapping[str, Any]:
             if row["key"] not in gone:
                 yield row
 
-    return {"rows": write_shard(place, kept(), TRANSLATED_SCHEMA)}
+    return {"kept": write_shard(place, kept(), TRANSLATED_SCHEMA)}

@@ -73,7 +73,7 @@ def test_what_is_no_verdict_is_named_with_its_line(tmp_path: Path, text: str, sa
 
 
 def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
-    with pytest.raises(HflowError, match=r"verdicts\.csv is missing: write one"):
+    with pytest.raises(HflowError, match=r"verdicts\.csv is missing: `hflow review`"):
         read_verdicts(tmp_path / "verdicts.csv")
     (tmp_path / "verdicts.csv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(HflowError, match="save it as CSV in UTF-8"):

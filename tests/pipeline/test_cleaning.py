@@ -56,6 +56,14 @@ def test_the_last_run_keeps_its_pieces_also_those_that_an_earlier_one_made() -> 
     assert _there() == _pieces("b", "c")
 
 
+def test_shards_made_shorter_by_verdicts_go_one_by_one() -> None:
+    for name in ("a", "b"):
+        with noted_run("translate", "translate"):
+            _use(name, stage="translate/reviewed")
+    clean(remove=True)
+    assert _there("translate/reviewed") == _pieces("b")
+
+
 def test_without_being_told_to_nothing_is_removed_and_it_says_the_same() -> None:
     _run("a")
     _run("b")

@@ -35,6 +35,11 @@ def reviewed(project: Project, model: TrainedModel, tmp_path: Path) -> Translate
     return again
 
 
+def _pieces(work: Path) -> dict[Path, int]:
+    """When each finished shard was written."""
+    return {path: path.stat().st_mtime_ns for path in work.iterdir() if path.is_file() and path.suffix != ".json"}
+
+
 def _keys(out: Path) -> set[str]:
     return {row["key"] for path in shard_files(out / "translated/train") for row in read_rows(path)}
 
@@ -59,10 +64,10 @@ def test_nothing_is_translated_anew_and_a_verdict_can_be_taken_back(
     reviewed: Translate, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
-    pieces = {path: path.stat().st_mtime_ns for path in work.iterdir() if path.is_file()}
+    pieces = _pieces(work)
     reviewed(Verdict("train", "00003", "", "reject"))
     assert bytes_of(tmp_path / "translated") != undisturbed
-    assert {path: path.stat().st_mtime_ns for path in work.iterdir() if path.is_file()} == pieces
+    assert _pieces(work) == pieces
     assert len(list((work / FOLDER).glob("*.json"))) == 1
     reviewed(Verdict("train", "00003", "", "keep"))
     assert bytes_of(tmp_path / "translated") == undisturbed

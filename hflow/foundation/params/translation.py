@@ -79,7 +79,7 @@ class TranslateParams(StyleParams):
     min_consistency: Share = 0.0
     """Frames of which the judge sees less than this again (mIoU) are rejected."""
     reject: Path | None = None
-    """A CSV of people's verdicts in models/given: frames that it rejects are left out of the translated."""
+    """A CSV of people's verdicts in models/given: what it rejects is left out; see `hflow review`."""
     max_rejected: Share = 0.01
     """The share of faulty frames above which translating is an error."""
 
