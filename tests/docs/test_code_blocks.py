@@ -82,6 +82,7 @@ ELSEWHERE = {
     "dask scheduler": (DASK, '"scheduler"'),
     "CUDA_VISIBLE_DEVICES=0 dask worker": (DASK, '"worker"'),
     "hflow translate": ("tests/translation/engines/test_dask.py", 'engine="dask"'),
+    "hflow translate drive.mp4": ("tests/translation/test_video.py", 'arguments = ["translate", str(clip)'),
     "hflow translate GTA": ("tests/translation/test_folder.py", "translate_folder("),
     "hflow release": (RELEASE, "rollback(params)"),
     "hflow compare models:": (RELEASE, 'compare("models:/town/1"'),
