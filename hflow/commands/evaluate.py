@@ -81,6 +81,7 @@ def evaluate(
         "target": str(target),
         "split": split,
         "SSIM, PSNR, ST-LPIPS": "means over pairs of one key, at the size of the source frame",
+        "to truth": "the same, to what the source frame should become, where that is known",
         "FID, KID": f"in {space.name}, against all images of the target; KID over {SUBSETS} subsets, seed 0",
         "GMAC": "multiply-accumulates (10^9) of one frame of 512x256, the Style-Net included",
     }

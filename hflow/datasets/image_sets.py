@@ -26,11 +26,13 @@ ROWS_A_SHARD = 256
 
 @dataclass(frozen=True)
 class Frame:
-    """An image, uint8 (H, W, 3), its key, and its train ids, uint8 (H, W), where it has labels."""
+    """An image, uint8 (H, W, 3), its key, its train ids, uint8 (H, W), where it has labels, and what it should become,
+    of its shape, where that is known and was asked for."""
 
     key: str
     pixels: np.ndarray
     label: np.ndarray | None
+    truth: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class ImageSet:
         return (self.load(number) for number in range(len(self)))
 
 
-def open_images(path: Path, split: str = "train", *, suffix: str = "") -> ImageSet:
+def open_images(path: Path, split: str = "train", *, suffix: str = "", truth: bool = False) -> ImageSet:
     """Open a set.
 
     Args:
@@ -65,6 +67,8 @@ def open_images(path: Path, split: str = "train", *, suffix: str = "") -> ImageS
         split: which subfolder of shards is meant.
         suffix: of a folder of images, those whose names end in this before the dot, such as `_fake_B`; it is no part
             of their keys.
+        truth: give what each image should become, too: of shards their column, of a folder with images/ the files of
+            the same names in truth/.
 
     Raises:
         HflowError: it is no folder, or has neither.
@@ -73,7 +77,7 @@ def open_images(path: Path, split: str = "train", *, suffix: str = "") -> ImageS
         raise HflowError(f"{path} is not a folder: name a folder of shards or of images")
     shards = shard_files(path / split) or shard_files(path)
     if shards:
-        return _from_shards(path, shards)
+        return _from_shards(path, shards, truth)
     folder = path / "images" if (path / "images").is_dir() else path
     files = list_images(folder)
     if not files:
@@ -83,12 +87,15 @@ def open_images(path: Path, split: str = "train", *, suffix: str = "") -> ImageS
     if not files:
         raise HflowError(f"{path} has no image whose name ends in {suffix}: it has {', '.join(found[:3])}, ...")
     keys = [p.relative_to(folder).with_suffix("").as_posix().removesuffix(suffix) for p in files]
+    truths = _truths(path / "truth") if truth and folder.name == "images" else {}
 
     def load(number: int) -> Frame:
-        try:
-            return Frame(keys[number], np.asarray(open_rgb(files[number])), None)
-        except HflowError as error:
-            raise HflowError(f"{files[number]} {error}") from None
+        beside = truths.get(files[number].relative_to(folder).with_suffix(""))
+        pixels, wanted = (None if place is None else _pixels(place) for place in (files[number], beside))
+        assert pixels is not None
+        if wanted is not None and wanted.shape != pixels.shape:
+            raise HflowError(f"{beside} is not of the size of its image: give it that")
+        return Frame(keys[number], pixels, None, wanted)
 
     return ImageSet(path, keys, (), load)
 
@@ -201,13 +208,27 @@ def _hashes(row: dict[str, Any]) -> list[str]:
     return [row["key"], *(sha256(row[name]["bytes"]).hexdigest() for name in ("image", "label_train_ids"))]
 
 
-def _from_shards(path: Path, shards: Sequence[Path]) -> ImageSet:
-    rows = ShardSet(shards, ["key", "image", "label_train_ids"])
+def _pixels(path: Path) -> np.ndarray:
+    try:
+        return np.asarray(open_rgb(path))
+    except HflowError as error:
+        raise HflowError(f"{path} {error}") from None
+
+
+def _truths(folder: Path) -> dict[Path, Path]:
+    """The files of a folder, which may be missing, by their names below it without suffix."""
+    files = list_images(folder) if folder.is_dir() else []
+    return {path.relative_to(folder).with_suffix(""): path for path in files}
+
+
+def _from_shards(path: Path, shards: Sequence[Path], truth: bool) -> ImageSet:
+    rows = ShardSet(shards, ["key", "image", "label_train_ids", *(["truth"] if truth else [])])
     keys = [key for shard in shards for key in read_table(shard, ["key"])["key"].to_pylist()]
 
     def load(number: int) -> Frame:
         row = rows[number]
-        label = row.get("label_train_ids")
-        return Frame(row["key"], decode_rgb(row["image"]["bytes"]), label and decode_ids(label["bytes"]))
+        label, wanted = row.get("label_train_ids"), row.get("truth")
+        pixels = decode_rgb(row["image"]["bytes"])
+        return Frame(row["key"], pixels, label and decode_ids(label["bytes"]), wanted and decode_rgb(wanted["bytes"]))
 
     return ImageSet(path, keys, tuple(shards), load)

@@ -45,7 +45,7 @@ def print_scores(rows: Sequence[DatasetScores], console: Console | None = None) 
     if not console.is_terminal:
         console.width = WIDTH
     header, body = _cells(rows)
-    console.print(_table("Datasets compared", header, body, [*_paper_cells(len(header))]))
+    console.print(_table("Datasets compared", header, body, _paper_cells(header)))
     console.print(PAPER_NOTE, style="dim")
     semantics = _semantics_cells(rows)
     if semantics:
@@ -112,6 +112,7 @@ def _cells(rows: Sequence[DatasetScores]) -> tuple[list[str], list[list[str]]]:
         "SSIM ↑": lambda row: f"{row.fidelity.ssim:.3f}" if row.fidelity else "–",
         "PSNR ↑": lambda row: f"{row.fidelity.psnr:.1f}" if row.fidelity else "–",
         "ST-LPIPS ↓": lambda row: f"{row.fidelity.lpips:.3f}" if row.fidelity else "–",
+        **_truth_columns(rows),
         "detail ↓": lambda row: f"{row.fidelity.detail:.1f}" if row.fidelity else "–",
         "class colour ↓": lambda row: _colour(row),
         "FCN mIoU % ↑": lambda row: _percent(row.reading, "mIoU"),
@@ -123,14 +124,32 @@ def _cells(rows: Sequence[DatasetScores]) -> tuple[list[str], list[list[str]]]:
     return list(columns), [[cell(row) for cell in columns.values()] for row in rows]
 
 
-def _paper_cells(width: int) -> list[list[str]]:
+def _paper_cells(header: Sequence[str]) -> list[list[str]]:
+    """The paper's rows under these columns."""
     rows = []
     for method, pixel, of_class, miou, ssim, fid, parameters, gmac in PAPER:
-        scores = [f"{value:.2f}" for value in (pixel, of_class, miou)]
-        cells = [f"paper: {method}", "", *scores, f"{ssim:.2f}", "", "", "", "", "", f"{fid:.2f} (paper's)", ""]
-        rows.append([*cells, f"{parameters:.2f}M", f"{gmac:.2f}"])
-        assert len(rows[-1]) == width
+        known = {
+            "dataset": f"paper: {method}",
+            "pxAcc % ↑": f"{pixel:.2f}",
+            "clsAcc % ↑": f"{of_class:.2f}",
+            "mIoU % ↑": f"{miou:.2f}",
+            "SSIM ↑": f"{ssim:.2f}",
+            "params ↓": f"{parameters:.2f}M",
+            "GMAC 512x256 ↓": f"{gmac:.2f}",
+        }
+        rows.append([f"{fid:.2f} (paper's)" if name.startswith("FID ") else known.get(name, "") for name in header])
     return rows
+
+
+def _truth_columns(rows: Sequence[DatasetScores]) -> dict[str, Cell]:
+    """Columns of the closeness to the truth, where a set has any."""
+    if all(row.truth is None for row in rows):
+        return {}
+    return {
+        "SSIM to truth ↑": lambda row: f"{row.truth.ssim:.3f}" if row.truth else "–",
+        "PSNR to truth ↑": lambda row: f"{row.truth.psnr:.1f}" if row.truth else "–",
+        "ST-LPIPS to truth ↓": lambda row: f"{row.truth.lpips:.3f}" if row.truth and row.truth.lpips else "–",
+    }
 
 
 def _semantics_cells(rows: Sequence[DatasetScores]) -> list[list[str]]:
@@ -147,7 +166,7 @@ def _semantics_cells(rows: Sequence[DatasetScores]) -> list[list[str]]:
 
 def _markdown(rows: Sequence[DatasetScores], protocol: dict[str, Any]) -> str:
     header, body = _cells(rows)
-    parts = ["# Datasets compared", _markdown_table(header, [*body, *_paper_cells(len(header))]), PAPER_NOTE]
+    parts = ["# Datasets compared", _markdown_table(header, [*body, *_paper_cells(header)]), PAPER_NOTE]
     semantics = _semantics_cells(rows)
     if semantics:
         parts.append("## What a frozen segmenter sees changed")
@@ -181,6 +200,7 @@ def _as_json(row: DatasetScores) -> dict[str, Any]:
         "segments": row.segments,
         "semantics": row.semantics and asdict(row.semantics),
         "network": row.network and asdict(row.network),
+        "truth": row.truth and {**asdict(row.truth), "pairs": row.truths},
     }
 
 

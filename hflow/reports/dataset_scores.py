@@ -16,6 +16,7 @@ from hflow.datasets.tensors import to_bytes, to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
+from hflow.metrics.closeness import Closeness, closeness, mean_closeness
 from hflow.metrics.colour_error import ColourStatistics, class_statistics, mean_class_error, pooled
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.invented_detail import invented_detail
@@ -82,6 +83,7 @@ class DatasetScores:
         reading: how well the judge reads the images against their frames' labels (pxAcc, clsAcc, mIoU); the FCN score
             (Isola and others 2017) of a judge that was trained on the target alone. None without a judge or labels.
         network: of the model that made the set, where that is the model given.
+        truth: how close the images of `truths` frames come to what those should become; None where that isn't known.
     """
 
     name: str
@@ -95,6 +97,8 @@ class DatasetScores:
     semantics: ClassChanges | None
     reading: Mapping[str, Any] | None
     network: NetworkCost | None
+    truth: Closeness | None
+    truths: int
 
 
 def score_datasets(
@@ -129,7 +133,7 @@ def score_datasets(
     """
     suffixes = suffixes or {}
     sets = {name: open_images(path, split, suffix=suffixes.get(name, "")) for name, path in datasets.items()}
-    frames = open_images(source, split)
+    frames = open_images(source, split, truth=True)
     for images in sets.values():
         check_partners(images, frames)
     wanted_images = open_images(target, split)
@@ -156,6 +160,8 @@ def score_datasets(
                 semantics=class_changes(seen.confusion, judge.classes) if judge and seen.confusion.any() else None,
                 reading=segment_scores(seen.reading, judge.classes) if judge and seen.reading.any() else None,
                 network=network_cost(model.network.expansions) if model and _made_by(images.path, model) else None,
+                truth=mean_closeness(seen.truth) if seen.truth else None,
+                truths=len(seen.truth),
             )
         )
     return rows
@@ -179,6 +185,7 @@ class _Seen:
     fidelity: Fidelity | None
     confusion: Tensor
     reading: Tensor
+    truth: list[Closeness]
 
 
 def _look(
@@ -199,6 +206,7 @@ def _look(
     confusion, reading = torch.zeros(2, classes, classes, dtype=torch.int64)
     values: list[list[float]] = []
     by_class: list[float] = []
+    truth: list[Closeness] = []
     resized = 0
     with progress(name, len(images), unit="images") as advance:
         for frame in images:
@@ -210,6 +218,8 @@ def _look(
                 pixels = fitted(frame, original)
                 image, reference = (to_tensor(p)[None].to(device) for p in (pixels, original.pixels))  # (1, 3, H, W)
                 values.append([metric(image, reference).item() for metric in (ssim, psnr, vgg.distance, _detail)])
+                if original.truth is not None:
+                    truth.append(closeness(image, to_tensor(original.truth)[None].to(device), vgg))
                 if original.label is not None:
                     error = mean_class_error(pixels, original.label, colours)
                     by_class += [] if error is None else [error]
@@ -224,7 +234,7 @@ def _look(
     means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
     class_colour = math.fsum(by_class) / len(by_class) if by_class else None
     fidelity = Fidelity(means[0], means[1], means[2], means[3], class_colour, len(values), resized) if values else None
-    return _Seen(summary, fidelity, confusion, reading)
+    return _Seen(summary, fidelity, confusion, reading, truth)
 
 
 def _detail(image: Tensor, reference: Tensor) -> Tensor:

@@ -26,6 +26,7 @@ from hflow.reports.evaluation_results import Evaluation, Example, ModelFacts, Re
 from hflow.reports.examples import read_examples, translated_frames
 from hflow.reports.predictions import predict_camera_images
 from hflow.reports.realism import Reader, measure_realism
+from hflow.reports.truth import measure_truth
 from hflow.segmentation.current_scores import read_current_scores
 from hflow.segmentation.judge import Judge, load_judge
 from hflow.segmentation.scores import SegmenterScores, check_comparable
@@ -94,6 +95,7 @@ def evaluate(
         reader=_reader(trained.get("target"), judge, stats["classes"], device),
         device=device,
     )
+    truth = measure_truth(frames, prepared=prepared, translated=translated, device=device)
     evenly = evenly_spaced(frames, examples)
     judged = [row for row in frames if row["consistency"] is not None]
     galleries: dict[str, Sequence[dict[str, Any]]] = {
@@ -101,6 +103,7 @@ def evaluate(
         "drawn": _drawn(frames, evenly, examples, facts.sha256),
         **dict(zip(("least_similar", "most_similar"), _extremes(frames, "ssim"), strict=True)),
         **dict(zip(("least_consistent", "most_consistent"), _extremes(judged, "consistency"), strict=True)),
+        "furthest": [dict(row) for row, _ in truth.furthest] if truth else [],
     }
     worst = {measure.name: [row for row, _ in measure.worst] for measure in realism.measures if measure.worst}
     wanted = [row for rows in (*galleries.values(), *worst.values()) for row in rows]
@@ -132,6 +135,7 @@ def evaluate(
         **_shared_out(galleries, shown),
         worst=_shared_out(worst, shown),
         realism=realism,
+        truth=truth,
         predictions=predict_camera_images(shard_files(prepared / "target" / "val"), trained, PREDICTIONS),
     )
     write_metrics_and_plots(evaluation, metrics=metrics, summary=summary, plots=plots)

@@ -2,17 +2,21 @@
 
 import io
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from hflow.foundation.atomic_files import csv_bytes, write_json
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.contact_sheet import contact_sheet
+from hflow.metrics.closeness import Closeness
 from hflow.metrics.paired_gain import Gain
 from hflow.metrics.similarity_summary import Similarity
 from hflow.reports.evaluation_results import Evaluation, Example
+from hflow.reports.truth import TruthScores
 from hflow.segmentation.scores import SelfTrained
 
 __all__ = ["before_after", "run_summary", "write_metrics_and_plots"]
@@ -33,7 +37,7 @@ def write_metrics_and_plots(evaluation: Evaluation, *, metrics: Path, summary: P
 
 def run_summary(evaluation: Evaluation) -> dict[str, float]:
     """The few figures by which runs are told apart: counts, mean SSIM and consistency, mIoU by training set, gain,
-    and how real a sample of the translated frames looks."""
+    PSNR to the truth, and how real a sample of the translated frames looks."""
     figures: dict[str, float] = {
         "given": evaluation.given,
         "translated": evaluation.translated,
@@ -47,16 +51,24 @@ def run_summary(evaluation: Evaluation) -> dict[str, float]:
         figures["gain"] = evaluation.gain.miou
     if evaluation.consistency:
         figures["consistency"] = evaluation.consistency.mean
+    if evaluation.truth:
+        figures |= {"psnr_to_truth": evaluation.truth.translated.psnr, "psnr_gain": evaluation.truth.gain}
     figures |= {measure.name.replace(" ", "_"): measure.translated for measure in evaluation.realism.measures}
     return {name: round(value, 6) for name, value in figures.items()}
 
 
 def before_after(examples: Sequence[Example]) -> Image.Image:
-    """Frames, at least one, beside their translations and, where all are known, the images whose style they took."""
-    rows = [[e.source, e.translated, *([] if e.style is None else [e.style])] for e in examples]
-    titles = ["source", "translated", "style"]
-    columns = len(titles) if all(len(row) == len(titles) for row in rows) else len(titles) - 1
-    return contact_sheet([row[:columns] for row in rows], titles[:columns])
+    """Frames, at least one, beside their translations and, where all have one, the truth and the image whose style they
+    took."""
+    columns: dict[str, list[np.ndarray | None]] = {
+        "source": [e.source for e in examples],
+        "translated": [e.translated for e in examples],
+        "truth": [e.truth for e in examples],
+        "style": [e.style for e in examples],
+    }
+    known = {title: [i for i in images if i is not None] for title, images in columns.items()}
+    shown = {title: images for title, images in known.items() if len(images) == len(examples)}
+    return contact_sheet([list(row) for row in zip(*shown.values(), strict=True)], list(shown))
 
 
 def _figures(evaluation: Evaluation) -> dict[str, Any]:
@@ -90,6 +102,7 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
             }
             for measure in evaluation.realism.measures
         },
+        "truth": evaluation.truth and _truth(evaluation.truth),
         "data": dict(evaluation.versions),
         "model": {
             "parameters": model.parameters,
@@ -99,6 +112,20 @@ def _figures(evaluation: Evaluation) -> dict[str, Any]:
             "encoder": model.config.get("encoder", {}).get("name"),
         },
     }
+
+
+def _truth(truth: TruthScores) -> dict[str, Any]:
+    return {
+        "split": truth.split,
+        "frames": truth.frames,
+        "closer": truth.closer,
+        "raw": _close(truth.raw),
+        "translated": _close(truth.translated),
+    }
+
+
+def _close(scores: Closeness) -> dict[str, float | None]:
+    return {name: None if value is None else round(value, 6) for name, value in asdict(scores).items()}
 
 
 def _self_trained(scores: SelfTrained) -> dict[str, Any]:

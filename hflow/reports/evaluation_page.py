@@ -6,9 +6,9 @@ from typing import Any
 
 from hflow.datasets.training_sets import parts_of
 from hflow.foundation.contact_sheet import narrowed
-from hflow.foundation.params import BASELINES, DataParams
+from hflow.foundation.params import DataParams
 from hflow.foundation.timings import Timing
-from hflow.metrics.paired_gain import Gain, paired_gain
+from hflow.metrics.paired_gain import paired_gain
 from hflow.reports.charts import dot_strip, histogram_bars, learning_curve
 from hflow.reports.evaluation_results import Evaluation, Example
 from hflow.reports.html_parts import (
@@ -21,7 +21,6 @@ from hflow.reports.html_parts import (
     legend,
     number,
     picture_uris,
-    signed,
     write_page,
 )
 from hflow.reports.made_with import made_with
@@ -35,23 +34,14 @@ from hflow.reports.realism_parts import (
     unscored_line,
     worst_frames,
 )
+from hflow.reports.truth_parts import furthest_frames, truth_rows
+from hflow.reports.verdict import frames_of, verdict
 
-__all__ = ["verdict", "write_report"]
+__all__ = ["write_report"]
 
 SHEET_WIDTH, STYLE_WIDTH = 1200, 384
 WIDE = 640
 REJECTIONS = 100
-
-SETS = {
-    "source": "the frames as the simulator gave them",
-    "translated": "the translated frames",
-    "restyled": "the same frames in further styles",
-    "histogram": "the frames with each colour channel's histogram matched to a target image's",
-    "reinhard": "the frames with the mean and spread of a target image's colours (Reinhard et al. 2001, in CIELAB)",
-    "gpa": "the frames with a gamma for lightness and matched histograms of colour (Ma and others 2021, in CIELAB)",
-    "fda": "the frames with the lowest frequencies of a target image (Fourier domain adaptation, Yang and Soatto 2020)",
-    "target": "the target's own training images",
-}
 
 CURVES = {
     "loss": "what training makes small: content + λ · style",
@@ -91,55 +81,16 @@ def write_report(
     write_page("report.html.j2", page, path)
 
 
-def verdict(evaluation: Evaluation) -> str:
-    """What a run came to, in one sentence with its numbers."""
-    scores, gain = evaluation.scores, evaluation.gain
-    if gain:
-        return (
-            f"Training on the translated frames scores mIoU {number(scores['translated'].miou)} on the target's "
-            f"validation images against {number(scores['source'].miou)} for the raw frames: "
-            f"{signed(gain.miou)}, {_confidence(gain)}{_against_baselines(evaluation)}."
-        )
-    frames = f"{count(evaluation.translated)} of {count(evaluation.given)} frames were translated"
-    similar = f"with a mean SSIM of {number(evaluation.similarity['all'].mean)} to their source"
-    if scores:
-        best = max(scores.values(), key=lambda score: score.miou)
-        trained = f"training on {_frames_of(best.train_on)} scores mIoU {number(best.miou)}"
-        return f"{frames}, {similar}; {trained}."
-    return f"{frames}, {similar}; no segmenter was trained on them."
-
-
-def _frames_of(name: str) -> str:
-    """What a training set is made of, in words."""
-    return " and ".join(SETS.get(part, part) for part in parts_of(name))
-
-
 def _with_target(name: str) -> bool:
     """Whether a set holds the target's own labels, which a user of translation lacks."""
     return "target" in parts_of(name)
-
-
-def _against_baselines(evaluation: Evaluation) -> str:
-    simple = [s for s in evaluation.scores.values() if s.train_on in BASELINES]
-    if not simple:
-        return ""
-    best = max(simple, key=lambda score: score.miou)
-    return f"; the best of the simpler methods, {best.train_on}, scores {number(best.miou)}"
-
-
-def _confidence(gain: Gain) -> str:
-    if gain.interval is None:
-        return "one seed, which gives no interval, so chance is not ruled out"
-    low, high = gain.interval
-    sure = "" if low * high > 0 else ", so chance is not ruled out"
-    return f"{gain.seeds} seeds, paired 95% interval {signed(low)} to {signed(high)}{sure}"
 
 
 def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing]) -> dict[str, Any]:
     """Everything the template shows."""
     galleries = [
         *(evaluation.examples, evaluation.drawn, evaluation.least_similar, evaluation.most_similar),
-        *(evaluation.least_consistent, evaluation.most_consistent),
+        *(evaluation.least_consistent, evaluation.most_consistent, evaluation.furthest),
     ]
     names = evaluation.stats["classes"]
     colours = class_colours(names)
@@ -156,7 +107,9 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "by_lot": shown[1],
         "by_ssim": shown[2:4],
         "by_consistency": shown[4:6],
-        "worst": worst_frames(evaluation, shown[6:]),
+        "furthest": furthest_frames(evaluation.truth, shown[6]),
+        "truth": truth_rows(evaluation.truth),
+        "worst": worst_frames(evaluation, shown[7:]),
         "realism": realism_line(evaluation.realism),
         "measures": measure_rows(evaluation),
         "confusion": confusion_table(evaluation.realism.reading, names),
@@ -193,6 +146,8 @@ def _frame(example: Example, colours: Sequence[Colour], budget: int) -> dict[str
     """What a slider needs."""
     height, width = example.source.shape[:2]
     pair = {"before": example.source, "after": example.translated}
+    if example.truth is not None:
+        pair["truth"] = example.truth
     style = None
     if example.style is not None:
         style = picture_uris({"style": narrowed(example.style, STYLE_WIDTH)}, None, colours, budget // 4)["style"]
@@ -203,6 +158,7 @@ def _frame(example: Example, colours: Sequence[Colour], budget: int) -> dict[str
         "style_key": example.style_key,
         "style": style,
         "ssim": example.ssim,
+        "truth": None,
         "consistency": example.consistency,
         **picture_uris(pair, example.label, colours, budget * 3 // 4),
     }
@@ -214,7 +170,7 @@ def _score_rows(evaluation: Evaluation) -> list[dict[str, Any]]:
     return [
         {
             "name": name,
-            "text": _frames_of(name),
+            "text": frames_of(name),
             "score": score,
             "gain": evaluation.gains.get(name),
             "self_gain": score.self_trained and paired_gain(score.miou_by_seed, score.self_trained.miou_by_seed),

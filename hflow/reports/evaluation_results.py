@@ -10,6 +10,7 @@ from hflow.metrics.paired_gain import Gain
 from hflow.metrics.similarity_summary import Similarity
 from hflow.reports.predictions import Prediction
 from hflow.reports.realism import Realism
+from hflow.reports.truth import TruthScores
 from hflow.segmentation.scores import SegmenterScores
 
 __all__ = ["Evaluation", "Example", "ModelFacts", "Rejected"]
@@ -24,6 +25,7 @@ class Example:
         label: train ids, uint8 (H, W); None for a frame without a label.
         style: uint8 (H', W', 3); None where the model's style images are not among the prepared ones.
         ssim: of the translation to the source, at full size; 1 is equal.
+        truth: what it should become, uint8 (H, W, 3); None where that is not known.
         consistency: how far a judge sees the same in both, in [0, 1], 1 is all; None without a judge.
     """
 
@@ -36,6 +38,7 @@ class Example:
     label: np.ndarray | None
     style: np.ndarray | None
     consistency: float | None = None
+    truth: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ class Evaluation:
         realism: how real a sample of the frames looks.
         worst: the frames at which each measure of realism is worst, by its name; none of those that have no frames.
         predictions: what segmenters see in camera images; empty without scores.
+        truth: how close a sample comes to the truth; None without one.
+        furthest: the frames furthest from it.
     """
 
     given: int
@@ -121,6 +126,8 @@ class Evaluation:
     realism: Realism
     worst: Mapping[str, Sequence[Example]]
     predictions: Sequence[Prediction]
+    truth: TruthScores | None = None
+    furthest: Sequence[Example] = ()
 
     @property
     def gain(self) -> Gain | None:

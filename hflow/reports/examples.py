@@ -49,11 +49,11 @@ def read_examples(rows: Sequence[Mapping[str, Any]], prepared: Path, translated:
         HflowError: a file is missing or damaged.
     """
     styles = _style_images(prepared / "target" / "train", {row["style"] for row in rows})
-    sources, outputs, examples = RowsByKey(["image"]), RowsByKey(["image", "label_train_ids"]), []
+    sources, outputs, examples = RowsByKey(["image", "truth"]), RowsByKey(["image", "label_train_ids"]), []
     for row in rows:
         source = sources.find(prepared / "source" / row["split"] / row["shard"], row["key"])
         output = outputs.find(translated / row["split"] / row["shard"], row["key"])
-        label = output["label_train_ids"]
+        label, truth = output["label_train_ids"], source["truth"]
         examples.append(
             Example(
                 key=row["key"],
@@ -65,6 +65,7 @@ def read_examples(rows: Sequence[Mapping[str, Any]], prepared: Path, translated:
                 translated=narrowed(decode_rgb(output["image"]["bytes"]), SHOWN_WIDTH),
                 label=None if label is None else narrowed(decode_ids(label["bytes"]), SHOWN_WIDTH),
                 style=styles.get(row["style"]),
+                truth=None if truth is None else narrowed(decode_rgb(truth["bytes"]), SHOWN_WIDTH),
             )
         )
     return examples

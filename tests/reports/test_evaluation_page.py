@@ -9,8 +9,9 @@ import pytest
 
 from hflow.foundation.params import TRAINING_SETS
 from hflow.metrics.paired_gain import Gain
-from hflow.reports.evaluation_page import SETS, verdict, write_report
+from hflow.reports.evaluation_page import write_report
 from hflow.reports.evaluation_results import Evaluation, Rejected
+from hflow.reports.verdict import SETS, verdict
 from hflow.segmentation.scores import SelfTrained
 from tests.evaluations import CLASSES, DATA, PROVENANCE, TIMINGS, an_evaluation, bare, example, score, written
 
@@ -96,7 +97,8 @@ def test_frames_a_second_are_told_by_stage(evaluation: Evaluation, tmp_path: Pat
 
 def test_without_a_comparison_the_verdict_says_what_was_made(evaluation: Evaluation) -> None:
     made = "1,204 of 1,205 frames were translated, with a mean SSIM of 0.410 to their source; "
-    assert verdict(replace(evaluation, scores={}, gains={})) == made + "no segmenter was trained on them."
+    unscored = replace(evaluation, scores={}, gains={}, realism=bare(evaluation).realism)
+    assert verdict(unscored) == made + "no segmenter was trained on them."
     alone = replace(evaluation, scores={"target": score("target", 0.5, 1)}, gains={})
     assert verdict(alone) == made + "training on the target's own training images scores mIoU 0.500."
 

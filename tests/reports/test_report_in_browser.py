@@ -9,9 +9,11 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
+from hflow.metrics.closeness import Closeness
 from hflow.reports.evaluation_results import Evaluation, Rejected
+from hflow.reports.truth import TruthScores
 from tests.browser import faults_of_access, opened, running_browser, widths_of_pictures
-from tests.evaluations import CLASSES, an_evaluation, bare, score, written
+from tests.evaluations import CLASSES, an_evaluation, bare, example, score, written
 
 
 @pytest.fixture
@@ -135,3 +137,37 @@ def test_print_shows_both_pictures_side_by_side(page: Page) -> None:
     assert before["y"] == after["y"]
     assert page.evaluate("getComputedStyle(document.querySelector('.over')).clipPath") == "none"
     assert page.pdf().startswith(b"%PDF")
+
+
+def test_frames_with_truth_part_at_two_places(browser: Browser, evaluation: Evaluation, tmp_path: Path) -> None:
+    truth = TruthScores("all", 1, Closeness(8.0, 0.2, 0.5), Closeness(17.0, 0.7, 0.3), 1, [])
+    shown = [example(i, truth=example(i).source // 2) for i in range(4)]
+    written(replace(evaluation, truth=truth, examples=shown), tmp_path)
+    with opened(browser, tmp_path / "index.html") as page:
+        first, second = page.locator(".three").first.locator("input").all()
+        assert (_cuts(page, ".over"), _cuts(page, ".beyond")) == ([33], [67])  # right and left alike
+        second.press("ArrowRight")
+        second.press("ArrowRight")
+        first.press("ArrowLeft")
+        assert (_cuts(page, ".over"), _cuts(page, ".beyond")) == ([31, 32], [69])
+        box = page.locator(".three").first.bounding_box()
+        assert box
+        page.mouse.move(box["x"] + 0.69 * box["width"], box["y"] + 20)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.9 * box["width"], box["y"] + 20, steps=3)
+        page.mouse.up()
+        assert _cuts(page, ".beyond")[0] == pytest.approx(90, abs=2)
+        assert _cuts(page, ".over")[-1] == 32
+        assert faults_of_access(page) == []
+        page.emulate_media(media="print")
+        boxes = [image.bounding_box() for image in page.locator(".three").first.locator("img:not(.label)").all()]
+        before, after, truth_box = (box for box in boxes if box)
+        assert before["x"] + before["width"] <= after["x"]
+        assert after["x"] + after["width"] <= truth_box["x"]
+        assert before["y"] == truth_box["y"]
+
+
+def _cuts(page: Page, picture: str) -> list[float]:
+    """Where a frame's picture of three is cut, in percent of its sides that are cut."""
+    shape = page.evaluate(f"getComputedStyle(document.querySelector('.three {picture}')).clipPath")
+    return [float(value) for value in re.findall(r"([\d.]+)%", shape) if float(value)]

@@ -1,0 +1,90 @@
+"""How close frames and their translations come to the truth, where there is one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hflow.datasets.images import decode_rgb
+from hflow.datasets.rows_by_key import RowsByKey
+from hflow.datasets.tensors import to_tensor
+from hflow.foundation.evenly_spaced import evenly_spaced
+from hflow.foundation.progress import progress
+from hflow.metrics.closeness import Closeness, closeness, mean_closeness
+from hflow.metrics.lpips import load_vgg
+from hflow.reports.sampled_images import SAMPLE
+
+__all__ = ["TruthScores", "measure_truth"]
+
+FURTHEST = 3
+
+
+@dataclass(frozen=True)
+class TruthScores:
+    """The closeness of a sample to its truth.
+
+    Attributes:
+        split: of the frames: val where its frames have a truth, since nothing was trained on them; else all.
+        frames: how many were measured, evenly spaced.
+        raw, translated: means of the source frames and of their translations.
+        closer: how many frames have a higher PSNR after translation.
+        furthest: rows of the manifest with the translation's PSNR, the lowest first.
+    """
+
+    split: str
+    frames: int
+    raw: Closeness
+    translated: Closeness
+    closer: int
+    furthest: Sequence[tuple[Mapping[str, Any], float]]
+
+    @property
+    def gain(self) -> float:
+        """What translating adds to the PSNR, in decibels."""
+        return self.translated.psnr - self.raw.psnr
+
+
+def measure_truth(
+    rows: Sequence[Mapping[str, Any]], *, prepared: Path, translated: Path, device: torch.device | str = "cpu"
+) -> TruthScores | None:
+    """The closeness of up to 48 frames, at their own size, to their truth; None where no frame has one.
+
+    Args:
+        rows: of translated frames, from the manifest.
+        prepared, translated: the folders that prepare and translate wrote.
+        device: where the network of ST-LPIPS computes.
+
+    Raises:
+        HflowError: a shard is missing or damaged.
+    """
+    known = [row for row in rows if row["truth_sha256"]]
+    held_out = [row for row in known if row["split"] == "val"]
+    sample = evenly_spaced(held_out or known, SAMPLE)
+    if not sample:
+        return None
+    vgg = load_vgg().to(device)
+    sources, outputs = RowsByKey(["image", "truth"]), RowsByKey(["image"])
+    raw: list[Closeness] = []
+    made: list[Closeness] = []
+    with progress("measure against the truth", len(sample), unit="frames") as advance:
+        for row in sample:
+            source = sources.find(prepared / "source" / row["split"] / row["shard"], row["key"])
+            output = outputs.find(translated / row["split"] / row["shard"], row["key"])
+            before, truth, after = (
+                to_tensor(decode_rgb(image["bytes"]))[None].to(device)
+                for image in (source["image"], source["truth"], output["image"])
+            )
+            raw.append(closeness(before, truth, vgg))
+            made.append(closeness(after, truth, vgg))
+            advance()
+    by_psnr = sorted(zip(sample, (pair.psnr for pair in made), strict=True), key=lambda pair: pair[1])
+    return TruthScores(
+        split="val" if held_out else "all",
+        frames=len(sample),
+        raw=mean_closeness(raw),
+        translated=mean_closeness(made),
+        closer=sum(after.psnr > before.psnr for before, after in zip(raw, made, strict=True)),
+        furthest=by_psnr[:FURTHEST],
+    )
