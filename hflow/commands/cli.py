@@ -25,6 +25,7 @@ from hflow.commands.project import ask_for_preset, write_params
 from hflow.commands.release import release
 from hflow.commands.review import review, verdicts
 from hflow.commands.status import status
+from hflow.commands.sweep import sweep
 from hflow.commands.translate import translate
 from hflow.foundation.atomic_files import FULL, writing_fault
 from hflow.foundation.credentials import without_credentials
@@ -211,6 +212,6 @@ for command in (
         segment,
         judge,
     ),
-    *(label, evaluate, compare, review, verdicts, picture, export_model, fetch, release, bench),
+    *(label, evaluate, compare, sweep, review, verdicts, picture, export_model, fetch, release, bench),
 ):
     app.command()(command)

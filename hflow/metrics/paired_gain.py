@@ -1,11 +1,9 @@
 """What one training set gains over another in mIoU, paired by seed, with its interval."""
 
-import math
-import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.stats import t as student
+from hflow.metrics.mean_interval import mean_interval
 
 __all__ = ["Gain", "paired_gain"]
 
@@ -25,9 +23,5 @@ class Gain:
 
 def paired_gain(before: Mapping[int, float], after: Mapping[int, float]) -> Gain:
     """The gain of `after` over `before`, each the mIoU by seed, of the same seeds."""
-    differences = [after[seed] - before[seed] for seed in after]
-    mean, count = statistics.fmean(differences), len(differences)
-    if count < 2:
-        return Gain(mean, count, None)
-    half = float(student.ppf(0.975, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
-    return Gain(mean, count, (mean - half, mean + half))
+    mean, interval = mean_interval([after[seed] - before[seed] for seed in after])
+    return Gain(mean, len(after), interval)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["dot_strip", "histogram_bars", "learning_curve"]
+__all__ = ["dot_strip", "dots_in_a_row", "histogram_bars", "learning_curve"]
 
 CURVE_POINTS = 300
 PANEL = (320, 150)
@@ -84,6 +84,31 @@ def dot_strip(values: Sequence[float], mean: float, low: float, high: float) -> 
         return _between(4, STRIP[0] - 4, (value - low) / (high - low) if high > low else 0.5)
 
     return {"points": [x(value) for value in values], "mean": x(mean)}
+
+
+def dots_in_a_row(values: Sequence[float], labels: Sequence[str], text: str) -> dict[str, Any]:
+    """A dot for each value, at equal distances, in the units of a panel of 320x150.
+
+    Args:
+        values: at least one.
+        labels: what each is of.
+        text: what the values are, for the reader.
+    """
+    low, high = min(values), max(values)
+    least = max(0.02 * max(abs(low), abs(high)), 1e-9)
+    if high - low < least:
+        low, high = low - least / 2, high + least / 2
+
+    def y(value: float) -> float:
+        return _between(PANEL[1] - MARGIN["bottom"], MARGIN["top"], (value - low) / (high - low))
+
+    wide = (PANEL[0] - MARGIN["left"] - MARGIN["right"]) / len(values)
+    places = [MARGIN["left"] + wide * (number + 0.5) for number in range(len(values))]
+    return {
+        "text": text,
+        "dots": [(x, y(value), label, value) for x, value, label in zip(places, values, labels, strict=True)],
+        "ticks": [(y(tick), f"{tick:g}") for tick in _even_ticks(low, high)],
+    }
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -51,6 +51,7 @@ ELSEWHERE = {
     "python -m flows.": (PIPELINE, '"flows.sim2real"'),
     "dvc repro": (PIPELINE, '"dvc", "repro"'),
     "dvc exp run": (PIPELINE, '"exp", "run", "--queue", "-S"'),
+    "hflow sweep ": ("tests/pipeline/test_sweeps.py", '"sweep", "loss.k'),
     "dvc exp show": (PIPELINE, '"exp", "show"'),
     "dvc push": (PIPELINE, "--run-cache"),
     "dvc remote add": (PIPELINE, '"remote", "add"'),
