@@ -16,6 +16,7 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from flows.champion import automate_production
 from flows.stage import GPU
 from flows.up import read_addresses
 from hflow.foundation.credentials import without_credentials
@@ -26,6 +27,8 @@ __all__ = ["deploy", "recorded"]
 
 RECORDED = ("HFLOW_REPOSITORY", "MLFLOW_TRACKING_URI")
 """Variables that Prefect's server keeps, and shows to all who reach it."""
+FRAMES, DATASETS = "HFLOW_FRAMES", "HFLOW_DATASETS"
+"""Variables that name what every new champion translates, and the folder that gets a dataset each time."""
 ZOMBIES = "hflow: runs whose worker is gone"
 HEARTBEAT = 30
 MISSED = timedelta(seconds=3 * HEARTBEAT)
@@ -57,6 +60,11 @@ def deploy() -> None:
     done = subprocess.run(command, env=environment, check=False)
     if done.returncode:
         raise HflowError("`prefect deploy --all` failed, its reason is above")
+    frames, datasets = environment.get(FRAMES), environment.get(DATASETS)
+    if frames and datasets:
+        with SyncPrefectClient(environment["PREFECT_API_URL"]) as client:
+            deployment = client.read_deployment_by_name("translate-folder/translate")
+            automate_production(client, deployment.id, frames=frames, datasets=datasets)
 
 
 def recorded(environment: Mapping[str, str]) -> dict[str, str]:

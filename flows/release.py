@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from flows.champion import tell_of_champion
 from flows.dvc_commands import PIPELINE, changes, has_remote
 from flows.restoring import restore
 from flows.stage import publish_table, run_as_command, stage_flow
@@ -32,6 +33,7 @@ def release(rollback: bool = False, replace: bool = False, params: Path = Path("
     from hflow.pipeline import release
 
     outcome = release.rollback(settings) if rollback else release.release(settings, replace=replace)
+    tell_of_champion(outcome)
     publish_table("release", outcome, "What became of the release")
     return outcome
 

@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed, Failed, State
 from pydantic import Field
 
+from flows.champion import tell_of_champion
 from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
 from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
@@ -135,6 +136,7 @@ def _released(settings: Params) -> dict[str, Any] | None:
     UNRELEASED.unlink(missing_ok=True)
     if outcome is None:
         return None
+    tell_of_champion(outcome)
     print(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
     return outcome
 

@@ -5,9 +5,11 @@ from typing import Any, Literal
 
 from flows.stage import alone_on_gpu, publish_table, stage_flow
 from hflow.foundation.devices import pick_device
+from hflow.foundation.errors import HflowError
 from hflow.foundation.params import StyleParams, check_section, load_params
 from hflow.model.store import load_model
-from hflow.pipeline.models import find_model
+from hflow.pipeline.models import exact_name, find_model, is_registered
+from hflow.pipeline.production import note_production
 from hflow.translation.folder import translate_folder as translate_images
 
 __all__ = ["translate_folder"]
@@ -24,6 +26,7 @@ def translate_folder(
     style_group: str | None = None,
     device: str = "auto",
     max_rejected: float = 0.01,
+    note: bool = False,
 ) -> dict[str, Any]:
     """Translate every image of a folder; a run that was stopped goes on where it was.
 
@@ -37,14 +40,21 @@ def translate_folder(
         style_group: a pattern whose first group names a style image's group; a frame or a sequence draws a group first.
         device: auto, cpu, cuda, cuda:1, ...
         max_rejected: the share of images that may be at fault.
+        note: write a card that names the model's version, and note the dataset in that version's description.
     """
     chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
     style = check_section(StyleParams, chosen, "translate-folder")
-    folder = find_model(model, load_params())
+    if note and not is_registered(model):
+        raise HflowError(f"{model} is not registered: there is no version to note the dataset with")
+    params = load_params()
+    folder = find_model(model, params)
+    model = exact_name(model, folder)
     with alone_on_gpu():
         where = str(pick_device(device))
         counts = translate_images(
             frames, out, load_model(folder), name=model, style=style, device=where, max_rejected=max_rejected
         )
+    if note:
+        note_production(params.tracking, model, frames, out, counts)
     publish_table("translate-folder", {"frames": frames, "out": out, "model": model, **counts}, "What was translated")
     return counts

@@ -10,7 +10,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import StyleParams, check_section, load_params
 from hflow.pipeline import outputs, stages
-from hflow.pipeline.models import find_model
+from hflow.pipeline.models import exact_name, find_model
 
 __all__ = ["translate"]
 
@@ -97,7 +97,7 @@ def translate(
         frames,
         out,
         trained,
-        name=model,
+        name=exact_name(model, folder),
         names=names,
         style=choice,
         devices=devices or "all",

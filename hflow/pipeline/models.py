@@ -12,7 +12,15 @@ from hflow.foundation.params import Params, TrackingParams
 from hflow.foundation.progress import say
 from hflow.pipeline.outputs import work_folder
 
-__all__ = ["FETCH_STAGE", "fetch_model", "find_model", "is_registered", "pipeline_model", "translating_model"]
+__all__ = [
+    "FETCH_STAGE",
+    "exact_name",
+    "fetch_model",
+    "find_model",
+    "is_registered",
+    "pipeline_model",
+    "translating_model",
+]
 
 FETCH_STAGE = Path("models/dvc.yaml")
 """Where a project has the DVC stage that fetches the registered model: in none that names no such model."""
@@ -39,6 +47,20 @@ REGISTERED = "registered.json"
 def is_registered(model: str) -> bool:
     """Whether a model is named by the registry's URI, not by a path."""
     return model.startswith("models:/")
+
+
+def exact_name(model: str, folder: Path) -> str:
+    """A model's name with its version in place of an alias, which moves on; a path as it is.
+
+    Args:
+        model: the path or the URI.
+        folder: where the model was found or fetched to.
+    """
+    if not is_registered(model) or "@" not in model:
+        return model
+    noted = folder / REGISTERED
+    version = read_json(noted).get("version") if noted.is_file() else folder.name
+    return f"{model.partition('@')[0]}/{version}"
 
 
 def find_model(model: str, params: Params | None = None) -> Path:

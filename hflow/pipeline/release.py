@@ -16,7 +16,10 @@ from hflow.registry.gate import Condition, Figures, gather, judge
 from hflow.registry.runs import hand_in
 from hflow.registry.versions import Registry
 
-__all__ = ["release", "rollback"]
+__all__ = ["BECAME_CHAMPION", "release", "rollback"]
+
+BECAME_CHAMPION = "is the champion now"
+"""The outcome of a release that has given the alias to its version."""
 
 SHEET = EVALUATE_PLOTS / "before-after.png"
 """A picture of before and after, which goes with the version where it is of its frames."""
@@ -71,7 +74,7 @@ def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
     if failed:
         return {**outcome, "champion": False, **said, "outcome": f"stays challenger: {failed}"}
     registry.promote(version, over=champion)
-    return {**outcome, "champion": True, **said, "outcome": "is the champion now"}
+    return {**outcome, "champion": True, **said, "outcome": BECAME_CHAMPION}
 
 
 def rollback(params: Params) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.foundation.progress import say
-from hflow.pipeline.models import fetch_model, pipeline_model, translating_model
+from hflow.pipeline.models import exact_name, fetch_model, pipeline_model, translating_model
 from hflow.pipeline.outputs import (
     BASELINE_SETS,
     EVALUATE_PLOTS,
@@ -147,13 +147,12 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
     from hflow.translation.restyling import restyle_dataset
 
     watch = start_watch("translate")
-    model, work = load_model(translating_model(params)), work_folder("translate")
-    run = where_room_is(run or translate_shards)
+    folder, work = translating_model(params), work_folder("translate")
+    model, run = load_model(folder), where_room_is(run or translate_shards)
+    translate = params.translate.model_copy(update={"model": exact_name(params.translate.model, folder)})
     with noted_run("translate", "translate"):
-        counts = translate_dataset(
-            model, params.translate, prepared=PREPARED, out=TRANSLATED, sets=SETS, work=work, run=run
-        )
-        restyle_dataset(model, params.translate, prepared=PREPARED, out=RESTYLED, sets=SETS, work=work, run=run)
+        counts = translate_dataset(model, translate, prepared=PREPARED, out=TRANSLATED, sets=SETS, work=work, run=run)
+        restyle_dataset(model, translate, prepared=PREPARED, out=RESTYLED, sets=SETS, work=work, run=run)
     # A shard that people's verdicts have made shorter has no rows that were translated.
     frames = sum(note.get("rows", 0) for note in watch.finished())
     file_timing("translate", watch, frames, params.translate.device)

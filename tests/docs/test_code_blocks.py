@@ -62,6 +62,8 @@ ELSEWHERE = {
     "dvc plots": (PIPELINE, '"dvc", "plots"'),
     "make up": (DEPLOYMENTS, '"flows.up"'),
     "make deploy": (DEPLOYMENTS, '"flows.deploy"'),
+    "export HFLOW_FRAMES": ("tests/flows/test_champion.py", "automate_production("),
+    "prefect event emit": ("tests/flows/test_champion.py", "tell_of_champion("),
     "export PREFECT_API_URL=...": (DEPLOYMENTS, "PREFECT_API_URL"),
     "prefect deployment run": (DEPLOYMENTS, "create_flow_run"),
     "prefect deployment schedule": (DEPLOYMENTS, '["schedules"]'),

@@ -27,7 +27,7 @@ from hflow.foundation.params import Params
 from hflow.foundation.project_root import project_root
 from hflow.model.store import load_model
 from hflow.pipeline import outputs, stages
-from hflow.pipeline.models import find_model, translating_model
+from hflow.pipeline.models import exact_name, find_model, translating_model
 from hflow.pipeline.release import release, rollback
 from hflow.presets import preset_text
 from hflow.registry import turns
@@ -305,6 +305,7 @@ def test_the_pipeline_gets_the_champion_as_a_folder_that_changes_with_it(params:
         release(params)
         stages.fetch(champion)
         assert load_model(Path("models:/town@champion")).sha256 == load_model(outputs.MODEL).sha256
+        assert exact_name("models:/town@champion", Path("models:/town@champion")) == f"models:/town/{seed + 1}"
     with pytest.raises(HflowError, match="nothing to release"):
         release(champion)
 
