@@ -14,7 +14,7 @@ from hflow.pipeline.run_notes import Piece, RunNote, alone_with_notes, pieces, r
 
 __all__ = ["MODELS", "WORK", "Cleaned", "clean"]
 
-WORK = ("prepare", "train", "translate", "baselines", "segment", "label", "evaluate")
+WORK = ("prepare", "first_round", "train", "translate", "baselines", "segment", "label", "evaluate")
 """The stages and commands that keep pieces of work. Whatever else lies in .hflow is kept."""
 
 MODELS = "models"

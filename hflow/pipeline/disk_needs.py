@@ -18,7 +18,7 @@ from hflow.foundation.finished_work import Finished
 from hflow.foundation.free_disk import free_disk, has_reflinks
 from hflow.foundation.params import Params
 from hflow.foundation.project_root import project_root
-from hflow.pipeline.outputs import BASELINE_SETS, PREPARED, TRANSLATED, work_folder
+from hflow.pipeline.outputs import BASELINE_SETS, FIRST_ROUND, PREPARED, TRANSLATED, work_folder
 from hflow.translation.engines.base import Advance, Engine
 from hflow.translation.engines.running import ShardRunner
 from hflow.translation.shard_task import ShardTask
@@ -52,9 +52,10 @@ def room_fault(needs: Mapping[str, int]) -> str | None:
         return None
     parts = ", ".join(f"{name} {_in_words(size)}" for name, size in needs.items() if size)
     twice = "; twice that with the copies in DVC's cache, which links spare" if copies == 2 else ""
+    pruned = ", `dvc gc --workspace`" if copies == 2 else ""
     return (
         f"the disk of {project_root()} has {_in_words(free)} free, and about {_in_words(needed)} are needed ({parts}"
-        f"{twice}): make room (`hflow clean --yes`, `dvc gc --workspace`), or work on another disk"
+        f"{twice}): make room (`hflow clean --yes`{pruned}), or work on another disk"
     )
 
 
@@ -77,6 +78,8 @@ def run_bytes(params: Params, opened: Mapping[str, RawDataset]) -> dict[str, int
         sizes = {name: _prepared_bytes(params, raw) for name, raw in opened.items()}
         needs["prepare"] = _left(sum(sizes.values()), "prepare")
         source = sizes.get("source", 0)
+    if params.loss.target_labels == FIRST_ROUND and not FIRST_ROUND.is_dir():
+        needs["first_round"] = source
     if not (TRANSLATED / MANIFEST).is_file():
         needs["translate"] = _left(params.translate.styles * source, "translate")
     if not BASELINE_SETS.is_dir():

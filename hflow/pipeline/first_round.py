@@ -16,12 +16,14 @@ from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import LossParams, Params
 from hflow.model.store import load_model
+from hflow.pipeline.disk_needs import where_room_is
 from hflow.pipeline.outputs import PREPARED, work_folder
 from hflow.segmentation.judge import Judge, save_judge
 from hflow.segmentation.judge_training import train_judge
 from hflow.segmentation.pseudo_labels import label_target
 from hflow.training.loop import train
 from hflow.translation.dataset import translate_dataset
+from hflow.translation.engines.running import translate_shards
 
 __all__ = ["label_by_first_round", "label_nothing"]
 
@@ -74,6 +76,7 @@ def label_by_first_round(params: Params, out: Path) -> dict[str, Any]:
         out=work / "translated",
         sets=work / "sets",
         work=work_folder("translate"),
+        run=where_room_is(translate_shards),
     )
     segmenter = _segmenter(params, [*source, *shard_files(work / "translated" / "train")], work / "segmenter")
     return label_target(

@@ -70,9 +70,9 @@ def first_round(params: Params) -> dict[str, Any]:
     """Label the target's photographs by what a first round learns, where loss.target_labels asks; gives the counts."""
     from hflow.pipeline.first_round import label_by_first_round, label_nothing
 
-    if params.loss.target_labels != FIRST_ROUND:
-        return label_nothing(FIRST_ROUND)
-    with noted_run("first_round", "train", "translate", "label"):
+    with noted_run("first_round", "first_round", "train", "translate", "label"):
+        if params.loss.target_labels != FIRST_ROUND:
+            return label_nothing(FIRST_ROUND)
         return label_by_first_round(params, FIRST_ROUND)
 
 

@@ -132,6 +132,18 @@ def test_half_written_pieces_and_models_of_earlier_runs_go() -> None:
     assert sorted(path.relative_to(work).as_posix() for path in work.rglob("*")) == ["models", "models/new"]
 
 
+def test_a_first_round_that_is_not_wanted_any_more_leaves_nothing() -> None:
+    with noted_run("first_round", "first_round", "translate"):
+        _use("a")
+        (outputs.work_folder("first_round") / "translated").mkdir(parents=True)
+    clean(remove=True)
+    assert (_there("first_round"), _there()) == ({"translated"}, _pieces("a"))
+    values = yaml.safe_load((Path(__file__).parents[2] / "params.yaml").read_text())
+    stages.first_round(Params.model_validate(values))
+    clean(remove=True)
+    assert (_there("first_round"), _there()) == (set(), set())
+
+
 def test_what_is_no_finished_work_stays() -> None:
     _run("a")
     kept = [outputs.work_folder(name) for name in ("tracking", "prefect", "servers", "timings")]
