@@ -90,7 +90,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
             "classes": CLASSES,
         }
     )
-    params = PrepareParams(size=(32, 24), shard_size=4)
+    params = PrepareParams(size=(32, 24), shard_size=2)
     prepare(data, params, out=folder / "prepared", sets=folder / "sets", work=folder / "work")
     return Project(folder)
 

@@ -1,5 +1,6 @@
 """The stage baselines: every prepared frame recoloured by simple means, training sets to hold translation against."""
 
+import itertools
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,7 @@ from hflow.datasets.shards import (
 )
 from hflow.datasets.tensors import to_tensor
 from hflow.datasets.training_sets import TrainingSet, replacing_sets, set_sha256
+from hflow.foundation.ahead import map_ahead
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
@@ -82,7 +84,10 @@ def make_baselines(
         "gpa": gpa,
     }
     styles, store = ShardSet(targets, ["key", "image"]), WorkFolder(work)
-    layouts = None if style.nearest is None else np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in styles])
+    layouts = None
+    if style.nearest is not None:
+        rows = itertools.chain.from_iterable(read_rows(path, ["image"]) for path in targets)
+        layouts = np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in rows])
     keys = [key for path in targets for key in read_table(path, ["key"])["key"].to_pylist()]
     choice = StyleChoice(style, keys, layouts)
     settings = [code_fingerprint(make_baselines), style.model_dump(), [sha256_file(path) for path in targets]]
@@ -97,7 +102,7 @@ def make_baselines(
             similarity: list[float] = []
             for split, path in plan:
                 recolour = partial(_recolour, method=methods[name], styles=styles, choice=choice)
-                piece = _shard(path, own, recolour, store, pool)
+                piece = _shard(path, own, recolour, store, pool, 2 * params.workers)
                 files[f"{name}/{split}/{path.name}"] = piece.path
                 if split == "train":
                     shards[name][out / name / split / path.name] = piece.sha256
@@ -121,12 +126,13 @@ def _shard(
     recolour: Callable[[dict[str, Any]], dict[str, Any]],
     store: WorkFolder,
     pool: ThreadPoolExecutor,
+    ahead: int,
 ) -> Finished:
     """The recoloured shard, made now where no earlier run has finished it."""
     mark = fingerprint([settings, sha256_file(path)])
 
     def make(place: Path) -> dict[str, Any]:
-        write_shard(place, list(pool.map(recolour, read_rows(path))), TRANSLATED_SCHEMA)
+        write_shard(place, map_ahead(pool, recolour, read_rows(path), ahead), TRANSLATED_SCHEMA)
         return {}
 
     return store.obtain(mark, make)

@@ -3,7 +3,7 @@
 import functools
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,9 +20,11 @@ from hflow.datasets.keys import printable
 from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.layouts.opening import open_domains
 from hflow.datasets.preparation_stats import STATS
-from hflow.datasets.samples import read_sample
-from hflow.datasets.shards import PREPARED_SCHEMA, image_value, shard_name, split_by_key, write_shard
+from hflow.datasets.samples import most_bytes, read_sample
+from hflow.datasets.sharding import split_by_key
+from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.datasets.training_sets import TrainingSet, replacing_sets
+from hflow.foundation.ahead import map_ahead
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import DatasetError, HflowError
@@ -97,10 +99,10 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
             if len(rejected) > params.max_rejected * len(samples) or (samples and len(rejected) == len(samples)):
                 too_many.append(_too_many(rejected, len(samples), params.max_rejected, where))
             rejections += rejected
-            written = {f"{where}/{piece.note['name']}": piece for piece in finished if piece.note["rows"]}
+            written = {f"{where}/{name}": piece for name, piece in finished.items() if piece.note["rows"]}
             files |= {place: piece.path for place, piece in written.items()}
             shards[where] = {out / place: piece.sha256 for place, piece in sorted(written.items())}
-            stats[where] = _stats(finished, len(samples), len(rejected), data.classes, labelled)
+            stats[where] = _stats(list(finished.values()), len(samples), len(rejected), data.classes, labelled)
     if too_many:
         raise DatasetError("; ".join(too_many))
     files["rejected.parquet"] = _rejected_table(rejections)
@@ -123,8 +125,8 @@ def _prepare_split(
     workers: int,
     max_pixels: int,
     work: WorkFolder,
-) -> tuple[list[Rejection], list[Finished]]:
-    """The rejections of a split, and its shards."""
+) -> tuple[list[Rejection], dict[str, Finished]]:
+    """The rejections of a split, and its shards by name."""
     labelled = split in dataset.labelled
     by_key = {sample.key: sample for sample in samples if not sample.fault}
     table = train_id_table(dataset.raw_classes, classes)
@@ -144,27 +146,32 @@ def _prepare_split(
             return reject(sample, str(error))
 
     def write(pool: ThreadPoolExecutor, members: Sequence[RawSample], path: Path) -> dict[str, Any]:
-        results = list(pool.map(prepared, members))
-        passed = [r for r in results if isinstance(r, _Prepared)]
-        write_shard(path, [r.row for r in passed], PREPARED_SCHEMA)
-        return {
-            "name": shard_name(members[-1].key),
-            "rows": len(passed),
-            "pixels": sum((r.pixels for r in passed), np.zeros(256, np.int64)).tolist(),
-            "rejected": [asdict(r) for r in results if isinstance(r, Rejection)],
-        }
+        pixels, rejected = np.zeros(256, np.int64), []
 
-    finished = []
+        def passed() -> Iterator[dict[str, Any]]:
+            for result in map_ahead(pool, prepared, members, 2 * workers):
+                if isinstance(result, Rejection):
+                    rejected.append(asdict(result))
+                else:
+                    np.add(pixels, result.pixels, out=pixels)
+                    yield result.row
+
+        rows = write_shard(path, passed(), PREPARED_SCHEMA)
+        return {"rows": rows, "pixels": pixels.tolist(), "rejected": rejected}
+
+    finished: dict[str, Finished] = {}
     showing = progress(f"prepare {domain}/{split}", len(samples), unit="samples")
     with ThreadPoolExecutor(workers) as pool, showing as advance:
-        for keys in split_by_key(by_key, shard_size):
+        sizes = map_ahead(pool, functools.partial(most_bytes, size=size), by_key.values(), 64)
+        shards = split_by_key(dict(zip(by_key, sizes, strict=True)), 2 * shard_size)
+        for name, keys in shards.items():
             members = [by_key[key] for key in keys]
             mark = fingerprint([settings, [_stamp(sample, dataset.root) for sample in members]])
-            finished.append(work.obtain(mark, functools.partial(write, pool, members)))
+            finished[name] = work.obtain(mark, functools.partial(write, pool, members))
             advance(len(members))
     # A name at fault is no key, so such a sample belongs to no shard.
     rejections = [reject(sample, sample.fault) for sample in samples if sample.fault]
-    return rejections + [Rejection(**r) for piece in finished for r in piece.note["rejected"]], finished
+    return rejections + [Rejection(**r) for piece in finished.values() for r in piece.note["rejected"]], finished
 
 
 @dataclass(frozen=True)

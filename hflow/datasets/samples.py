@@ -17,7 +17,7 @@ from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 
-__all__ = ["ReadSample", "Size", "look_at_sample", "read_sample", "unread_fault"]
+__all__ = ["ReadSample", "Size", "look_at_sample", "most_bytes", "read_sample", "unread_fault"]
 
 Size = tuple[int, int]
 
@@ -68,6 +68,22 @@ def look_at_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, ma
     if sample.truth:
         _look_at_truth(dataset, sample.truth, size)
     return size
+
+
+def most_bytes(sample: RawSample, size: Size | None) -> int:
+    """The bytes that a sample takes at most, image, truth and two label maps as PNG, and what is carried with it.
+
+    Args:
+        size: (width, height) that it is resized to; None leaves the image's own, by its header, and nothing is counted
+            of one that has none, since it is rejected.
+    """
+    carried = sum(path.stat().st_size for path in sample.carried.values() if path.is_file())
+    if size is None:
+        try:
+            size = read_size(sample.image)[0] if sample.image else (0, 0)
+        except (HflowError, OSError):
+            size = 0, 0
+    return (8 if sample.truth else 5) * size[0] * size[1] + carried
 
 
 def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, max_pixels: int = MOST_PIXELS) -> ReadSample:

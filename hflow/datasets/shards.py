@@ -6,7 +6,6 @@ datasets library stores features.
 
 import bisect
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -29,9 +28,7 @@ __all__ = [
     "read_rows",
     "read_table",
     "shard_files",
-    "shard_name",
     "shard_schema",
-    "split_by_key",
     "write_shard",
 ]
 
@@ -100,24 +97,6 @@ halved (else null)."""
 def image_value(content: bytes | None, name: str) -> dict[str, Any] | None:
     """The value of an image column: encoded bytes and the file name they would have; None for no image."""
     return None if content is None else {"bytes": content, "path": name}
-
-
-def split_by_key(keys: Iterable[str], mean_size: int) -> list[list[str]]:
-    """Cut keys, sorted, into shards of `mean_size` keys on average.
-
-    A shard ends after a key whose hash is a multiple of `mean_size`, so a new key changes only the shard it lands in.
-    """
-    shards: list[list[str]] = [[]]
-    for key in sorted(keys):
-        shards[-1].append(key)
-        if _key_hash(key) % mean_size == 0:
-            shards.append([])
-    return [shard for shard in shards if shard]
-
-
-def shard_name(last_key: str) -> str:
-    """The file name of the shard that ends with this key; it stays when other keys come or go."""
-    return f"shard-{_key_hash(last_key):016x}.parquet"
 
 
 def shard_files(folder: Path) -> list[Path]:
@@ -243,7 +222,3 @@ def _damage_named(path: Path) -> Iterator[None]:
             raise
         said = " ".join(str(error).split())[:200]
         raise HflowError(f"{path} is not a whole Parquet file ({said}): make it again") from None
-
-
-def _key_hash(key: str) -> int:
-    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:8])

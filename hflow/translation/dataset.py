@@ -60,5 +60,5 @@ def translate_dataset(
         with exclusive(work / plan.fingerprint), progress("translate", plan.frames, unit="frames") as advance:
             for task in plan.tasks:
                 WorkFolder(work).remove_leftovers(task.fingerprint)
-            finished = run(engine, plan.tasks, advance)
+            finished = run(engine, plan.longest_first, advance)
         return publish_translation(plan, finished, prepared=prepared, out=out, sets=sets, name=name)

@@ -56,6 +56,11 @@ class Plan:
         return fingerprint([task.fingerprint for task in self.tasks])
 
     @property
+    def longest_first(self) -> list[ShardTask]:
+        """The shards as they are to be begun, so that several devices end together."""
+        return sorted(self.tasks, key=lambda task: task.rows, reverse=True)
+
+    @property
     def frames(self) -> int:
         """How many frames the shards hold."""
         return sum(task.rows for task in self.tasks)

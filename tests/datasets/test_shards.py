@@ -1,10 +1,8 @@
-"""Shards: whole tables whose images show as images, cut by the hash of the key."""
+"""Shards: whole tables whose images show as images."""
 
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from hflow.datasets.images import encode_png
 from hflow.datasets.shards import (
@@ -13,8 +11,6 @@ from hflow.datasets.shards import (
     image_value,
     read_rows,
     read_table,
-    shard_name,
-    split_by_key,
     write_shard,
 )
 from hflow.foundation.errors import HflowError
@@ -39,30 +35,10 @@ def _rows(count: int) -> list[dict[str, object]]:
     ]
 
 
-@given(st.sets(st.text(min_size=1), max_size=200), st.integers(1, 20))
-def test_every_key_is_in_one_shard_in_order(keys: set[str], mean_size: int) -> None:
-    shards = split_by_key(keys, mean_size)
-    assert [key for shard in shards for key in shard] == sorted(keys)
-    assert all(shards)
-
-
-@given(st.sets(st.text(min_size=1), min_size=1, max_size=200), st.text(min_size=1), st.integers(1, 20))
-def test_a_new_key_changes_its_own_shard_alone(keys: set[str], new: str, mean_size: int) -> None:
-    before = {tuple(shard) for shard in split_by_key(keys - {new}, mean_size)}
-    after = {tuple(shard) for shard in split_by_key(keys | {new}, mean_size)}
-    assert len(before - after) <= 1
-    assert len(after - before) <= 2  # two where the new key ends a shard
-
-
-def test_shards_are_of_the_size_asked_for_on_average() -> None:
-    shards = split_by_key([f"{i:05d}" for i in range(20_000)], 100)
-    assert 80 < 20_000 / len(shards) < 120
-
-
 def test_the_datasets_library_shows_images_as_images(tmp_path: Path) -> None:
     import datasets
 
-    write_shard(tmp_path / shard_name("000"), _rows(3), PREPARED_SCHEMA)
+    write_shard(tmp_path / "shard-0.parquet", _rows(3), PREPARED_SCHEMA)
     files = str(tmp_path / "shard-*.parquet")
     loaded = datasets.load_dataset("parquet", data_files=files, cache_dir=str(tmp_path / "cache"))["train"]
     assert isinstance(loaded.features["image"], datasets.Image)

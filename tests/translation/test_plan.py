@@ -1,4 +1,4 @@
-"""What a plan says of the workers that a GPU's compiled network needs: few sizes of frames."""
+"""What a plan says: few sizes of frames for a GPU's compiled network, the longest shard to be begun first."""
 
 from pathlib import Path
 
@@ -30,3 +30,16 @@ def test_frames_of_too_many_sizes_are_translated_uncompiled(
     assert plan.recipe.marks.backend == "whole"
     # The worker, whose own choice is another, does as the plan says.
     assert InProcess(CPU, marks).translate(plan.tasks[0], lambda _: None).note["rows"] > 0
+
+
+def test_the_longest_shard_is_begun_first_and_none_is_left_out(
+    project: Project, model: TrainedModel, tmp_path: Path
+) -> None:
+    marks = worker_marks(CPU, None, "fp32")
+    plan = planning.plan_translation(
+        model, TranslateParams(precision="fp32"), marks, prepared=project.prepared, work=tmp_path
+    )
+    rows = [task.rows for task in plan.longest_first]
+    assert len(set(rows)) > 1, "the shards are all of one length"
+    assert rows == sorted(rows, reverse=True)
+    assert sorted(task.path for task in plan.longest_first) == sorted(task.path for task in plan.tasks)

@@ -116,6 +116,6 @@ class PrepareParams(Section):
     max_pixels: Pixels = 67_108_864
     """Of an image; one that has more is at fault and is not decoded. The default is 8192x8192."""
     shard_size: Count = 256
-    """Samples a shard, on average."""
+    """Samples a shard, about: none has more than twice as many."""
     workers: Count = 2
     """Threads that decode and resize."""
