@@ -15,6 +15,7 @@ import torch
 
 from hflow.baselines.recolouring import fda, gpa, histogram, reinhard
 from hflow.datasets.images import decode_rgb, encode_png
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import (
     TRANSLATED_SCHEMA,
     ShardSet,
@@ -32,7 +33,7 @@ from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished, WorkFolder
-from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import BASELINES, BaselinesParams, StyleParams
 from hflow.foundation.progress import progress
 from hflow.metrics.ssim_psnr import ssim
@@ -90,7 +91,7 @@ def make_baselines(
         layouts = np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in rows])
     keys = [key for path in targets for key in read_table(path, ["key"])["key"].to_pylist()]
     choice = StyleChoice(style, keys, layouts)
-    settings = [code_fingerprint(make_baselines), style.model_dump(), [sha256_file(path) for path in targets]]
+    settings = [code_fingerprint(make_baselines), style.model_dump(), shard_hashes(targets)]
     settings += [*machine_marks(torch.device("cpu")), platform.machine()]
     files: dict[str, Path | bytes] = {}
     counts: dict[str, dict[str, float]] = {}
@@ -112,8 +113,8 @@ def make_baselines(
     # DVC keeps no empty folders.
     files["README"] = b"Frames recoloured by simple means, for the names in segment.train_on: one folder each.\n"
     made_from = {
-        "source": set_sha256(sha256_file(path) for split, path in plan if split == "train"),
-        "target": set_sha256(sha256_file(path) for path in targets),
+        "source": set_sha256(shard_hashes([path for split, path in plan if split == "train"])),
+        "target": set_sha256(shard_hashes(targets)),
     }
     with replacing_sets(sets, *(TrainingSet(name, found, made_from) for name, found in shards.items())):
         publish(files, out)
@@ -129,7 +130,7 @@ def _shard(
     ahead: int,
 ) -> Finished:
     """The recoloured shard, made now where no earlier run has finished it."""
-    mark = fingerprint([settings, sha256_file(path)])
+    mark = fingerprint([settings, *shard_hashes([path])])
 
     def make(place: Path) -> dict[str, Any]:
         write_shard(place, map_ahead(pool, recolour, read_rows(path), ahead), TRANSLATED_SCHEMA)

@@ -21,6 +21,7 @@ from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.layouts.opening import open_domains
 from hflow.datasets.preparation_stats import STATS
 from hflow.datasets.samples import most_bytes, read_sample
+from hflow.datasets.shard_records import RECORDS, ShardRecord, record_bytes
 from hflow.datasets.sharding import split_by_key
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.datasets.training_sets import TrainingSet, replacing_sets
@@ -101,6 +102,13 @@ def prepare(data: DataParams, params: PrepareParams, *, out: Path, sets: Path, w
             rejections += rejected
             written = {f"{where}/{name}": piece for name, piece in finished.items() if piece.note["rows"]}
             files |= {place: piece.path for place, piece in written.items()}
+            files[f"{where}/{RECORDS}"] = record_bytes(
+                {
+                    piece_name: ShardRecord(piece.sha256, piece.path.stat().st_size, piece.note["rows"])
+                    for piece_name, piece in finished.items()
+                    if piece.note["rows"]
+                }
+            )
             shards[where] = {out / place: piece.sha256 for place, piece in sorted(written.items())}
             stats[where] = _stats(list(finished.values()), len(samples), len(rejected), data.classes, labelled)
     if too_many:

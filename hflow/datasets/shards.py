@@ -6,9 +6,12 @@ datasets library stores features.
 
 import bisect
 import contextlib
+import itertools
 import json
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hflow.datasets.carried import CARRIED, CARRIED_SHA256
+from hflow.datasets.shard_records import recorded
 from hflow.foundation.errors import HflowError
 
 __all__ = [
@@ -37,6 +41,8 @@ SHARDS = "shard-*.parquet"
 
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _ROWS_A_GROUP = 16
+_BYTES_A_GROUP = 1 << 20
+_SHARDS_OPEN = 64
 _LARGEST_GROUP = 1 << 30
 
 
@@ -107,14 +113,31 @@ def shard_files(folder: Path) -> list[Path]:
 def write_shard(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema) -> int:
     """Write rows to a Parquet file as they come, in small row groups that can be read one by one; gives their number.
 
-    Images are compressed as it is.
+    Images are compressed as it is. Pages have checksums, by which damage shows to whoever reads them.
     """
-    remaining, count = iter(rows), 0
-    with pq.ParquetWriter(path, schema, compression="none", use_dictionary=False) as writer:
-        while group := list(islice(remaining, _ROWS_A_GROUP)):
+    count = 0
+    options = {"compression": "none", "use_dictionary": False, "write_statistics": False, "write_page_checksum": True}
+    with pq.ParquetWriter(path, schema, **options) as writer:
+        for group in _groups(rows):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
             count += len(group)
     return count
+
+
+def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Rows as groups that are read at once: few rows, of at most 1 MiB together but for a larger one by itself."""
+    group: list[Mapping[str, Any]] = []
+    total = 0
+    for row in rows:
+        images = [value for value in row.values() if isinstance(value, Mapping)]
+        size = sum(len(file["bytes"] or b"") for file in (*images, *(row.get("carried") or ())))
+        if group and (len(group) == _ROWS_A_GROUP or total + size > _BYTES_A_GROUP):
+            yield group
+            group, total = [], 0
+        group.append(row)
+        total += size
+    if group:
+        yield group
 
 
 def count_rows(path: Path, schema: pa.Schema) -> int:
@@ -168,20 +191,17 @@ def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict
 
 
 class ShardSet(Sequence[dict[str, Any]]):
-    """Random access to the rows of several shards; a row costs reading its row group."""
+    """Random access to the rows of several shards.
+
+    A row costs reading its row group, 1 MiB at most or the row alone, and the footer of its shard where that is not
+    among the last ones read. What was noted of shards when they were written saves opening them all first.
+    """
 
     def __init__(self, files: Sequence[Path], columns: Sequence[str] | None = None):
         self.files = list(files)
         self.columns = None if columns is None else list(columns)
-        self._ends: list[int] = []  # rows up to and with each row group
-        self._groups: list[tuple[int, int, int]] = []  # file, row group in it, first row
-        rows = 0
-        for number, path in enumerate(self.files):
-            with _open(path) as file:
-                for group in range(file.num_row_groups):
-                    self._groups.append((number, group, rows))
-                    rows += file.metadata.row_group(group).num_rows
-                    self._ends.append(rows)
+        self._ends = list(itertools.accumulate(_row_counts(self.files)))  # rows up to and with each shard
+        self._close()
 
     def __len__(self) -> int:
         return self._ends[-1] if self._ends else 0
@@ -191,11 +211,51 @@ class ShardSet(Sequence[dict[str, Any]]):
             return [self[i] for i in range(*index.indices(len(self)))]
         if not 0 <= index < len(self):
             raise IndexError(index)
-        number, group, first = self._groups[bisect.bisect_right(self._ends, index)]
-        path = self.files[number]
-        with _open(path) as file, _damage_named(path):
+        number = bisect.bisect_right(self._ends, index)
+        path, row = self.files[number], index - (self._ends[number - 1] if number else 0)
+        with self._turn, _damage_named(path):
+            file, ends = self._shard(number)
+            group = bisect.bisect_right(ends, row)
+            if group == len(ends):
+                raise HflowError(f"{path} has fewer rows than when it was written: run the stage that writes it")
             rows = file.read_row_group(group, columns=self.columns)
-            return rows.slice(index - first, 1).to_pylist()[0]
+            return rows.slice(row - (ends[group - 1] if group else 0), 1).to_pylist()[0]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_opened", "_turn")}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._close()
+
+    def _close(self) -> None:
+        self._opened: OrderedDict[int, tuple[pq.ParquetFile, list[int]]] = OrderedDict()
+        self._turn = threading.Lock()  # a file is read by one thread at a time
+
+    def _shard(self, number: int) -> tuple[pq.ParquetFile, list[int]]:
+        """A shard, opened, and its rows up to and with each row group."""
+        if number not in self._opened:
+            file = _open(self.files[number])
+            groups = range(file.num_row_groups)
+            ends = list(itertools.accumulate(file.metadata.row_group(group).num_rows for group in groups))
+            self._opened[number] = file, ends
+            if len(self._opened) > _SHARDS_OPEN:
+                self._opened.popitem(last=False)[1][0].close()
+        self._opened.move_to_end(number)
+        return self._opened[number]
+
+
+def _row_counts(files: Sequence[Path]) -> list[int]:
+    known = recorded(files)
+
+    def count(path: Path) -> int:
+        if path in known:
+            return known[path].rows
+        with _open(path) as file:
+            return int(file.metadata.num_rows)
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(count, files))
 
 
 def _open(path: Path) -> pq.ParquetFile:

@@ -34,7 +34,8 @@ class WorkFolder:
     """Finished pieces of work by their fingerprint, so that an interrupted run takes up where it was.
 
     A piece is a file and a marker written after it, which holds the file's hash. A piece whose file is missing or has
-    other bytes than the marker says counts as not done.
+    other bytes than the marker says counts as not done. The bytes are hashed again where the file's length or time of
+    change is another than when it was written.
     """
 
     def __init__(self, folder: Path):
@@ -45,7 +46,7 @@ class WorkFolder:
         path, marker = self._places(fingerprint)
         try:
             said = json.loads(marker.read_text(encoding="utf-8"))
-            if sha256_file(path) != said["sha256"]:
+            if _stamp(path) != said["stamp"] and sha256_file(path) != said["sha256"]:
                 return None
         except (FileNotFoundError, ValueError, KeyError):
             return None
@@ -61,7 +62,7 @@ class WorkFolder:
         with atomic_path(path) as temporary:
             note = make(temporary)
             digest = sha256_file(temporary)
-        write_json(marker, {"sha256": digest, "note": note})
+        write_json(marker, {"sha256": digest, "stamp": _stamp(path), "note": note})
         return Finished(path, digest, note)
 
     def remove_leftovers(self, fingerprint: str) -> None:
@@ -71,3 +72,9 @@ class WorkFolder:
 
     def _places(self, fingerprint: str) -> tuple[Path, Path]:
         return self.folder / fingerprint, self.folder / f"{fingerprint}.json"
+
+
+def _stamp(path: Path) -> list[int]:
+    """What shows without reading it that a file was changed: its length, and the time of its last change."""
+    status = path.stat()
+    return [status.st_size, status.st_mtime_ns]

@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import shard_files
 from hflow.datasets.training_sets import read_current_set, set_sha256
 from hflow.foundation.errors import HflowError
-from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint
 from hflow.segmentation.scores import SegmenterScores, read_scores
 
 __all__ = ["read_current_scores"]
@@ -29,7 +30,7 @@ def read_current_scores(
             another set of this name, of another validation set or of other photographs.
     """
     scores = {name: read_scores(folder / f"{name}.json") for name in train_on}
-    validation = fingerprint([sha256_file(path) for path in shard_files(prepared / "target" / "val")]) if scores else ""
+    validation = fingerprint(shard_hashes(shard_files(prepared / "target" / "val"))) if scores else ""
     for name, score in scores.items():
         training_set = read_current_set(sets, name, model_sha256=model_sha256)
         now = {"training set": training_set.sha256, "validation set": validation}
@@ -38,9 +39,7 @@ def read_current_scores(
             "validation set": score.protocol.get("validation_sha256"),
         }
         if score.self_trained:
-            now["set of photographs"] = set_sha256(
-                sha256_file(path) for path in shard_files(prepared / "target" / "train")
-            )
+            now["set of photographs"] = set_sha256(shard_hashes(shard_files(prepared / "target" / "train")))
             then["set of photographs"] = score.self_trained.photographs_sha256
         other = [what for what in now if now[what] != then[what]]
         if other:

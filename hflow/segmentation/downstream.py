@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.training_sets import TrainingSet, set_sha256
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.atomic_folders import publish
@@ -16,7 +17,7 @@ from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks, pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import WorkFolder
-from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import SegmentParams
 from hflow.segmentation.judge import judge_files, weights_file
 from hflow.segmentation.labelled_frames import Crops, LabelledFrames
@@ -77,7 +78,7 @@ def segment(
     if params.self_training and not photographs:
         raise HflowError("segment.self_training needs photographs, and the target has no training images")
     device = pick_device(params.device)
-    training_hashes, validation_hashes = ([sha256_file(p) for p in files] for files in (training_set.files, validation))
+    training_hashes, validation_hashes = list(training_set.shards.values()), shard_hashes(validation)
     code = code_fingerprint(segment)
     depends_on = {
         "code": code,
@@ -150,7 +151,7 @@ def segment(
             **_means(after.runs, classes),
             **after.labels.note,
             "protocol": params.self_training.model_dump(mode="json"),
-            "photographs_sha256": set_sha256(sha256_file(path) for path in photographs),
+            "photographs_sha256": set_sha256(shard_hashes(photographs)),
         }
         dataset = pseudo_labelled_dataset(
             after.labels,

@@ -20,13 +20,14 @@ from hflow.datasets.manifest import (
     manifest_bytes,
     sums_bytes,
 )
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, image_value, read_rows, shard_files, write_shard
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished, WorkFolder
-from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.labels import IGNORE
 from hflow.foundation.progress import progress
 from hflow.segmentation.judge import Judge
@@ -121,7 +122,7 @@ def label_target(
         raise HflowError("there are no prepared images of the target to label: run `hflow prepare` first")
     code = code_fingerprint(label_target)
     settings = fingerprint([threshold, *machine_marks(device)])
-    mark = fingerprint([code, judge.sha256, settings, *(sha256_file(path) for path in photographs)])
+    mark = fingerprint([code, judge.sha256, settings, *shard_hashes(photographs)])
     labels = WorkFolder(work).obtain(
         mark,
         lambda path: label_photographs(path, [judge.network], photographs, threshold, device, "label photographs"),

@@ -9,9 +9,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from hflow.datasets.shard_records import shard_hashes
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.finished_work import Finished, WorkFolder
-from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import SegmentParams, SelfTrainingParams
 from hflow.segmentation.judge import weights_file
 from hflow.segmentation.labelled_frames import LabelledFrames
@@ -68,7 +69,7 @@ def self_train(
     """
     network = segmentation_network(params.network, len(frames.classes)).to(device)
     shares = class_shares(frames)
-    images = [sha256_file(path) for path in photographs]
+    images = shard_hashes(photographs)
     follows = {**depends_on, "self_training": how.model_dump(mode="json"), "photographs": images}
     follows["by"] = code_fingerprint(self_train)
     for turn in range(1, how.rounds + 1):

@@ -13,6 +13,7 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from hflow.datasets.pairs import Pairs, whole_image
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
@@ -341,9 +342,9 @@ def _fingerprint(job: _Job, fabric: Fabric) -> str:
             "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
             "loss": job.loss.model_dump(mode="json"),
             "train": job.params.model_dump(mode="json", exclude=CHANGE_NO_BYTE),
-            "source": [sha256_file(path) for path in job.source],
-            "target": [sha256_file(path) for path in job.target],
-            "held_out": [sha256_file(path) for path in job.held_out],
+            "source": shard_hashes(job.source),
+            "target": shard_hashes(job.target),
+            "held_out": shard_hashes(job.held_out),
             "judge": load_judge(judge).sha256 if judge else None,
             "machine": [*machine_marks(fabric.device), training_precision(job.params)],
         }

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hflow.datasets.preparation_stats import read_stats
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import mark_used
-from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import TranslateParams
 from hflow.foundation.progress import say
 from hflow.model.compiled_transfer import MOST_SIZES
@@ -69,7 +70,7 @@ class Plan:
 def plan_translation(
     model: TrainedModel, params: TranslateParams, marks: WorkerMarks, *, prepared: Path, work: Path
 ) -> Plan:
-    """Read and hash the prepared shards, and put down what they are translated with.
+    """Look at the prepared shards, and put down what they are translated with.
 
     Args:
         model: the trained model.
@@ -99,9 +100,12 @@ def plan_translation(
     work = work.resolve()
     recipe = Recipe(_keep_model(model, work), model.sha256, params, marks, work, classes)
 
+    files = [path for _, path in shards]
+    digests = dict(zip(files, shard_hashes(files), strict=True))
+
     def task(shard: tuple[str, Path]) -> ShardTask:
         split, path = shard
-        rows, digest = count_rows(path, PREPARED_SCHEMA), sha256_file(path)
+        rows, digest = count_rows(path, PREPARED_SCHEMA), digests[path]
         if params.sequence is not None:
             for key in read_table(path, ["key"])["key"].to_pylist():
                 choice.drawn_for(key)

@@ -12,13 +12,13 @@ import torch
 from hflow.datasets.carried import carried_hashes
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png
 from hflow.datasets.keys import check_key
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import TRANSLATED_SCHEMA, image_value, read_rows, write_shard
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.frame_size import MOST_PIXELS
-from hflow.foundation.hashes import sha256_file
 from hflow.model.store import load_model
 from hflow.segmentation.judge import load_judge
 from hflow.translation.camera import Camera
@@ -70,6 +70,7 @@ class ShardWorker:
 
     def _write(self, task: ShardTask, place: Path, advance: Callable[[int], None]) -> Mapping[str, Any]:
         rejected: list[dict[str, Any]] = []
+        seen = _stamp(task.path)
 
         def passed() -> Iterator[dict[str, Any]]:
             for row, reason in self._pipeline.run(read_rows(task.path), decode_row, encode_row):
@@ -80,7 +81,7 @@ class ShardWorker:
                     yield row
 
         rows = write_shard(place, passed(), TRANSLATED_SCHEMA)
-        if sha256_file(task.path) != task.sha256:
+        if _stamp(task.path) != seen or shard_hashes([task.path]) != [task.sha256]:
             raise HflowError(f"{task.path} was changed while it was read: let it be, and run the same command again")
         if rows + len(rejected) != task.rows:
             raise HflowError(f"{task.path} says it has {task.rows} rows and has {rows + len(rejected)}: make it again")
@@ -158,3 +159,9 @@ def encode_row(row: dict[str, Any], pixels: np.ndarray) -> None:
 
 def _without_images(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if not isinstance(value, dict | list)}
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    """What is another once a file was changed, or another took its place."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns

@@ -69,7 +69,7 @@ def _killed_at(step: int, folder: Path) -> Callable[[], None]:
     return lambda: sys.addaudithook(count)
 
 
-@pytest.mark.parametrize("step", [3, 11, *range(20, 130, 9)])
+@pytest.mark.parametrize("step", [3, 11, *range(20, 118, 8)])
 def test_kill_9_at_any_step_and_the_same_command_again_give_the_same_bytes(
     given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path, step: int
 ) -> None:
@@ -88,10 +88,10 @@ def test_kill_9_again_and_again_ends_in_the_same_bytes(
     given: Project, model: TrainedModel, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
     kills = 0
-    while os.WIFSIGNALED(_in_child(lambda: translate(given, model, tmp_path), _killed_at(30, tmp_path))):
+    while os.WIFSIGNALED(_in_child(lambda: translate(given, model, tmp_path), _killed_at(60, tmp_path))):
         kills += 1
         assert kills < 30
-    assert kills > 2
+    assert kills > 1
     assert bytes_of(tmp_path / "translated") == undisturbed
 
 
