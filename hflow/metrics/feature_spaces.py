@@ -63,11 +63,14 @@ def _vgg(network: ShiftTolerantVGG) -> FeatureSpace:
     device = network.mean.device
 
     @torch.inference_mode()
-    def features(images: Tensor) -> Tensor:
-        taps = network(images.to(device).float() / 255)[-1]  # (B, 512, h, w)
+    def of_vgg(taps: Tensor) -> Tensor:  # (B, 512, h, w)
         return math.sqrt(DIMENSIONS) * unit_length(taps).mean(dim=(2, 3))
 
-    return FeatureSpace(VGG, DIMENSIONS, features)
+    @torch.inference_mode()
+    def features(images: Tensor) -> Tensor:
+        return of_vgg(network(images.to(device).float() / 255)[-1])
+
+    return FeatureSpace(VGG, DIMENSIONS, features, of_vgg)
 
 
 def _inception(device: torch.device | str, weights: Path | None) -> FeatureSpace:

@@ -30,11 +30,13 @@ class FeatureSpace:
         name: of the network and the layer, part of the metric's key: figures of other spaces can't be compared.
         dimensions: D.
         features: (B, D) float of images uint8 (B, 3, H, W).
+        of_vgg: the same of relu5_3 of `ShiftTolerantVGG`, (B, 512, h, w), where the space is made of that.
     """
 
     name: str
     dimensions: int
     features: Callable[[Tensor], Tensor]
+    of_vgg: Callable[[Tensor], Tensor] | None = None
 
 
 class FeatureSummary:

@@ -54,11 +54,18 @@ class ShiftTolerantVGG(nn.Module):
         Returns:
             (B,), at least 0; lower is closer, 0 is equal.
         """
+        return self.compare(images, reference)[0]
+
+    @torch.inference_mode()
+    def compare(self, images: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
+        """The distance, and relu5_3 of the images, (B, 512, H / 16, W / 16), which a feature space may be made of."""
         total = torch.zeros(len(images), device=images.device)
-        for a, b, weight in zip(self(images), self(reference), self.weights, strict=True):
+        taps = self(images)
+        others = taps if torch.equal(images, reference) else self(reference)
+        for a, b, weight in zip(taps, others, self.weights, strict=True):
             difference = (unit_length(a) - unit_length(b)).square()  # (B, C, h, w)
             total += (difference * weight.view(-1, 1, 1)).sum(dim=1).mean(dim=(1, 2))
-        return total
+        return total, taps[-1]
 
 
 def load_vgg() -> ShiftTolerantVGG:

@@ -1,7 +1,7 @@
 """Datasets side by side, in the columns of the paper's Table 1: whoever made them, measured in the same way."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,27 +10,27 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hflow.datasets.image_sets import Frame, ImageSet, check_partners, fitted, match_keys, open_images
+from hflow.datasets.image_sets import ImageSet, check_partners, open_images
 from hflow.datasets.manifest import MANIFEST, read_manifest
-from hflow.datasets.tensors import to_bytes, to_tensor
+from hflow.datasets.tensors import to_bytes
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
 from hflow.metrics.closeness import Closeness, closeness, mean_closeness
-from hflow.metrics.colour_error import ColourStatistics, class_statistics, mean_class_error, pooled
+from hflow.metrics.colour_error import ColourStatistics, class_statistics, pooled
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.invented_detail import invented_detail
-from hflow.metrics.lpips import MIN_SIDE, ShiftTolerantVGG
+from hflow.metrics.lpips import ShiftTolerantVGG
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.metrics.ssim_psnr import psnr, ssim
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
+from hflow.reports.paired_images import paired_batches, stacked
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.labelled_frames import train_ids
 
 __all__ = ["PAPER_SIZE", "DatasetScores", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
 
-BATCH = 8
 LEAST = 4
 PAPER_SIZE = (512, 256)
 """(width, height) at which the paper counts operations."""
@@ -199,8 +199,6 @@ def _look(
     colours: Mapping[int, ColourStatistics],
 ) -> _Seen:
     device = vgg.mean.device
-    numbers = {key: number for number, key in enumerate(source.keys)}
-    partners = match_keys(images.keys, source.keys)
     summary = FeatureSummary(space.dimensions, seed=0)
     classes = len(judge.classes) if judge else 1
     confusion, reading = torch.zeros(2, classes, classes, dtype=torch.int64)
@@ -209,65 +207,45 @@ def _look(
     truth: list[Closeness] = []
     resized = 0
     with progress(name, len(images), unit="images") as advance:
-        for frame in images:
-            _check_size(frame)
-            pixels = frame.pixels
-            if frame.key in partners:
-                original = source.load(numbers[partners[frame.key]])
-                resized += pixels.shape != original.pixels.shape
-                pixels = fitted(frame, original)
-                image, reference = (to_tensor(p)[None].to(device) for p in (pixels, original.pixels))  # (1, 3, H, W)
-                values.append([metric(image, reference).item() for metric in (ssim, psnr, vgg.distance, _detail)])
-                if original.truth is not None:
-                    truth.append(closeness(image, to_tensor(original.truth)[None].to(device), vgg))
-                if original.label is not None:
-                    error = mean_class_error(pixels, original.label, colours)
-                    by_class += [] if error is None else [error]
+        for batch in paired_batches(images, source, colours):
+            originals = [one.original for one in batch if one.original is not None]
+            if originals:
+                image, reference = (
+                    stacked(pixels).to(device) for pixels in ([one.pixels for one in batch], originals)
+                )  # (B, 3, H, W)
+                distance, deepest = vgg.compare(image, reference)
+                columns = ssim(image, reference), psnr(image, reference), distance, invented_detail(reference, image)
+                values += torch.stack(columns, dim=1).tolist()
+                by_class += [one.class_error for one in batch if one.class_error is not None]
+                resized += sum(one.resized for one in batch)
+                for number, one in enumerate(batch):
+                    if one.truth is not None:
+                        truth.append(closeness(image[[number]], stacked([one.truth]).to(device), vgg))
                 if judge:
-                    label = None if original.label is None else train_ids(original.label)[None]
+                    labels = [train_ids(one.label) for one in batch if one.label is not None]
+                    label = torch.stack(labels) if labels else None  # (B, H, W)
                     seen = judge.predict(reference), judge.predict(image)
                     confusion += seen_before_and_after(*seen, label, classes)
                     if label is not None:
                         reading += confusion_matrix(seen[1].cpu(), label, classes)
-            summary.add(space.features(to_bytes(pixels)[None]))
-            advance()
+            if originals and space.of_vgg:
+                summary.add(space.of_vgg(deepest))
+            else:
+                summary.add(space.features(torch.stack([to_bytes(one.pixels) for one in batch])))
+            advance(len(batch))
     means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
     class_colour = math.fsum(by_class) / len(by_class) if by_class else None
     fidelity = Fidelity(means[0], means[1], means[2], means[3], class_colour, len(values), resized) if values else None
     return _Seen(summary, fidelity, confusion, reading, truth)
 
 
-def _detail(image: Tensor, reference: Tensor) -> Tensor:
-    return invented_detail(reference, image)
-
-
 def _summary(images: ImageSet, space: FeatureSpace, title: str) -> FeatureSummary:
     summary = FeatureSummary(space.dimensions, seed=0)
     with progress(title, len(images), unit="images") as advance:
-        for batch in _batches(images):
-            summary.add(space.features(batch))
+        for batch in paired_batches(images):
+            summary.add(space.features(torch.stack([to_bytes(one.pixels) for one in batch])))
             advance(len(batch))
     return summary
-
-
-def _batches(images: ImageSet) -> Iterator[Tensor]:
-    """Neighbours of one size, up to `BATCH` together, uint8 (B, 3, H, W)."""
-    batch: list[Tensor] = []
-    for frame in images:
-        _check_size(frame)
-        pixels = to_bytes(frame.pixels)[None]  # (1, 3, H, W)
-        if batch and (len(batch) == BATCH or batch[0].shape != pixels.shape):
-            yield torch.cat(batch)
-            batch = []
-        batch.append(pixels)
-    if batch:
-        yield torch.cat(batch)
-
-
-def _check_size(frame: Frame) -> None:
-    height, width = frame.pixels.shape[:2]
-    if min(height, width) < MIN_SIDE:
-        raise HflowError(f"{frame.key} is {width}x{height}: to be compared an image must be {MIN_SIDE}x{MIN_SIDE}")
 
 
 def _made_by(path: Path, model: TrainedModel) -> bool:

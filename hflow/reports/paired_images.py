@@ -1,0 +1,114 @@
+"""The images of a set in batches, each with the frame that it was made of, decoded on all cores before they are asked
+for."""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hflow.datasets.image_sets import Frame, ImageSet, fitted, match_keys
+from hflow.datasets.tensors import to_tensor
+from hflow.foundation.errors import HflowError
+from hflow.metrics.colour_error import ColourStatistics, mean_class_error
+from hflow.metrics.lpips import MIN_SIDE
+
+__all__ = ["PairedImage", "paired_batches", "stacked"]
+
+BATCH = 8
+PIXELS = BATCH << 17
+"""Of a batch: as many as eight images of 512x256 have, for which the features of two take 2 GB."""
+
+
+@dataclass(frozen=True)
+class PairedImage:
+    """An image of a set.
+
+    Attributes:
+        pixels: uint8 (H, W, 3), at the size of its frame where it has one.
+        original: the pixels of its frame, of the same shape; None where no frame has its key.
+        label: the frame's train ids, uint8 (H, W).
+        truth: what the frame should become, where that is known.
+        resized: whether the image had another size.
+        class_error: how far its classes' colours are from the target's; None where that can't be said.
+    """
+
+    pixels: np.ndarray
+    original: np.ndarray | None = None
+    label: np.ndarray | None = None
+    truth: np.ndarray | None = None
+    resized: bool = False
+    class_error: float | None = None
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """What images of one batch have in common."""
+        return self.pixels.shape, self.original is None, self.label is None
+
+
+def paired_batches(
+    images: ImageSet, source: ImageSet | None = None, colours: Mapping[int, ColourStatistics] | None = None
+) -> Iterator[list[PairedImage]]:
+    """Neighbours of one size, up to `BATCH` together, in order; with their frames all of them or none.
+
+    Args:
+        images: the set.
+        source: the frames that they may have been made of, matched by key.
+        colours: of the target's classes.
+
+    Raises:
+        HflowError: an image can't be decoded, or is too small to be compared.
+    """
+    numbers = {key: number for number, key in enumerate(source.keys)} if source else {}
+    partners = match_keys(images.keys, source.keys) if source else {}
+
+    def load(number: int) -> PairedImage:
+        frame = images.load(number)
+        _check_size(frame)
+        if source is None or frame.key not in partners:
+            return PairedImage(frame.pixels)
+        original = source.load(numbers[partners[frame.key]])
+        pixels, label = fitted(frame, original), original.label
+        error = None if label is None else mean_class_error(pixels, label, colours or {})
+        return PairedImage(pixels, original.pixels, label, original.truth, pixels is not frame.pixels, error)
+
+    batch: list[PairedImage] = []
+    for image in _ahead(load, len(images)):
+        room = PIXELS // (image.pixels.shape[0] * image.pixels.shape[1])
+        if batch and (len(batch) >= min(BATCH, room) or batch[0].alike != image.alike):
+            yield batch
+            batch = []
+        batch.append(image)
+    if batch:
+        yield batch
+
+
+def stacked(pixels: Sequence[np.ndarray]) -> Tensor:
+    """Pixels of one shape, uint8 (H, W, 3) each, as (B, 3, H, W) in [0, 1]."""
+    return torch.stack([to_tensor(one) for one in pixels])
+
+
+def _ahead(load: Callable[[int], PairedImage], count: int) -> Iterator[PairedImage]:
+    """What `load` gives of each number, in order; a bounded number of them wait."""
+    workers = len(os.sched_getaffinity(0))
+    waiting: deque[Future[PairedImage]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for number in range(count):
+                waiting.append(pool.submit(load, number))
+                if len(waiting) > BATCH + workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _check_size(frame: Frame) -> None:
+    height, width = frame.pixels.shape[:2]
+    if min(height, width) < MIN_SIDE:
+        raise HflowError(f"{frame.key} is {width}x{height}: to be compared an image must be {MIN_SIDE}x{MIN_SIDE}")
