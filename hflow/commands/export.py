@@ -26,7 +26,10 @@ LICENCES = {
 def export(
     path: Annotated[Path, typer.Argument(help="A folder of shards that translate wrote.")],
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
-    layout: Annotated[Literal["gta", "cityscapes", "webdataset", "imagefolder"], typer.Option(help="Whose files.")],
+    layout: Annotated[
+        Literal["gta", "cityscapes", "webdataset", "imagefolder", "coco", "yolo"],
+        typer.Option(help="Whose files; coco and yolo need carried instances."),
+    ],
     image_format: Annotated[Literal["png", "jpeg", "webp"], typer.Option("--format", help="Of the images.")] = "png",
     split: Annotated[Literal["train", "val"] | None, typer.Option(help="This split alone; none: both.")] = None,
     min_consistency: Annotated[

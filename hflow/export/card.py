@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from hflow.datasets.manifest import CROISSANT, ID2LABEL
+from hflow.export.base import Layout
 from hflow.export.description import Description
-from hflow.export.layouts import Layout
 from hflow.foundation.labels import IGNORE
 
 __all__ = ["card", "export_card"]

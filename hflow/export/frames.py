@@ -1,7 +1,7 @@
 """The frames of a shard as a layout gets them: checked, in the format and of the size asked for."""
 
 import io
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,8 +14,9 @@ from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.keys import check_key
 from hflow.datasets.shards import read_rows
+from hflow.export.base import Frame, FrameKey
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
-from hflow.export.layouts import Frame, FrameKey
+from hflow.export.instances import INSTANCES, Objects, read_objects
 from hflow.export.selection import Selection
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import IGNORE
@@ -43,6 +44,7 @@ class FrameReader:
         image_format: a key of FORMATS.
         selection: gives the size.
         official: where the layout is for tools that read the train ids of Cityscapes.
+        classes: the names of the train ids, where the layout asks for objects.
     """
 
     rows: Mapping[FrameKey, Mapping[str, Any]]
@@ -50,6 +52,7 @@ class FrameReader:
     image_format: str
     selection: Selection
     official: CityscapesTrainIds | None
+    classes: Sequence[str] | None = None
 
     def read(self, path: Path, split: str, keys: Set[str], pool: Executor) -> Iterator[tuple[Frame, dict[str, Any]]]:
         """Frames of a shard, with how many pixels each train id has and which train id each raw id has.
@@ -93,7 +96,18 @@ class FrameReader:
         carried = {file["name"]: (file["suffix"], file["bytes"]) for file in row["carried"] or ()}
         image = _encoded(image, self.image_format)
         facts = {name: said[name] for name in FACTS}
-        return Frame(key, split, self.names[split, key], image, suffix, label, train_ids, facts, carried), counts
+        objects = self._objects(key, carried, label, train_ids)
+        name = self.names[split, key]
+        return Frame(key, split, name, image, suffix, label, train_ids, facts, carried, objects), counts
+
+    def _objects(
+        self, key: str, carried: Mapping[str, tuple[str, bytes]], label: bytes | None, train_ids: bytes | None
+    ) -> Objects | None:
+        if self.classes is None:
+            return None
+        if INSTANCES not in carried or label is None or train_ids is None:
+            raise HflowError(f"{key!r} has no instances or no label, of which objects are told")
+        return read_objects(key, carried[INSTANCES][1], label, train_ids, self.classes)
 
 
 def _unlike(path: Path, key: str) -> HflowError:

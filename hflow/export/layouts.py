@@ -5,8 +5,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -16,67 +15,13 @@ from PIL import Image
 from hflow.datasets.images import decode_ids
 from hflow.datasets.layouts.carried import cityscapes_place
 from hflow.datasets.listing import IMAGE_SUFFIXES
+from hflow.export.base import Frame, FrameKey, Layout, json_bytes
+from hflow.export.object_layouts import coco, coco_closing, object_notes, yolo, yolo_closing
 from hflow.foundation.labels import CITYSCAPES
 
-__all__ = ["LAYOUTS", "Frame", "Layout"]
-
-
-FrameKey = tuple[str, str]
-"""Split and key."""
+__all__ = ["LAYOUTS"]
 
 OFFICIAL_NAME = re.compile(r"(?P<city>[^_/]+)/(?P=city)_\d{6}_\d{6}")
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A translated frame as it is exported.
-
-    Attributes:
-        name: what its files are called after, as the layout's `names` says.
-        image: in the format that was asked for, whose files end in `suffix`.
-        label, label_train_ids: PNG, or None where there is none; the train ids are those of Cityscapes where the layout
-            is for tools that read these.
-        facts: what the manifest says of it.
-        carried: what else is handed on with it, by kind: the suffix of the file's name, and its bytes.
-    """
-
-    key: str
-    split: str
-    name: str
-    image: bytes
-    suffix: str
-    label: bytes | None
-    label_train_ids: bytes | None
-    facts: Mapping[str, Any]
-    carried: Mapping[str, tuple[str, bytes]]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """A layout by name.
-
-    Attributes:
-        files: the files of a frame, name to content, of which the first is the image.
-        closing: files that tell of the whole, from a frame's names and numbers each, and the names of the classes:
-            `files`, its names; `pixels`, how many pixels have each train id; `raw_ids`, the train id of each raw id
-            that has one; `facts`.
-        archive: the name of the archive that takes the frames of shard number N of a split; None for single files.
-        load: how to load it, for the card.
-        official: whether it is for tools that read the ids and train ids of Cityscapes, whatever classes were trained
-            on.
-        names: of the frames, from split and key of each in order; by default the keys.
-        note: what else a user must know, for the card.
-        sets: what its many files are, for the metadata: a name, and patterns of their names.
-    """
-
-    files: Callable[[Frame], dict[str, bytes]]
-    closing: Callable[[Sequence[Mapping[str, Any]], Sequence[str]], dict[str, bytes]]
-    archive: Callable[[str, int], str] | None
-    load: str
-    official: bool = False
-    names: Callable[[Sequence[FrameKey]], Mapping[FrameKey, str]] = lambda keys: {key: key[1] for key in keys}
-    note: str = ""
-    sets: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
 
 def _gta(frame: Frame) -> dict[str, bytes]:
@@ -105,7 +50,7 @@ def _gta_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[
         for train_id, count in frame["pixels"].items():
             by_class.setdefault(train_id, []).append((label, count))
     by_class = dict(sorted(by_class.items(), key=lambda item: int(item[0])))
-    return {"sample_class_stats.json": _json(stats), "samples_with_class.json": _json(by_class)}
+    return {"sample_class_stats.json": json_bytes(stats), "samples_with_class.json": json_bytes(by_class)}
 
 
 def _cityscapes(frame: Frame) -> dict[str, bytes]:
@@ -168,7 +113,7 @@ def _webdataset(frame: Frame) -> dict[str, bytes]:
     if frame.label_train_ids:
         files[f"{base}.label_train_ids.png"] = frame.label_train_ids
     files |= {f"{base}.{kind}{suffix}": content for kind, (suffix, content) in frame.carried.items()}
-    return files | {f"{base}.json": _json(frame.facts)}
+    return files | {f"{base}.json": json_bytes(frame.facts)}
 
 
 def _imagefolder(frame: Frame) -> dict[str, bytes]:
@@ -228,8 +173,8 @@ LAYOUTS: Mapping[str, Layout] = {
         '`torchvision.datasets.Cityscapes(ROOT, split="train", mode="fine", target_type="semantic")`',
         official=True,
         names=_cityscapes_names,
-        note="The key of each image: keys.csv. There are no polygons, and no instance is told from another: "
-        "instanceIds are labelIds.",
+        note="The key of each image: keys.csv. Polygons and instances are there where they are carried; "
+        "else instanceIds are labelIds, and no instance is told from another.",
         sets={
             "images": ("leftImg8bit/*",),
             "labels": ("gtFine/*_labelIds.png",),
@@ -253,6 +198,29 @@ LAYOUTS: Mapping[str, Layout] = {
             "label_train_ids": ("*/label_train_ids/*",),
         },
     ),
+    "coco": Layout(
+        coco,
+        coco_closing,
+        None,
+        '`pycocotools.coco.COCO("ROOT/annotations/instances_train.json")`, images in ROOT/train',
+        note="A category's id is its train id and 1. Panoptic annotations: annotations/panoptic_train.json.",
+        notes=object_notes,
+        objects=True,
+        sets={
+            "images": ("train/*", "val/*"),
+            "panoptic": ("annotations/panoptic_train/*", "annotations/panoptic_val/*"),
+        },
+    ),
+    "yolo": Layout(
+        yolo,
+        yolo_closing,
+        None,
+        "`yolo detect train data=ROOT/data.yaml`, by ultralytics",
+        note="A line of a label is an object: train id, centre and size of its box.",
+        notes=object_notes,
+        objects=True,
+        sets={"images": ("images/*",), "labels": ("labels/*",)},
+    ),
 }
 
 
@@ -265,7 +233,3 @@ def _with_palette(label: bytes) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
-
-
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=2) + "\n").encode()

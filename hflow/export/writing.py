@@ -20,16 +20,19 @@ from hflow.datasets.manifest import (
     ID2LABEL,
     MANIFEST,
     SUMS,
+    Manifest,
     id2label_bytes,
     manifest_bytes,
     read_manifest,
 )
+from hflow.export.base import Frame, Layout
 from hflow.export.card import export_card
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
 from hflow.export.croissant import croissant
 from hflow.export.description import Description, TaskScore
 from hflow.export.frames import FORMATS, FrameReader
-from hflow.export.layouts import LAYOUTS, Frame, Layout
+from hflow.export.instances import INSTANCES
+from hflow.export.layouts import LAYOUTS
 from hflow.export.selection import Selection
 from hflow.foundation.atomic_files import writable, write_json
 from hflow.foundation.code_fingerprint import code_fingerprint
@@ -72,7 +75,8 @@ def export(
 
     Raises:
         HflowError: the dataset is not whole, two frames would get one name, nothing is selected, `out` holds something
-            else, or the layout is for tools that read the ids of Cityscapes, and the labels have others.
+            else, the layout is for tools that read the ids of Cityscapes, and the labels have others, or it tells of
+            objects, and no instances are carried.
     """
     given = read_manifest(dataset / MANIFEST)
     if not given.frames or not all(row["shard"] for row in given.frames):
@@ -96,7 +100,10 @@ def export(
     )
     names = LAYOUTS[layout].names([(row["split"], row["key"]) for row in manifest.frames])
     known = {(row["split"], row["key"]): row for row in given.frames}
-    reader = FrameReader(known, names, image_format, selection, official)
+    if LAYOUTS[layout].objects:
+        _check_instances(manifest, layout)
+    objects_of = manifest.classes if LAYOUTS[layout].objects else None
+    reader = FrameReader(known, names, image_format, selection, official, objects_of)
     with exclusive(out), writable(out):
         if out.exists():
             return _there_already(out, mark)
@@ -135,12 +142,27 @@ def export(
         closing[CROISSANT] = croissant(told, sums, single=single, sets=LAYOUTS[layout].sets, mark=mark)
         sums[CROISSANT] = sha256(closing[CROISSANT]).hexdigest()
         for name, content in closing.items():
+            (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(content)
         (staging / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
         shutil.rmtree(staging / DONE)
         os.sync()
         staging.rename(out)
     return {"frames": len(frames), "out": str(out)}
+
+
+def _check_instances(manifest: Manifest, layout: str) -> None:
+    """See that objects can be told of, before anything is written."""
+    if not manifest.classes:
+        raise HflowError(f"{manifest.path} names no classes, which objects would be of: translate again")
+    for row in manifest.frames:
+        if not any(file["name"] == INSTANCES for file in row["carried_sha256"] or ()):
+            raise HflowError(
+                f"{row['key']!r} carries no instances, of which the layout {layout} tells: name them in params.yaml, "
+                "data.source.carry: [instances], then `hflow prepare` and `hflow translate` again"
+            )
+        if row["label_train_ids_sha256"] is None:
+            raise HflowError(f"{row['key']!r} has no label, without which its objects have no class")
 
 
 def _there_already(out: Path, mark: str) -> dict[str, Any]:
@@ -207,7 +229,7 @@ def _write_shard(
     def files() -> Iterator[tuple[str, bytes]]:
         for frame, counts in frames:
             made = layout.files(frame)
-            told.append({"files": list(made), **counts, "facts": frame.facts})
+            told.append({"files": list(made), **counts, "facts": frame.facts, **layout.notes(frame)})
             yield from made.items()
 
     if layout.archive:

@@ -96,6 +96,7 @@ ELSEWHERE = {
     "hflow verdicts": ("tests/review/test_tools.py", "collect_verdicts("),
     "hflow label": ("tests/segmentation/test_pseudo_labels.py", "label_target("),
     "hflow evaluate": ("tests/reports/test_dataset_scores.py", "score_datasets("),
+    "hflow push": ("tests/export/test_pushing.py", '"hflow", "push"'),
     "hflow export models/segmenters": ("tests/segmentation/test_pseudo_labels.py", "export("),
 }
 """The test that does what a line does, and words of it, by how the line begins; the longest that fits."""
