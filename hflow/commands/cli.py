@@ -28,6 +28,7 @@ from hflow.commands.review import review, verdicts
 from hflow.commands.status import status
 from hflow.commands.sweep import sweep
 from hflow.commands.translate import translate
+from hflow.commands.view import view
 from hflow.foundation.atomic_files import FULL, writing_fault
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError, NoRoomError
@@ -218,6 +219,6 @@ for command in (
         segment,
         judge,
     ),
-    *(label, evaluate, compare, sweep, review, verdicts, picture, export_model, fetch, release, bench),
+    *(label, evaluate, compare, sweep, view, review, verdicts, picture, export_model, fetch, release, bench),
 ):
     app.command()(command)
