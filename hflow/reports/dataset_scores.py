@@ -21,6 +21,7 @@ from hflow.metrics.colour_error import ColourStatistics, class_statistics, poole
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.lpips import ShiftTolerantVGG
+from hflow.metrics.niqe import niqe
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.metrics.ssim_psnr import psnr, ssim
 from hflow.model import HierarchyFlow
@@ -83,6 +84,7 @@ class DatasetScores:
         reading: how well the judge reads the images against their frames' labels (pxAcc, clsAcc, mIoU); the FCN score
             (Isola and others 2017) of a judge that was trained on the target alone. None without a judge or labels.
         network: of the model that made the set, where that is the model given.
+        niqe: the mean over the images that are large enough for it; None where none is.
         truth: how close the images of `truths` frames come to what those should become; None where that isn't known.
     """
 
@@ -97,6 +99,7 @@ class DatasetScores:
     semantics: ClassChanges | None
     reading: Mapping[str, Any] | None
     network: NetworkCost | None
+    niqe: float | None
     truth: Closeness | None
     truths: int
 
@@ -160,6 +163,7 @@ def score_datasets(
                 semantics=class_changes(seen.confusion, judge.classes) if judge and seen.confusion.any() else None,
                 reading=segment_scores(seen.reading, judge.classes) if judge and seen.reading.any() else None,
                 network=network_cost(model.network.expansions) if model and _made_by(images.path, model) else None,
+                niqe=math.fsum(seen.niqe) / len(seen.niqe) if seen.niqe else None,
                 truth=mean_closeness(seen.truth) if seen.truth else None,
                 truths=len(seen.truth),
             )
@@ -185,6 +189,7 @@ class _Seen:
     fidelity: Fidelity | None
     confusion: Tensor
     reading: Tensor
+    niqe: list[float]
     truth: list[Closeness]
 
 
@@ -205,6 +210,7 @@ def _look(
     values: list[list[float]] = []
     by_class: list[float] = []
     truth: list[Closeness] = []
+    natural: list[float] = []
     resized = 0
     with progress(name, len(images), unit="images") as advance:
         for batch in paired_batches(images, source, colours):
@@ -232,11 +238,12 @@ def _look(
                 summary.add(space.of_vgg(deepest))
             else:
                 summary.add(space.features(torch.stack([to_bytes(one.pixels) for one in batch])))
+            natural += [found for one in batch if (found := niqe(one.pixels)) is not None]
             advance(len(batch))
     means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
     class_colour = math.fsum(by_class) / len(by_class) if by_class else None
     fidelity = Fidelity(means[0], means[1], means[2], means[3], class_colour, len(values), resized) if values else None
-    return _Seen(summary, fidelity, confusion, reading, truth)
+    return _Seen(summary, fidelity, confusion, reading, natural, truth)
 
 
 def _summary(images: ImageSet, space: FeatureSpace, title: str) -> FeatureSummary:

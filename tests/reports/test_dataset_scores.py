@@ -145,7 +145,7 @@ def test_the_same_rows_give_the_same_bytes_and_every_dataset_a_line(rows: list[D
     assert text == (tmp_path / "b.md").read_text()
     lines = text.splitlines()
     table = [line for line in lines if line.startswith("| ")]
-    assert {line.count(" | ") for line in table[: 2 + 3 + 7]} == {14}
+    assert {line.count(" | ") for line in table[: 2 + 3 + 7]} == {15}
     assert all(any(line.startswith(f"| {name} |") for line in lines) for name in ("source", "translated", "theirs"))
     assert sum(line.startswith("| paper: ") for line in lines) == 7
     console = Console(record=True, width=180, quiet=True)
