@@ -24,7 +24,7 @@ def ask_for_preset(source: Path | None, target: Path | None) -> tuple[str, Path 
     preset = ""
     while preset not in names:
         preset = typer.prompt(f"preset ({', '.join(names)})", default="town")
-    if preset != "town":
+    if not preset.startswith("town"):
         source = source or _ask_for_folder("folder of the frames to translate")
         target = target or _ask_for_folder("folder of the target images")
     return preset, source, target

@@ -27,7 +27,15 @@ from hflow.translation.engines.running import translate_shards
 
 __all__ = ["label_by_first_round", "label_nothing"]
 
-UNLOOKED_AT = {"class_colours": False, "judge": None, "min_consistency": 0.0, "reject": None, "styles": 1}
+UNLOOKED_AT = {
+    "class_colours": False,
+    "judge": None,
+    "min_consistency": 0.0,
+    "reject": None,
+    "style": "random",
+    "strength": 1.0,
+    "styles": 1,
+}
 """Of the section translate, for frames that nobody gets."""
 
 

@@ -1,4 +1,4 @@
-"""Files that a parameter names and no stage makes: a judge, an encoder's weights, pseudo-labels, verdicts.
+"""Files that a parameter names and no stage makes: a judge, an encoder's weights, pseudo-labels, verdicts, a style.
 
 DVC can't have a dependency that may be null, so it watches one folder, and all of them lie there.
 """
@@ -6,6 +6,7 @@ DVC can't have a dependency that may be null, so it watches one folder, and all 
 from collections.abc import Iterator
 from pathlib import Path
 
+from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import Params
@@ -19,6 +20,7 @@ READ_BY = {
     "train.judge": ("train",),
     "translate.judge": ("translate", "evaluate"),
     "translate.reject": ("translate",),
+    "translate.style": ("translate",),
 }
 """The stages that read what a parameter names."""
 
@@ -42,14 +44,21 @@ def misplaced_files(params: Params) -> Iterator[str]:
 
 
 def _given(params: Params) -> dict[str, Path]:
+    style = params.translate.style
     paths = {
         "encoder.weights": params.encoder.weights,
         "loss.target_labels": None if params.loss.target_labels == FIRST_ROUND else params.loss.target_labels,
         "train.judge": params.train.judge,
         "translate.judge": params.translate.judge,
         "translate.reject": params.translate.reject,
+        "translate.style": Path(style) if _is_file(style) else None,
     }
     return {name: path for name, path in paths.items() if path}
+
+
+def _is_file(style: str) -> bool:
+    """Whether a style is a file, not a word or a key."""
+    return style.lower().endswith(IMAGE_SUFFIXES) or Path(style).is_relative_to(GIVEN)
 
 
 def _content_hash(path: Path) -> str | None:

@@ -39,17 +39,13 @@ __all__ = ["baselines", "evaluate", "fetch", "first_round", "prepare", "segment"
 
 def town(params: Params) -> None:
     """Draw the miniature datasets."""
-    from hflow.town.datasets import build_town
+    from hflow.town.datasets import build_town, build_town_with_truth
 
-    town = params.town
-    build_town(
-        TOWN,
-        seed=town.seed,
-        source=town.source,
-        target_train=town.target_train,
-        target_val=town.target_val,
-        size=town.size,
-    )
+    settings = params.town.model_dump(exclude={"look"})
+    if params.town.look == "game":
+        build_town(TOWN, **settings)
+    else:
+        build_town_with_truth(TOWN, params.town.look, **settings)
 
 
 def prepare(params: Params) -> dict[str, Any]:

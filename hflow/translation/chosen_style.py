@@ -11,14 +11,30 @@ from hflow.datasets.images import open_rgb
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.params import TranslateParams
 from hflow.model.store import StyleBank, TrainedModel
 
-__all__ = ["AVERAGE", "with_style"]
+__all__ = ["AVERAGE", "NEAREST", "RANDOM", "chosen", "with_style"]
+
+RANDOM, NEAREST = "random", "nearest"
 
 AVERAGE = "average"
 
 LONGEST = 1024
 """Pixels of a file's longer side: a larger image is made smaller before its style is read."""
+
+
+def chosen(model: TrainedModel, params: TranslateParams) -> tuple[TrainedModel, TranslateParams]:
+    """The model and the parameters by which `translate.style` is what each frame gets.
+
+    Raises:
+        HflowError: as `with_style`.
+    """
+    if params.style == RANDOM:
+        return model, params
+    if params.style == NEAREST:
+        return model, params.model_copy(update={"nearest": 1})
+    return with_style(model, params.style), params
 
 
 def with_style(model: TrainedModel, style: str) -> TrainedModel:

@@ -21,6 +21,7 @@ from hflow.model.compiled_transfer import MOST_SIZES
 from hflow.model.store import TrainedModel, model_files
 from hflow.segmentation.judge import load_judge
 from hflow.translation.camera import Camera
+from hflow.translation.chosen_style import chosen
 from hflow.translation.class_colours import ClassColours
 from hflow.translation.shard_task import Recipe, ShardTask, WorkerMarks
 from hflow.translation.shard_worker import code_marks
@@ -89,7 +90,8 @@ def plan_translation(
         raise HflowError(f"{prepared / 'source'} has no shards: run `hflow prepare` first")
     if marks.backend == "compiled":
         marks = _for_sizes(marks, [path for _, path in shards])
-    choice = StyleChoice.of(model.styles, params)
+    styled, params = chosen(model, params)
+    choice = StyleChoice.of(styled.styles, params)
     judge = None if params.judge is None else load_judge(params.judge)
     settings = params.model_dump(mode="json", exclude=CHANGE_NO_BYTE)
     settings |= {"judge": judge and [judge.sha256, list(judge.classes)], "marks": list(marks)}
@@ -98,7 +100,7 @@ def plan_translation(
     settings["camera"] = Camera.of(model.config).settings if params.camera else None
     params_mark, code_mark = fingerprint(settings), code_marks()
     work = work.resolve()
-    recipe = Recipe(_keep_model(model, work), model.sha256, params, marks, work, classes)
+    recipe = Recipe(_keep_model(styled, work), model.sha256, params, marks, work, classes)
 
     files = [path for _, path in shards]
     digests = dict(zip(files, shard_hashes(files), strict=True))
@@ -109,7 +111,9 @@ def plan_translation(
         if params.sequence is not None:
             for key in read_table(path, ["key"])["key"].to_pylist():
                 choice.drawn_for(key)
-        return ShardTask(recipe, split, path, digest, rows, fingerprint([code_mark, model.sha256, params_mark, digest]))
+        return ShardTask(
+            recipe, split, path, digest, rows, fingerprint([code_mark, styled.sha256, params_mark, digest])
+        )
 
     with ThreadPoolExecutor(params.workers) as pool:
         return Plan(recipe, tuple(pool.map(task, shards)), params_mark, code_mark)

@@ -93,7 +93,11 @@ class ShardWorker:
         model = load_model(self.recipe.model)
         return FramePipeline(
             Translator(
-                model, device=self.device, precision=self.recipe.marks.precision, backend=self.recipe.marks.backend
+                model,
+                device=self.device,
+                precision=self.recipe.marks.precision,
+                backend=self.recipe.marks.backend,
+                strength=params.strength,
             ),
             choice=StyleChoice.of(model.styles, params),
             batch_size=params.batch_size,

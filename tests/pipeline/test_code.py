@@ -31,7 +31,7 @@ CHANGE_NO_BYTE = {
         *("train.workers", "train.checkpoint_every", "train.log_every", "train.measure_every", "train.judge"),
         *("train.keep", "translate.model", "translate.styles", "translate.class_colours", "translate.judge"),
         *("translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "segment.workers"),
-        *("translate.min_consistency", "translate.reject"),
+        *("translate.min_consistency", "translate.reject", "translate.style", "translate.strength"),
         *("segment.train_on", "segment.self_training"),
     },
     "train": {"train.workers", "train.checkpoint_every", "data.source.root", "data.target.root"},  # roots: for MLflow
@@ -115,6 +115,7 @@ def _handed_on(name: str) -> set[str]:
         ("train", "loss.target_labels"),
         ("translate", "translate.judge"),
         ("translate", "translate.reject"),
+        ("translate", "translate.style"),
     ],
 )
 def test_a_stage_depends_on_the_file_or_folder_that_a_parameter_names(

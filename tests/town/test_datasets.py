@@ -1,6 +1,7 @@
 """The town is a small stand-in for GTA5 and Cityscapes: reproducible, in their layouts, and with a gap to close."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,8 +10,9 @@ from PIL import Image
 from hflow.datasets.layouts.label_colours import ids_of_official_colours
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import CITYSCAPES, IGNORE
-from hflow.town.datasets import build_town, look_of_camera, look_of_game
-from hflow.town.street import SUPERSAMPLING, Scene, render_street
+from hflow.town.datasets import build_town, build_town_with_truth
+from hflow.town.looks import look_at_night, look_in_haze, look_of_camera, look_of_clear_day, look_of_game
+from hflow.town.street import FAR, SUPERSAMPLING, Scene, render_street
 
 SIZE = (96, 48)
 
@@ -144,3 +146,25 @@ def test_any_size_from_64x32_on_works(size: tuple[int, int]) -> None:
 def test_a_size_too_small_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(HflowError, match="63x32"):
         build_town(tmp_path, seed=0, source=1, target_train=0, target_val=0, size=(63, 32))
+
+
+@pytest.mark.parametrize("look", ["night", "haze"])
+def test_at_night_and_in_haze_every_frame_has_its_day_beside_it(look: Literal["night", "haze"], tmp_path: Path) -> None:
+    build_town_with_truth(tmp_path, look, seed=3, source=3, target_train=2, target_val=2, size=SIZE)
+    for split, count in (("train", 3), ("val", 2)):
+        images, truths = (sorted((tmp_path / look / split / name).iterdir()) for name in ("images", "truth"))
+        assert [path.name for path in images] == [path.name for path in truths]
+        assert len(images) == count
+    days = [path.read_bytes() for path in sorted((tmp_path / "day/images").iterdir())]
+    assert len(days) == 2
+    assert not set(days) & {path.read_bytes() for path in (tmp_path / look).rglob("truth/*.png")}
+
+
+def test_night_is_dark_and_haze_hides_what_is_far(scenes: list[Scene]) -> None:
+    for number, scene in enumerate(scenes):
+        rng = np.random.default_rng(number)
+        day, night, haze = look_of_clear_day(scene), look_at_night(scene, rng), look_in_haze(scene, rng)
+        assert night.mean() < 0.4 * day.mean()
+        depth = scene.depth[::SUPERSAMPLING, ::SUPERSAMPLING]
+        near, far = (np.percentile(haze[place], 10) for place in (depth < 20, (depth > 60) & (depth < FAR)))
+        assert far > near > np.percentile(day[depth < 20], 10)  # even what is dark

@@ -1,5 +1,6 @@
 """A style that the user chooses, and how far frames go to it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,14 @@ from PIL import Image
 
 from hflow.datasets.images import encode_png
 from hflow.foundation.errors import HflowError
+from hflow.foundation.params import TranslateParams
 from hflow.model.store import TrainedModel
 from hflow.translation.chosen_style import with_style
 from hflow.translation.folder import translate_folder
 from hflow.translation.translator import Translator
+from tests.conftest import Project
 from tests.pictures import random_picture
+from tests.translations import manifest_of, translate
 
 FRAMES = torch.rand(2, 3, 24, 32, generator=torch.Generator().manual_seed(0))
 
@@ -69,3 +73,28 @@ def test_a_folder_takes_the_chosen_style_and_its_manifest_says_so(model: Trained
     tables = [pq.read_table(tmp_path / name / "manifest.parquet") for name in ("whole", "half")]
     assert tables[0]["style"].to_pylist() == [str(tmp_path / "painting.png")]
     assert tables[0]["params_fingerprint"] != tables[1]["params_fingerprint"]
+
+
+def test_a_dataset_takes_the_chosen_style_and_is_the_models_own(
+    project: Project, model: TrainedModel, tmp_path: Path
+) -> None:
+    styles, hashes = {}, {}
+    for style, strength in (("random", 1), ("average", 1), (model.styles.keys[1], 1), ("average", 0.5)):
+        name = f"{style}{strength}".replace("/", "-")
+        translate(project, model, tmp_path / name, sets=_sets(project, tmp_path / name), style=style, strength=strength)
+        rows = manifest_of(tmp_path / name).values()
+        styles[name], hashes[name] = {row["style"] for row in rows}, {row["image_sha256"] for row in rows}
+        assert {row["model_sha256"] for row in rows} == {model.sha256}
+    assert [len(found) for found in styles.values()][1:] == [1, 1, 1]
+    assert len(styles["random1"]) > 1
+    assert not hashes["average1"] & hashes["average0.5"]
+
+
+def _sets(project: Project, folder: Path) -> Path:
+    return Path(shutil.copytree(project.sets, folder / "sets"))
+
+
+@pytest.mark.parametrize("other", [{"nearest": 2}, {"style_group": "a"}, {"styles": 2}])
+def test_one_style_leaves_nothing_to_draw(other: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"is for style random, and style is average"):
+        TranslateParams.model_validate({"style": "average", **other})

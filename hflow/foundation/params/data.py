@@ -14,14 +14,17 @@ __all__ = ["DataParams", "DomainParams", "PrepareParams", "TownParams"]
 class TownParams(Section):
     """The miniature datasets that a fresh clone runs on; read by data/dvc.yaml."""
 
+    look: Literal["game", "night", "haze"] = "game"
+    """Of the source: a game's, beside a miniature Cityscapes; or night or haze, with the clear day as truth, beside
+    other streets by day."""
     seed: Seed = 0
     """Of everything that is drawn."""
     source: Count = 240
-    """Frames of the miniature GTA5."""
+    """Frames of the source; at night and in haze, of its training split."""
     target_train: Count = 120
-    """Training images of the miniature Cityscapes."""
+    """Training images of the target."""
     target_val: Count = 60
-    """Validation images of it."""
+    """Validation images of it; at night and in haze, validation frames of the source."""
     size: Size = (128, 64)
     """Width and height in pixels."""
 

@@ -52,6 +52,11 @@ class TranslateParams(StyleParams):
 
     model: str = "models/hflow"
     """The model just trained, another folder, or `models:/NAME@champion`."""
+    style: str = "random"
+    """random, by lot; nearest, of the image laid out most like the frame; or one for all frames: average, the mean of
+    all style codes, the key of a style image, or an image file in models/given."""
+    strength: Share = 1.0
+    """How far frames go, from 0, each one's own style, to 1, that of its style image."""
     styles: Count = 1
     """Styles a frame; frames in their further styles are the training set `restyled`."""
     class_colours: bool = False
@@ -85,6 +90,14 @@ class TranslateParams(StyleParams):
 
     @model_validator(mode="after")
     def _agree(self) -> "TranslateParams":
+        if self.style != "random":
+            for name in ("nearest", "style_group"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f"{name} is for style random, and style is {self.style}: set {name} to null")
+            if self.styles > 1:
+                raise ValueError(f"styles ({self.styles}) is for style random, and style is {self.style}: set it to 1")
+        if self.style == "nearest" and self.style_by == "sequence":
+            raise ValueError("style nearest goes by each frame, and style_by is sequence: set one of them otherwise")
         if self.min_consistency and self.judge is None:
             raise ValueError(f"min_consistency ({self.min_consistency}) needs a judge: name its folder in judge")
         if self.scheduler and self.engine != "dask":
