@@ -9,13 +9,13 @@ from typing import Annotated, Any, cast
 from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Completed, Failed, State
+from prefect.states import Cancelled, Completed, Failed, State
 from pydantic import Field
 
 from flows.champion import tell_of_champion
 from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
-from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow
+from flows.stage import STOPPED, alone_on_gpu, publish_table, run_as_command, stage_flow
 from hflow.commands.clean import cleaning_in_words
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
@@ -92,7 +92,11 @@ def fetch_champion(params: Params) -> None:
 @task(cache_policy=NO_CACHE)
 def reproduce(environment: Mapping[str, str], *, pull_first: bool) -> State[None]:
     """Run the stages whose inputs have changed; each is a flow run of its own on the same Prefect server."""
-    code = dvc("repro", *(["--pull"] if pull_first else []), PIPELINE, environment=environment)
+    try:
+        code = dvc("repro", *(["--pull"] if pull_first else []), PIPELINE, environment=environment)
+    except KeyboardInterrupt:
+        # Prefect would call it a crash, in two lines, before the run has said what it is.
+        return Cancelled(message=STOPPED)
     if code == 0:
         return Completed(message="reproduced")
     return Failed(message="a stage failed, its reason is above; `dvc checkout` brings back what was there before")
@@ -150,6 +154,8 @@ def _reasons(why: Mapping[str, list[str]]) -> list[str]:
 
 
 def _done(state: Any) -> None:
+    if cast("State[None]", state).is_cancelled():
+        raise KeyboardInterrupt
     if not cast("State[None]", state).is_completed():
         raise HflowError(str(state.message))
 

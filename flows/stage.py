@@ -28,7 +28,7 @@ from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.utf8_mode import ensure_utf8
 
-__all__ = ["alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
+__all__ = ["STOPPED", "alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
 
 Parameters = ParamSpec("Parameters")
 

@@ -8,7 +8,8 @@ import pytest
 from prefect.states import Completed
 
 from flows import sim2real as module
-from flows.sim2real import sim2real
+from flows.sim2real import reproduce, sim2real
+from flows.stage import STOPPED
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import WorkFolder
 from hflow.pipeline.outputs import work_folder
@@ -68,6 +69,19 @@ def test_what_could_not_be_pushed_is_pushed_by_the_next_run(project: Project) ->
     project.run()
     assert project.done == ["push", "publish push"]
     assert project.run().message == module.NOTHING
+
+
+def test_ctrl_c_while_stages_run_is_a_cancelled_run_and_no_crash(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "dvc", stop)
+    monkeypatch.setattr(project, "_reproduce", lambda *_, **__: reproduce.fn({}, pull_first=False))
+    state = project.run()
+    assert state.is_cancelled()
+    assert state.message == STOPPED
 
 
 def test_what_a_run_was_not_to_push_is_pushed_by_one_that_is(project: Project) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
@@ -235,10 +236,13 @@ def test_a_refusal_says_why_in_its_message_and_does_not_send_the_picture_back(
 
 
 @pytest.mark.end_to_end
-def test_mlflow_serves_it_over_http(saved: Path, model: mlflow.pyfunc.PyFuncModel, tmp_path: Path) -> None:
+def test_mlflow_serves_it_over_http_and_a_worker_that_is_killed_comes_back(
+    saved: Path, model: mlflow.pyfunc.PyFuncModel, tmp_path: Path
+) -> None:
     frame = random_picture(0)
     port = free_port()
     command = ["mlflow", "models", "serve", "-m", str(saved), "--env-manager", "local", "--port", str(port)]
+    command += ["--workers", "2"]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with served(*command, url=f"http://127.0.0.1:{port}/ping", log=tmp_path / "log", environment={"PATH": path}):
         text = base64.b64encode(encode_png(frame)).decode()
@@ -249,3 +253,23 @@ def test_mlflow_serves_it_over_http(saved: Path, model: mlflow.pyfunc.PyFuncMode
             np.testing.assert_array_equal(np.asarray(picture), model.predict(frame))
         answer = requests.post(f"http://127.0.0.1:{port}/invocations", json={"inputs": frame.tolist()}, timeout=60)
         np.testing.assert_array_equal(answer.json()["predictions"], model.predict(frame))
+        killed = _workers()[0]
+        killed.kill()
+        end = time.monotonic() + 120
+        while killed in _workers() or len(_workers()) < 2:
+            assert time.monotonic() < end, (tmp_path / "log").read_text()
+            time.sleep(0.2)
+        assert requests.get(f"http://127.0.0.1:{port}/ping", timeout=60).ok
+
+
+def _workers() -> list[psutil.Process]:
+    """The processes that serve, below this one."""
+    below = psutil.Process().children(recursive=True)
+    return [child for child in below if "multiprocessing.spawn" in " ".join(_command(child))]
+
+
+def _command(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
