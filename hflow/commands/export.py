@@ -68,7 +68,9 @@ def origins(params: Params) -> dict[str, str]:
     found = {}
     for name, domain in (("frames", params.data.source), ("style", params.data.target)):
         drawn = "drawn by hflow" if domain.root.is_relative_to(outputs.TOWN) else None
-        found[f"{name}, {domain.root}"] = domain.licence or drawn or LICENCES[domain.layout]
+        # A path that is absolute is of this machine alone.
+        root = domain.root.name if domain.root.is_absolute() else domain.root.as_posix()
+        found[f"{name}, {root}"] = domain.licence or drawn or LICENCES[domain.layout]
     return found
 
 
