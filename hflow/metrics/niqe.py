@@ -1,13 +1,14 @@
 """NIQE: how natural an image looks by itself, without a reference."""
 
 import functools
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 from scipy.ndimage import correlate, correlate1d
 from scipy.special import gamma
 
-__all__ = ["BLOCK", "niqe"]
+__all__ = ["BLOCK", "block_statistics", "niqe"]
 
 BLOCK = 96
 """Pixels a side of the blocks whose statistics are taken, those that the pristine model was fitted to."""
@@ -16,6 +17,9 @@ LEAST_BLOCKS = 2
 WINDOW, SIGMA = 7, 7 / 6
 SHAPES = np.arange(0.2, 10.001, 0.001)
 RATIOS = gamma(2 / SHAPES) ** 2 / (gamma(1 / SHAPES) * gamma(3 / SHAPES))
+PRISTINE = "metrics/niqe_pris_params.npz"
+"""The authors' model (University of Texas at Austin, 2012) in the package basicsr 1.4.2, which is not imported."""
+
 NEIGHBOURS = ((0, 1), (1, 0), (1, 1), (1, -1))
 HALF = np.array([-3, -9, 29, 111, 111, 29, -9, -3]) / 256
 """Taps by which MATLAB's imresize halves an image: bicubic, stretched to twice its width."""
@@ -25,38 +29,45 @@ def niqe(pixels: np.ndarray) -> float | None:
     """The Natural Image Quality Evaluator (Mittal, Soundararajan, Bovik 2013).
 
     The distance between two Gaussians over 36 statistics of an image's blocks: one of the image, the other of pristine
-    photographs, as its authors have fitted it.
+    photographs, as its authors have fitted it; that model ships in the package basicsr.
 
     Args:
         pixels: uint8 (H, W, 3), RGB; what is over a multiple of 96 pixels at the right and at the bottom is left out.
 
     Returns:
         At least 0, about 3 to 5 for a photograph; lower is more natural. None for an image of less than two blocks of
-        96x96, or without any texture.
+        96x96, or without any texture, and where basicsr is not installed.
     """
-    rows, columns = (side // BLOCK for side in pixels.shape[:2])
-    if rows * columns < LEAST_BLOCKS:
-        return None
-    grey = _luma(pixels[: rows * BLOCK, : columns * BLOCK])  # (H, W)
-    half = correlate1d(correlate1d(grey, HALF, 0, mode="reflect", origin=-1), HALF, 1, mode="reflect", origin=-1)
-    features = np.concatenate(
-        [_block_features(image, BLOCK // scale) for scale, image in ((1, grey), (2, half[::2, ::2]))], axis=1
-    )  # (blocks, 36)
+    pristine, features = _pristine(), block_statistics(pixels)
     whole = features[np.isfinite(features).all(axis=1)]
-    if len(whole) < LEAST_BLOCKS:
+    if pristine is None or len(whole) < LEAST_BLOCKS:
         return None
-    mean, covariance = _pristine()
+    mean, covariance = pristine
     apart = mean - np.nanmean(np.where(np.isfinite(features), features, np.nan), axis=0)  # (36,)
     inverse = np.linalg.pinv((covariance + np.cov(whole, rowvar=False)) / 2)
     return float(np.sqrt(apart @ inverse @ apart))
 
 
+def block_statistics(pixels: np.ndarray) -> np.ndarray:
+    """The 36 statistics of each block of 96x96 of an image, uint8 (H, W, 3): (blocks, 36); nan in a flat block."""
+    rows, columns = (side // BLOCK for side in pixels.shape[:2])
+    if not rows * columns:
+        return np.empty((0, 36))
+    grey = _luma(pixels[: rows * BLOCK, : columns * BLOCK])  # (H, W)
+    half = correlate1d(correlate1d(grey, HALF, 0, mode="reflect", origin=-1), HALF, 1, mode="reflect", origin=-1)
+    return np.concatenate(
+        [_block_features(image, BLOCK // scale) for scale, image in ((1, grey), (2, half[::2, ::2]))], axis=1
+    )  # (blocks, 36)
+
+
 @functools.cache
-def _pristine() -> tuple[np.ndarray, np.ndarray]:
-    """The mean, (36,), and the covariance, (36, 36), of pristine photographs: those of the authors' release (University
-    of Texas at Austin, 2012), as basicsr 1.4.2 (Apache License 2.0) ships them."""
-    with resources.files("hflow.metrics").joinpath("niqe_pristine.npz").open("rb") as file, np.load(file) as model:
-        return model["mean"], model["covariance"]
+def _pristine() -> tuple[np.ndarray, np.ndarray] | None:
+    """The mean, (36,), and the covariance, (36, 36), of pristine photographs; None where basicsr is not installed."""
+    package = find_spec("basicsr")
+    if package is None or not package.submodule_search_locations:
+        return None
+    with np.load(Path(package.submodule_search_locations[0]) / PRISTINE) as model:
+        return model["mu_pris_param"].ravel(), model["cov_pris_param"]
 
 
 def _luma(pixels: np.ndarray) -> np.ndarray:
