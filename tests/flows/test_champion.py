@@ -1,11 +1,14 @@
 """A version that becomes champion starts the making of a dataset, on a Prefect server and an MLflow server."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.events.worker import EventsWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.champion import automate_production, tell_of_champion
@@ -23,6 +26,14 @@ from tests.servers import free_port, served
 pytestmark = pytest.mark.end_to_end
 
 
+@contextmanager
+def _own_connection() -> Iterator[None]:
+    """The process keeps the connection for events that it made first, whichever server it is asked for later."""
+    EventsWorker.drain_all(timeout=30, at_exit=False)
+    yield
+    EventsWorker.drain_all(timeout=30, at_exit=False)
+
+
 def test_a_new_champion_translates_the_frames_and_each_names_the_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -38,6 +49,7 @@ def test_a_new_champion_translates_the_frames_and_each_names_the_other(
         served(*for_prefect, url=f"{prefect}/health", log=tmp_path / "prefect.log", seconds=300),
         served(*for_mlflow, url=f"{mlflow}/health", log=tmp_path / "mlflow.log", seconds=300),
         temporary_settings({PREFECT_API_URL: prefect}),
+        _own_connection(),
         SyncPrefectClient(prefect) as client,
     ):
         deployment = translate_folder.to_deployment("translate").apply()

@@ -16,6 +16,7 @@ import torch
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.training_sets import TrainingSet
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import EncoderParams, SegmentParams
 from hflow.model.store import load_model
 from hflow.segmentation.downstream import segment
@@ -95,7 +96,9 @@ def test_two_processes_translate_on_one_gpu_to_the_same_bytes(
 
 
 def test_the_segmenter_learns_and_is_scored(device: torch.device, project: Project, tmp_path: Path) -> None:
-    training = TrainingSet("source", shard_files(project.prepared / "source" / "train"), {})
+    training = TrainingSet(
+        "source", {path: sha256_file(path) for path in shard_files(project.prepared / "source" / "train")}
+    )
     scores = segment(
         SegmentParams(steps=2, batch_size=2, device=str(device), workers=0),
         training_set=training,
