@@ -1,7 +1,7 @@
 """Reading a translated dataset again: every hash, every picture, every label, against its manifest."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -15,6 +15,7 @@ from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, PSEUDO_LABELLED, SUMS, read_manifest
 from hflow.datasets.shards import SHARDS, read_rows, shard_files
+from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
@@ -80,8 +81,10 @@ def verify(folder: Path, *, workers: int = 4) -> Verification:
         ThreadPoolExecutor(workers) as pool,
         progress("verify", len(frames), unit="frames") as advance,
     ):
-        for found in _bounded(pool, check, _frames(folder, frames, faults)):
+        for frame, found, pairs in map_ahead(pool, check, _frames(folder, frames, faults), AHEAD + 1):
             faults += found
+            if pairs is not None:
+                faults += check.agree(frame.place, pairs)
             advance()
     if any(row["shard"] for row in frames) and not (folder / SUMS).is_file():
         faults.append(Fault(SUMS, "is missing"))
@@ -107,8 +110,8 @@ class _FrameCheck:
         self.classes = classes
         self._train_ids: dict[int, int] = {}
 
-    def __call__(self, frame: _Frame) -> tuple[list[Fault], np.ndarray | None]:
-        """Faults of one frame, and which pairs of raw id and train id it has, (N, 2)."""
+    def __call__(self, frame: _Frame) -> tuple[_Frame, list[Fault], np.ndarray | None]:
+        """The frame, its faults, and which pairs of raw id and train id it has, (N, 2)."""
         faults: list[str] = []
         for name, content in frame.images.items():
             wanted = frame.said[f"{name}_sha256"]
@@ -138,7 +141,7 @@ class _FrameCheck:
                 faults.append(f"{name} is {pixels.shape[1]}x{pixels.shape[0]}, the manifest says {size[1]}x{size[0]}")
             decoded[name] = pixels
         pairs = self._pairs(decoded, faults)
-        return [Fault(frame.place, what) for what in faults], pairs
+        return frame, [Fault(frame.place, what) for what in faults], pairs
 
     def _pairs(self, decoded: Mapping[str, np.ndarray], faults: list[str]) -> np.ndarray | None:
         train_ids, ids = decoded.get("label_train_ids"), decoded.get("label")
@@ -162,23 +165,6 @@ class _FrameCheck:
                     place,
                     f"label and label_train_ids don't belong together: the id {raw} is {train} here, else {before}",
                 )
-
-
-def _bounded(pool: ThreadPoolExecutor, check: _FrameCheck, frames: Iterable[_Frame]) -> Iterator[list[Fault]]:
-    """The faults of each frame, in order, a bounded number of frames in memory."""
-    waiting: list[tuple[_Frame, Any]] = []
-
-    def first() -> list[Fault]:
-        frame, future = waiting.pop(0)
-        faults, pairs = future.result()
-        return faults + ([] if pairs is None else list(check.agree(frame.place, pairs)))
-
-    for frame in frames:
-        waiting.append((frame, pool.submit(check, frame)))
-        if len(waiting) > AHEAD:
-            yield first()
-    while waiting:
-        yield first()
 
 
 def _frames(folder: Path, translated: list[dict[str, Any]], faults: list[Fault]) -> Iterator[_Frame]:

@@ -1,7 +1,7 @@
 """Work done ahead in threads, a bounded number of results in memory."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Executor, Future
 from typing import TypeVar
 
@@ -13,8 +13,8 @@ Result = TypeVar("Result")
 
 def map_ahead(
     pool: Executor, function: Callable[[Item], Result], items: Iterable[Item], ahead: int
-) -> Iterator[Result]:
-    """What a function gives for each item, in order.
+) -> Generator[Result, None, None]:
+    """What a function gives for each item, in order. Closed early, it cancels what has not begun.
 
     Args:
         pool: calls the function.

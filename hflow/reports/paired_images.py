@@ -2,9 +2,9 @@
 for."""
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hflow.datasets.image_sets import Frame, ImageSet, fitted, match_keys
 from hflow.datasets.tensors import to_tensor
+from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import HflowError
 from hflow.metrics.colour_error import ColourStatistics, mean_class_error
 from hflow.metrics.lpips import MIN_SIDE
@@ -76,13 +77,18 @@ def paired_batches(
         error = None if label is None else mean_class_error(pixels, label, colours or {})
         return PairedImage(pixels, original.pixels, label, original.truth, pixels is not frame.pixels, error)
 
+    workers = len(os.sched_getaffinity(0))
     batch: list[PairedImage] = []
-    for image in _ahead(load, len(images)):
-        room = PIXELS // (image.pixels.shape[0] * image.pixels.shape[1])
-        if batch and (len(batch) >= min(BATCH, room) or batch[0].alike != image.alike):
-            yield batch
-            batch = []
-        batch.append(image)
+    with (
+        ThreadPoolExecutor(workers) as pool,
+        closing(map_ahead(pool, load, range(len(images)), BATCH + workers + 1)) as loaded,
+    ):
+        for image in loaded:
+            room = PIXELS // (image.pixels.shape[0] * image.pixels.shape[1])
+            if batch and (len(batch) >= min(BATCH, room) or batch[0].alike != image.alike):
+                yield batch
+                batch = []
+            batch.append(image)
     if batch:
         yield batch
 
@@ -90,22 +96,6 @@ def paired_batches(
 def stacked(pixels: Sequence[np.ndarray]) -> Tensor:
     """Pixels of one shape, uint8 (H, W, 3) each, as (B, 3, H, W) in [0, 1]."""
     return torch.stack([to_tensor(one) for one in pixels])
-
-
-def _ahead(load: Callable[[int], PairedImage], count: int) -> Iterator[PairedImage]:
-    """What `load` gives of each number, in order; a bounded number of them wait."""
-    workers = len(os.sched_getaffinity(0))
-    waiting: deque[Future[PairedImage]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for number in range(count):
-                waiting.append(pool.submit(load, number))
-                if len(waiting) > BATCH + workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _check_size(frame: Frame) -> None:

@@ -1,9 +1,8 @@
 """Translation of any folder of images, without the pipeline; labels are carried along."""
 
 import contextlib
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -11,6 +10,7 @@ from typing import Any, Literal
 import torch
 
 from hflow.datasets.manifest import MANIFEST, SUMS, ManifestWriter
+from hflow.foundation.ahead import map_ahead
 from hflow.foundation.atomic_files import atomic_path, flush_file_system, writable
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
@@ -192,23 +192,14 @@ def _engine(recipe: FolderRecipe, devices: Sequence[torch.device]) -> Iterator[E
             return tried_again(lambda: processes.call(translate_part_here, part), f"images from {part.images[0][0]} on")
 
         def translate(parts: Iterator[FolderPart], advance: Advance) -> Iterator[list[dict[str, Any]]]:
-            waiting: deque[Future[list[dict[str, Any]]]] = deque()
-            for part in parts:
-                waiting.append(pool.submit(one, part))
-                if len(waiting) > 2 * len(devices):
-                    yield _counted(waiting.popleft().result(), advance)
-            while waiting:
-                yield _counted(waiting.popleft().result(), advance)
+            for rows in map_ahead(pool, one, parts, 2 * len(devices) + 1):
+                advance(len(rows))
+                yield rows
 
         try:
             yield translate
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _counted(rows: list[dict[str, Any]], advance: Advance) -> list[dict[str, Any]]:
-    advance(len(rows))
-    return rows
 
 
 def _say_labels(recipe: FolderRecipe, images: Sequence[tuple[str, str]]) -> None:
