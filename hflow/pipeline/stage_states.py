@@ -2,8 +2,6 @@
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +9,11 @@ from typing import Any, Literal
 
 import yaml
 
-from hflow.foundation.errors import HflowError
+from hflow.pipeline.dvc_answers import dvc_answer
 
 __all__ = ["StageState", "stage_states"]
 
 State = Literal["fresh", "stale", "follows", "missing"]
-
-SECONDS = 600
-"""For DVC to answer: where it has not seen a dataset before it hashes it first."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +42,8 @@ def stage_states(folder: Path) -> list[StageState]:
     Raises:
         HflowError: DVC is not installed, `folder` is none of its projects, or DVC can't say.
     """
-    names = _dvc(folder, "stage", "list", "--recursive", "--name-only", ".").split()
-    changes: Mapping[str, Any] = json.loads(_dvc(folder, "status", "--json", *names) or "{}")
+    names = dvc_answer(folder, "stage", "list", "--recursive", "--name-only", ".").split()
+    changes: Mapping[str, Any] = json.loads(dvc_answer(folder, "status", "--json", *names) or "{}")
     noted = dict(_noted(folder))
     stale: dict[str, str] = {}  # stages that would run, and why
     states = []
@@ -106,13 +101,3 @@ def _noted(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 item["path"] = os.path.normpath(inside / item["path"])
             full = name if inside == Path() else f"{inside}/dvc.yaml:{name}"
             yield full, {"outs": (), **entry}
-
-
-def _dvc(folder: Path, *arguments: str) -> str:
-    if not shutil.which("dvc"):
-        raise HflowError("DVC is not installed, which knows what is there: `uv pip install 'hflow[pipeline]'`")
-    done = subprocess.run(["dvc", *arguments], cwd=folder, capture_output=True, text=True, timeout=SECONDS)
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.strip()]
-        raise HflowError(f"dvc {arguments[0]}: {said[0].removeprefix('ERROR: ') if said else done.returncode}")
-    return done.stdout

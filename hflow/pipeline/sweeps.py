@@ -6,7 +6,6 @@ in common are cached; so a sweep that was stopped goes on where it was.
 
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import Params, check_section
 from hflow.foundation.progress import say
+from hflow.pipeline.dvc_answers import dvc_answer
 from hflow.pipeline.outputs import SUMMARY
 
 __all__ = ["SWEEPS", "SweepRun", "run_sweep", "sweep_settings"]
@@ -108,15 +108,12 @@ def run_sweep(what: str, settings: Sequence[Setting], folder: Path) -> list[Swee
     Raises:
         HflowError: DVC is missing, the parameters are not committed, or an experiment fails.
     """
-    if not shutil.which("dvc"):
-        raise HflowError("DVC is not installed, which runs experiments: `uv pip install 'hflow[pipeline]'`")
-    changed = _output(folder, "git", "status", "--porcelain", "--", *COMMITTED).split("\n")
-    if any(line.strip() for line in changed):
-        where = ", ".join(line[3:] for line in changed if line.strip())
+    if changed := _changed(folder):
+        where = ", ".join(changed)
         raise HflowError(f"experiments start from the last commit, and there are changes in {where}: commit them first")
-    names = [_experiment_name(what, setting) for setting in settings]
+    names, done = [_experiment_name(what, setting) for setting in settings], _figures(folder)
     for number, (name, setting) in enumerate(zip(names, settings, strict=True), start=1):
-        if name in _figures(folder):
+        if name in done:
             continue
         say(f"{number} of {len(settings)}: {', '.join(_assignments(setting))}")
         assigned = [part for assignment in _assignments(setting) for part in ("-S", assignment)]
@@ -158,7 +155,7 @@ def _text(value: Any) -> str:
 def _figures(folder: Path) -> dict[str, dict[str, float]]:
     """The figures of the experiments below the last commit that are done, by name."""
     found = {}
-    for entry in json.loads(_output(folder, "dvc", "exp", "show", "--json")):
+    for entry in json.loads(dvc_answer(folder, "exp", "show", "--json")):
         for one in entry.get("experiments") or ():
             data = (one["revs"][0].get("data") or {}).get("metrics", {}).get(SUMMARY.as_posix(), {}).get("data")
             if data:
@@ -166,8 +163,10 @@ def _figures(folder: Path) -> dict[str, dict[str, float]]:
     return found
 
 
-def _output(folder: Path, *command: str) -> str:
+def _changed(folder: Path) -> list[str]:
+    """Which of the files that an experiment starts from are not as they were committed."""
+    command = ["git", "status", "--porcelain", "--", *COMMITTED]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise HflowError(f"`{' '.join(command[:3])}` failed: {' '.join(done.stderr.split())[:500]}")
-    return done.stdout
+        raise HflowError(f"git status: {' '.join(done.stderr.split())[:500]}")
+    return [line[3:] for line in done.stdout.splitlines()]
