@@ -38,9 +38,12 @@ def niqe(pixels: np.ndarray) -> float | None:
         At least 0, about 3 to 5 for a photograph; lower is more natural. None for an image of less than two blocks of
         96x96, or without any texture, and where basicsr is not installed.
     """
-    pristine, features = _pristine(), block_statistics(pixels)
+    pristine = _pristine()
+    if pristine is None:
+        return None
+    features = block_statistics(pixels)
     whole = features[np.isfinite(features).all(axis=1)]
-    if pristine is None or len(whole) < LEAST_BLOCKS:
+    if len(whole) < LEAST_BLOCKS:
         return None
     mean, covariance = pristine
     apart = mean - np.nanmean(np.where(np.isfinite(features), features, np.nan), axis=0)  # (36,)
