@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hflow.commands.console import size_in_words
+from hflow.foundation.size_in_words import size_in_words
 
 if TYPE_CHECKING:
     from hflow.pipeline.cleaning import Cleaned

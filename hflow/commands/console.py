@@ -8,7 +8,7 @@ import typer
 
 from hflow.foundation.frame_size import MOST_PIXELS
 
-__all__ = ["DEFAULT", "Device", "MaxPixels", "ParamsFile", "show", "size_in_words"]
+__all__ = ["DEFAULT", "Device", "MaxPixels", "ParamsFile", "show"]
 
 DEFAULT = Path("params.yaml")
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters to run with.")]
@@ -22,8 +22,3 @@ def show(values: Mapping[str, Any]) -> None:
     """Print a line a figure."""
     for key, value in values.items():
         print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
-
-
-def size_in_words(size: int) -> str:
-    """Bytes as gigabytes or megabytes."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

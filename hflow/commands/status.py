@@ -3,8 +3,9 @@
 import time
 from pathlib import Path
 
-from hflow.commands.console import DEFAULT, ParamsFile, size_in_words
+from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.foundation.params import load_params
+from hflow.foundation.size_in_words import size_in_words
 
 __all__ = ["status"]
 

@@ -17,6 +17,7 @@ from hflow.datasets.shards import read_table, shard_files
 from hflow.foundation.errors import HflowError
 
 __all__ = [
+    "CARD",
     "CROISSANT",
     "EXPORTED",
     "ID2LABEL",
@@ -39,6 +40,9 @@ SUMS = "SHA256SUMS"
 
 ID2LABEL = "id2label.json"
 """The name of each train id, as `transformers` and datasets for semantic segmentation on the hub have it."""
+
+CARD = "README.md"
+"""What people are told of a dataset that is handed on."""
 
 CROISSANT = "croissant.json"
 """What programs are told of a dataset that is handed on, in Croissant 1.1."""

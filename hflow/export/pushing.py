@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hflow.datasets.manifest import CROISSANT, EXPORTED, MANIFEST, SUMS, read_manifest
+from hflow.datasets.manifest import CARD, CROISSANT, EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.datasets.verification import verify
 from hflow.export.card import card
 from hflow.export.croissant import SHARDS, croissant
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["push"]
 
 ADDRESS = re.compile(r"hf://(?:datasets/)?(?P<name>[\w.-]+/[\w.-]+)")
-CARD = "README.md"
 HEAD = (
     "configs:",
     "- config_name: default",

@@ -15,6 +15,7 @@ from typing import Any
 
 from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import (
+    CARD,
     CROISSANT,
     EXPORTED,
     ID2LABEL,
@@ -122,7 +123,7 @@ def export(
         told = Description(manifest.rows, pixels, classes, origins, scores)
         closing = LAYOUTS[layout].closing(frames, classes or ())
         card = export_card(told, layout, LAYOUTS[layout], image_format, selection.told, mark)
-        closing["README.md"] = card.encode()
+        closing[CARD] = card.encode()
         if classes and pixels:
             closing[ID2LABEL] = id2label_bytes(classes)
         closing[MANIFEST] = (

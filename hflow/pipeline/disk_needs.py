@@ -14,10 +14,12 @@ from hflow.datasets.samples import read_sample
 from hflow.datasets.shards import shard_files
 from hflow.datasets.training_sets import baselines_in
 from hflow.foundation.errors import HflowError, NoRoomError
+from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.finished_work import Finished
 from hflow.foundation.free_disk import free_disk, has_reflinks
 from hflow.foundation.params import Params
 from hflow.foundation.project_root import project_root
+from hflow.foundation.size_in_words import size_in_words
 from hflow.pipeline.outputs import BASELINE_SETS, FIRST_ROUND, PREPARED, TRANSLATED, work_folder
 from hflow.translation.engines.base import Advance, Engine
 from hflow.translation.engines.running import ShardRunner
@@ -50,12 +52,12 @@ def room_fault(needs: Mapping[str, int]) -> str | None:
     needed, free = copies * sum(needs.values()), free_disk(project_root())
     if needed <= free:
         return None
-    parts = ", ".join(f"{name} {_in_words(size)}" for name, size in needs.items() if size)
+    parts = ", ".join(f"{name} {size_in_words(size)}" for name, size in needs.items() if size)
     twice = "; twice that with the copies in DVC's cache, which links spare" if copies == 2 else ""
     pruned = ", `dvc gc --workspace`" if copies == 2 else ""
     return (
-        f"the disk of {project_root()} has {_in_words(free)} free, and about {_in_words(needed)} are needed ({parts}"
-        f"{twice}): make room (`hflow clean --yes`{pruned}), or work on another disk"
+        f"the disk of {project_root()} has {size_in_words(free)} free, and about {size_in_words(needed)} are needed "
+        f"({parts}{twice}): make room (`hflow clean --yes`{pruned}), or work on another disk"
     )
 
 
@@ -96,7 +98,7 @@ def _prepared_bytes(params: Params, raw: RawDataset) -> int:
     """About how many bytes the prepared samples of a raw dataset have, by some of them, encoded."""
     labelled = "train" in raw.labelled
     sound = [sample for sample in raw.splits["train"] if sample.image and not sample.fault]
-    few = sound[:: max(1, len(sound) // MEASURED)][:MEASURED]
+    few = evenly_spaced(sound, MEASURED)
     sizes = [size for sample in few if (size := _encoded_bytes(params, raw, sample, labelled=labelled))]
     return sum(map(len, raw.splits.values())) * sum(sizes) // max(1, len(sizes))
 
@@ -158,7 +160,3 @@ def _left(needed: int, stage: str) -> int:
 def _source_bytes() -> int:
     shards = (path for split in ("train", "val") for path in shard_files(PREPARED / "source" / split))
     return sum(path.stat().st_size for path in shards)
-
-
-def _in_words(size: int) -> str:
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"

@@ -4,14 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hflow.datasets.manifest import MANIFEST, read_manifest
+from hflow.datasets.manifest import CARD, MANIFEST, read_manifest
 from hflow.foundation.atomic_files import write_text
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.params import TrackingParams
 
 __all__ = ["note_production"]
-
-CARD = "README.md"
 
 
 def note_production(params: TrackingParams, model: str, frames: Path, out: Path, counts: Mapping[str, Any]) -> None:

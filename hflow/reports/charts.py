@@ -28,10 +28,7 @@ def learning_curve(
     values = [sum(point[name] for point in group) / len(group) for group in groups]
     # A loss of 0 has no logarithm.
     heights = [math.log10(max(value, 1e-9)) for value in values] if logarithmic else values
-    low, high = min(heights), max(heights)
-    least = 0.1 if logarithmic else max(0.02 * abs(high), 1e-9)
-    if high - low < least:
-        low, high = low - least / 2, high + least / 2
+    low, high = _scale(heights, 0.1 if logarithmic else max(0.02 * abs(max(heights)), 1e-9))
     steps = [group[-1]["step"] for group in groups]
     first, last = steps[0], steps[-1]
 
@@ -94,10 +91,7 @@ def dots_in_a_row(values: Sequence[float], labels: Sequence[str], text: str) -> 
         labels: what each is of.
         text: what the values are, for the reader.
     """
-    low, high = min(values), max(values)
-    least = max(0.02 * max(abs(low), abs(high)), 1e-9)
-    if high - low < least:
-        low, high = low - least / 2, high + least / 2
+    low, high = _scale(values, max(0.02 * max(map(abs, values)), 1e-9))
 
     def y(value: float) -> float:
         return _between(PANEL[1] - MARGIN["bottom"], MARGIN["top"], (value - low) / (high - low))
@@ -109,6 +103,12 @@ def dots_in_a_row(values: Sequence[float], labels: Sequence[str], text: str) -> 
         "dots": [(x, y(value), label, value) for x, value, label in zip(places, values, labels, strict=True)],
         "ticks": [(y(tick), f"{tick:g}") for tick in _even_ticks(low, high)],
     }
+
+
+def _scale(values: Sequence[float], least: float) -> tuple[float, float]:
+    """From the lowest value to the highest; wider where they are nearer than `least`."""
+    low, high = min(values), max(values)
+    return (low, high) if high - low >= least else (low - least / 2, high + least / 2)
 
 
 def _ticks(low: float, high: float) -> list[float]:

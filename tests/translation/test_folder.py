@@ -321,40 +321,39 @@ def test_a_turned_image_with_a_label_is_rejected(model: TrainedModel, tmp_path: 
         translate_folder(tmp_path / "frames", tmp_path / "out", model)
 
 
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many images went through the network together, each time."""
+    counts: list[int] = []
+    plain = Translator.translate_checked
+
+    def counted(self: Translator, frames: torch.Tensor, choice: list[int]) -> torch.Tensor:
+        counts.append(len(frames))
+        return plain(self, frames, choice)
+
+    monkeypatch.setattr(Translator, "translate_checked", counted)
+    return counts
+
+
 def test_images_of_one_size_go_through_the_network_together(
-    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: TrainedModel, tmp_path: Path, seen: list[int]
 ) -> None:
     sizes = {"a.png": (48, 24), "b.png": (32, 32), "c.png": (48, 24), "d.png": (32, 32), "e.png": (48, 24)}
     for i, (name, size) in enumerate(sizes.items()):
         save(random_picture(i, size), tmp_path / "frames" / name)
-    seen: list[int] = []
-    plain = Translator.translate_checked
-
-    def counted(self: Translator, frames: torch.Tensor, choice: list[int]) -> torch.Tensor:
-        seen.append(len(frames))
-        return plain(self, frames, choice)
-
-    monkeypatch.setattr(Translator, "translate_checked", counted)
     translate_folder(tmp_path / "frames", tmp_path / "out", model)
     assert sorted(seen) == [2, 3]
     assert [row["key"] for row in pq.read_table(tmp_path / "out/manifest.parquet").to_pylist()] == list("abcde")
 
 
 def test_a_group_that_was_interrupted_is_translated_whole_again(
-    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    model: TrainedModel, tmp_path: Path, seen: list[int]
 ) -> None:
     for i in range(4):
         save(random_picture(i), tmp_path / "frames" / f"{i}.png")
     translate_folder(tmp_path / "frames", tmp_path / "out", model, batch_size=2)
     (tmp_path / "out/3.png").unlink()
-    seen: list[int] = []
-    plain = Translator.translate_checked
-
-    def counted(self: Translator, frames: torch.Tensor, choice: list[int]) -> torch.Tensor:
-        seen.append(len(frames))
-        return plain(self, frames, choice)
-
-    monkeypatch.setattr(Translator, "translate_checked", counted)
+    seen.clear()
     translate_folder(tmp_path / "frames", tmp_path / "out", model, batch_size=2)
     assert seen == [2]
 
