@@ -11,15 +11,17 @@ import math
 
 import numpy as np
 from PIL import Image
-from skimage.color import lab2rgb, rgb2lab
+from skimage.color import rgb2lab
 from skimage.exposure import match_histograms
+
+from hflow.baselines.pixels import from_lab, to_pixels
 
 __all__ = ["fda", "gpa", "histogram", "reinhard"]
 
 
 def histogram(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
     """Each channel's values mapped, in order, so that its histogram becomes the style's (scikit-image)."""
-    return _pixels(match_histograms(frame.astype(np.float64), style.astype(np.float64), channel_axis=-1))
+    return to_pixels(match_histograms(frame.astype(np.float64), style.astype(np.float64), channel_axis=-1))
 
 
 def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
@@ -32,7 +34,7 @@ def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
     mean, std = content.mean(axis=(0, 1)), content.std(axis=(0, 1))
     scale = target.std(axis=(0, 1)) / np.maximum(std, 1e-6)
     out = (content - mean) * scale + target.mean(axis=(0, 1))
-    return _from_lab(out)
+    return from_lab(out)
 
 
 def fda(frame: np.ndarray, style: np.ndarray, *, beta: float) -> np.ndarray:
@@ -52,7 +54,7 @@ def fda(frame: np.ndarray, style: np.ndarray, *, beta: float) -> np.ndarray:
     rows, columns = (np.abs(np.fft.fftfreq(side) * side) <= reach for side in (height, width))
     low = (rows[:, None] & columns[None, :])[..., None]  # (H, W, 1)
     amplitude = np.where(low, np.abs(target), np.abs(content))
-    return _pixels(np.fft.ifft2(amplitude * np.exp(1j * np.angle(content)), axes=(0, 1)).real)
+    return to_pixels(np.fft.ifft2(amplitude * np.exp(1j * np.angle(content)), axes=(0, 1)).real)
 
 
 def gpa(frame: np.ndarray, style: np.ndarray, *, beta: float = 0.01) -> np.ndarray:
@@ -75,15 +77,4 @@ def gpa(frame: np.ndarray, style: np.ndarray, *, beta: float = 0.01) -> np.ndarr
     out = np.empty_like(content)
     out[..., 0] = 100 * lightness**gamma
     out[..., 1:] = match_histograms(content[..., 1:], target[..., 1:], channel_axis=-1)
-    return _from_lab(out)
-
-
-def _from_lab(lab: np.ndarray) -> np.ndarray:
-    # Lightness ends at 0 and 100, and yellow where scikit-image cuts it too, with a warning.
-    lab[..., 0] = np.clip(lab[..., 0], 0, 100)
-    lab[..., 2] = np.minimum(lab[..., 2], 199.99 * (lab[..., 0] + 16) / 116)
-    return _pixels(255 * lab2rgb(lab))
-
-
-def _pixels(values: np.ndarray) -> np.ndarray:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return from_lab(out)

@@ -1,6 +1,5 @@
 """The stage baselines: every prepared frame recoloured by simple means, training sets to hold translation against."""
 
-import itertools
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +12,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
+from hflow.baselines.enhancement import clahe, dark_channel, gamma
 from hflow.baselines.recolouring import fda, gpa, histogram, reinhard
+from hflow.baselines.styles import Styles
 from hflow.datasets.images import decode_rgb, encode_png
 from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import (
     TRANSLATED_SCHEMA,
-    ShardSet,
     image_value,
     read_rows,
     read_table,
@@ -37,7 +37,7 @@ from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import BASELINES, BaselinesParams, StyleParams
 from hflow.foundation.progress import progress
 from hflow.metrics.ssim_psnr import ssim
-from hflow.translation.style_choice import StyleChoice, layout
+from hflow.translation.chosen_style import RANDOM
 
 __all__ = ["make_baselines"]
 
@@ -50,6 +50,7 @@ def make_baselines(
     params: BaselinesParams,
     *,
     style: StyleParams,
+    chosen: str = RANDOM,
     prepared: Path,
     out: Path,
     sets: Path,
@@ -57,12 +58,13 @@ def make_baselines(
 ) -> dict[str, dict[str, float]]:
     """Recolour every prepared frame of the source, one shard a shard, once for each name.
 
-    A frame's style is the image that translation chooses for it where its style bank is of the same target images.
+    A frame's style is the image whose code translation takes for it where its style bank is of the same target images.
 
     Args:
         names: of `BASELINES`; may be empty.
         params: the section of params.yaml.
         style: of the choice of styles, as in the section translate.
+        chosen: as `translate.style`.
         prepared: the folder that prepare wrote.
         out: the folder that gets NAME/{train,val}/shard-*.parquet, with the columns of translated shards.
         sets: the folder of training sets; gets NAME.json for every baseline, an empty set for one that isn't named.
@@ -83,15 +85,13 @@ def make_baselines(
         "reinhard": reinhard,
         "fda": partial(fda, beta=params.fda_beta),
         "gpa": gpa,
+        "gamma": gamma,
+        "clahe": clahe,
+        "dark_channel": dark_channel,
     }
-    styles, store = ShardSet(targets, ["key", "image"]), WorkFolder(work)
-    layouts = None
-    if style.nearest is not None:
-        rows = itertools.chain.from_iterable(read_rows(path, ["image"]) for path in targets)
-        layouts = np.stack([layout(decode_rgb(row["image"]["bytes"])) for row in rows])
-    keys = [key for path in targets for key in read_table(path, ["key"])["key"].to_pylist()]
-    choice = StyleChoice(style, keys, layouts)
-    settings = [code_fingerprint(make_baselines), style.model_dump(), shard_hashes(targets)]
+    store = WorkFolder(work)
+    styles = Styles(style, chosen, targets)
+    settings = [code_fingerprint(make_baselines), styles.settings, shard_hashes(targets)]
     settings += [*machine_marks(torch.device("cpu")), platform.machine()]
     files: dict[str, Path | bytes] = {}
     counts: dict[str, dict[str, float]] = {}
@@ -102,7 +102,7 @@ def make_baselines(
             own = [*settings, name, params.fda_beta if name == "fda" else None]
             similarity: list[float] = []
             for split, path in plan:
-                recolour = partial(_recolour, method=methods[name], styles=styles, choice=choice)
+                recolour = partial(_recolour, method=methods[name], styles=styles)
                 piece = _shard(path, own, recolour, store, pool, 2 * params.workers)
                 files[f"{name}/{split}/{path.name}"] = piece.path
                 if split == "train":
@@ -111,7 +111,9 @@ def make_baselines(
                 advance(pq.read_metadata(path).num_rows)
             counts[name] = {"frames": len(similarity), "ssim": float(np.mean(similarity))}
     # DVC keeps no empty folders.
-    files["README"] = b"Frames recoloured by simple means, for the names in segment.train_on: one folder each.\n"
+    files["README"] = (
+        b"Frames recoloured by simple means, a folder for each of segment.train_on and baselines.compare.\n"
+    )
     made_from = {
         "source": set_sha256(shard_hashes([path for split, path in plan if split == "train"])),
         "target": set_sha256(shard_hashes(targets)),
@@ -139,17 +141,17 @@ def _shard(
     return store.obtain(mark, make)
 
 
-def _recolour(row: dict[str, Any], *, method: Recolour, styles: ShardSet, choice: StyleChoice) -> dict[str, Any]:
+def _recolour(row: dict[str, Any], *, method: Recolour, styles: Styles) -> dict[str, Any]:
     """The row of a prepared shard as the row of a recoloured one, its label as it was."""
     frame = decode_rgb(row["image"]["bytes"])  # (H, W, 3)
-    style = styles[choice(row["key"], frame)]
-    pixels = method(frame, decode_rgb(style["image"]["bytes"]))
+    style, name = styles(row["key"], frame)
+    pixels = method(frame, style)
     content = encode_png(pixels)
     return row | {
         "image": image_value(content, f"{row['key']}.png"),
         "truth": None,  # a training set to compare with, which no one takes frames from
         "carried": None,
-        "style": style["key"],
+        "style": name,
         "image_sha256": sha256(content).hexdigest(),
         "label_sha256": row["label"] and sha256(row["label"]["bytes"]).hexdigest(),
         "ssim": ssim(to_tensor(pixels)[None], to_tensor(frame)[None]).item(),

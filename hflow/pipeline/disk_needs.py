@@ -84,7 +84,8 @@ def run_bytes(params: Params, opened: Mapping[str, RawDataset]) -> dict[str, int
     if not (TRANSLATED / MANIFEST).is_file():
         needs["translate"] = _left(params.translate.styles * source, "translate")
     if not BASELINE_SETS.is_dir():
-        needs["baselines"] = _left(len(baselines_in(params.segment.train_on)) * source, "baselines")
+        names = baselines_in([*params.segment.train_on, *params.baselines.compare])
+        needs["baselines"] = _left(len(names) * source, "baselines")
     return needs
 
 

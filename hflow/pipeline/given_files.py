@@ -20,7 +20,7 @@ READ_BY = {
     "train.judge": ("train",),
     "translate.judge": ("translate", "evaluate"),
     "translate.reject": ("translate",),
-    "translate.style": ("translate",),
+    "translate.style": ("translate", "baselines"),
 }
 """The stages that read what a parameter names."""
 

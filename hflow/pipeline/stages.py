@@ -156,13 +156,13 @@ def translate(params: Params, run: "ShardRunner | None" = None) -> dict[str, Any
 
 
 def baselines(params: Params) -> dict[str, Any]:
-    """Recolour the prepared frames by each baseline in segment.train_on; gives the mean SSIM of each."""
+    """Recolour the frames by each baseline in segment.train_on and baselines.compare; gives the mean SSIM of each."""
     from hflow.baselines.sets import make_baselines
     from hflow.datasets.training_sets import baselines_in
     from hflow.foundation.params import StyleParams
     from hflow.pipeline.disk_needs import baselines_bytes, check_room
 
-    names = baselines_in(params.segment.train_on)
+    names = baselines_in([*params.segment.train_on, *params.baselines.compare])
     check_room({"baselines": baselines_bytes(names)})
 
     with noted_run("baselines", "baselines"):
@@ -176,6 +176,7 @@ def baselines(params: Params) -> dict[str, Any]:
                 sequence=params.translate.sequence,
                 style_group=params.translate.style_group,
             ),
+            chosen=params.translate.style,
             prepared=PREPARED,
             out=BASELINE_SETS,
             sets=SETS,
@@ -236,6 +237,7 @@ def evaluate(params: Params) -> dict[str, Any]:
         segmentation=SEGMENTATION,
         segmenters=SEGMENTERS,
         train_on=params.segment.train_on,
+        compare={name: BASELINE_SETS / name for name in params.baselines.compare},
         metrics=EVALUATION,
         summary=SUMMARY,
         plots=EVALUATE_PLOTS,

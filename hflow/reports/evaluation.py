@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def evaluate(
     segmentation: Path,
     segmenters: Path,
     train_on: Sequence[str],
+    compare: Mapping[str, Path] = MappingProxyType({}),
     metrics: Path,
     summary: Path,
     plots: Path,
@@ -66,6 +68,7 @@ def evaluate(
         segmentation: the folder with a JSON file for each name in `train_on`; others in it are passed over.
         segmenters: the folder with the segmenters whose hashes the scores hold, as segment wrote them.
         train_on: the training sets that were scored; may be empty.
+        compare: the baselines that are held against the truth, too: by name, the folder with their shards.
         metrics: the JSON file to write: counts, SSIM, scores, gain, model.
         summary: the JSON file that gets the few by which runs are told apart.
         plots: the folder that gets before-after.png, ssim.csv and, where there are scores, classes.csv.
@@ -95,7 +98,7 @@ def evaluate(
         reader=_reader(trained.get("target"), judge, stats["classes"], device),
         device=device,
     )
-    truth = measure_truth(frames, prepared=prepared, translated=translated, device=device)
+    truth = measure_truth(frames, prepared=prepared, translated=translated, others=compare, device=device)
     evenly = evenly_spaced(frames, examples)
     judged = [row for row in frames if row["consistency"] is not None]
     galleries: dict[str, Sequence[dict[str, Any]]] = {

@@ -121,6 +121,7 @@ def _truth(truth: TruthScores) -> dict[str, Any]:
         "closer": truth.closer,
         "raw": _close(truth.raw),
         "translated": _close(truth.translated),
+        **({"others": {name: _close(found) for name, found in truth.others.items()}} if truth.others else {}),
     }
 
 

@@ -34,7 +34,7 @@ from hflow.reports.realism_parts import (
     unscored_line,
     worst_frames,
 )
-from hflow.reports.truth_parts import furthest_frames, truth_rows
+from hflow.reports.truth_parts import furthest_frames, truth_columns, truth_rows
 from hflow.reports.verdict import frames_of, verdict
 
 __all__ = ["write_report"]
@@ -109,6 +109,7 @@ def _page(evaluation: Evaluation, data: DataParams, timings: Mapping[str, Timing
         "by_consistency": shown[4:6],
         "furthest": furthest_frames(evaluation.truth, shown[6]),
         "truth": truth_rows(evaluation.truth),
+        "truth_columns": truth_columns(evaluation.truth),
         "worst": worst_frames(evaluation, shown[7:]),
         "realism": realism_line(evaluation.realism),
         "measures": measure_rows(evaluation),

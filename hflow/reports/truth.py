@@ -1,11 +1,13 @@
 """How close frames and their translations come to the truth, where there is one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.rows_by_key import RowsByKey
@@ -20,6 +22,8 @@ __all__ = ["TruthScores", "measure_truth"]
 
 FURTHEST = 3
 
+TRANSLATED = "translated"
+
 
 @dataclass(frozen=True)
 class TruthScores:
@@ -29,6 +33,7 @@ class TruthScores:
         split: of the frames: val where its frames have a truth, since nothing was trained on them; else all.
         frames: how many were measured, evenly spaced.
         raw, translated: means of the source frames and of their translations.
+        others: means of the frames recoloured by simple means, by the name of the baseline.
         closer: how many frames have a higher PSNR after translation.
         furthest: rows of the manifest with the translation's PSNR, the lowest first.
     """
@@ -39,6 +44,7 @@ class TruthScores:
     translated: Closeness
     closer: int
     furthest: Sequence[tuple[Mapping[str, Any], float]]
+    others: Mapping[str, Closeness] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -47,13 +53,19 @@ class TruthScores:
 
 
 def measure_truth(
-    rows: Sequence[Mapping[str, Any]], *, prepared: Path, translated: Path, device: torch.device | str = "cpu"
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    prepared: Path,
+    translated: Path,
+    others: Mapping[str, Path] = MappingProxyType({}),
+    device: torch.device | str = "cpu",
 ) -> TruthScores | None:
     """The closeness of up to 48 frames, at their own size, to their truth; None where no frame has one.
 
     Args:
         rows: of translated frames, from the manifest.
         prepared, translated: the folders that prepare and translate wrote.
+        others: by name, folders of the same frames in other colours, with the shards of `translated`.
         device: where the network of ST-LPIPS computes.
 
     Raises:
@@ -65,26 +77,33 @@ def measure_truth(
     if not sample:
         return None
     vgg = load_vgg().to(device)
+    folders = {TRANSLATED: translated, **others}
     sources, outputs = RowsByKey(["image", "truth"]), RowsByKey(["image"])
     raw: list[Closeness] = []
-    made: list[Closeness] = []
+    made: dict[str, list[Closeness]] = {name: [] for name in folders}
     with progress("measure against the truth", len(sample), unit="frames") as advance:
         for row in sample:
             source = sources.find(prepared / "source" / row["split"] / row["shard"], row["key"])
-            output = outputs.find(translated / row["split"] / row["shard"], row["key"])
-            before, truth, after = (
-                to_tensor(decode_rgb(image["bytes"]))[None].to(device)
-                for image in (source["image"], source["truth"], output["image"])
-            )
-            raw.append(closeness(before, truth, vgg))
-            made.append(closeness(after, truth, vgg))
+            truth = _image(source["truth"], device)
+            raw.append(closeness(_image(source["image"], device), truth, vgg))
+            for name, folder in folders.items():
+                output = outputs.find(folder / row["split"] / row["shard"], row["key"])
+                made[name].append(closeness(_image(output["image"], device), truth, vgg))
             advance()
-    by_psnr = sorted(zip(sample, (pair.psnr for pair in made), strict=True), key=lambda pair: pair[1])
+    by_psnr = sorted(zip(sample, (pair.psnr for pair in made[TRANSLATED]), strict=True), key=lambda pair: pair[1])
+    closer = sum(after.psnr > before.psnr for before, after in zip(raw, made[TRANSLATED], strict=True))
+    means = {name: mean_closeness(pairs) for name, pairs in made.items()}
     return TruthScores(
         split="val" if held_out else "all",
         frames=len(sample),
         raw=mean_closeness(raw),
-        translated=mean_closeness(made),
-        closer=sum(after.psnr > before.psnr for before, after in zip(raw, made, strict=True)),
+        translated=means.pop(TRANSLATED),
+        closer=closer,
         furthest=by_psnr[:FURTHEST],
+        others=means,
     )
+
+
+def _image(value: Mapping[str, Any], device: torch.device | str) -> Tensor:
+    """(1, 3, H, W) of a shard's image."""
+    return to_tensor(decode_rgb(value["bytes"]))[None].to(device)

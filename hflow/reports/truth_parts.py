@@ -1,12 +1,12 @@
 """What the report's template shows of the closeness to the truth."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from hflow.reports.html_parts import count, number
 from hflow.reports.truth import TruthScores
 
-__all__ = ["furthest_frames", "truth_line", "truth_rows"]
+__all__ = ["furthest_frames", "truth_columns", "truth_line", "truth_rows"]
 
 
 def truth_line(truth: TruthScores) -> str:
@@ -16,42 +16,41 @@ def truth_line(truth: TruthScores) -> str:
     return (
         f"Translating brings frames {came} the truth: a PSNR of {_decibels(truth.translated.psnr)} against "
         f"{_decibels(truth.raw.psnr)} for the raw frames, {_signed(truth.gain)}, the mean of {count(truth.frames)} "
-        f"{where}, of which {count(truth.closer)} came closer."
+        f"{where}, of which {count(truth.closer)} came closer{_against_others(truth)}."
     )
 
 
 def truth_rows(truth: TruthScores | None) -> list[dict[str, Any]]:
-    """A row a measure; none without a truth."""
+    """A row a measure, its figures by `truth_columns`; none without a truth."""
     if truth is None:
         return []
-    raw, made = truth.raw, truth.translated
+    sets = [truth.raw, *truth.others.values(), truth.translated]
     rows = [
-        {
-            "name": "PSNR",
-            "text": "decibels, from the mean squared error; higher is closer",
-            "raw": _decibels(raw.psnr),
-            "translated": _decibels(made.psnr),
-            "bad": made.psnr < raw.psnr,
-        },
-        {
-            "name": "SSIM",
-            "text": "structure; at most 1, higher is closer",
-            "raw": number(raw.ssim),
-            "translated": number(made.ssim),
-            "bad": made.ssim < raw.ssim,
-        },
+        _row("PSNR", "decibels, from the mean squared error; higher is closer", [s.psnr for s in sets], _decibels),
+        _row("SSIM", "structure; at most 1, higher is closer", [s.ssim for s in sets], number),
     ]
-    if raw.lpips is not None and made.lpips is not None:
-        rows.append(
-            {
-                "name": "ST-LPIPS",
-                "text": "distance as people judge it, in the features of VGG-16; lower is closer",
-                "raw": number(raw.lpips),
-                "translated": number(made.lpips),
-                "bad": made.lpips > raw.lpips,
-            }
-        )
+    distances = [s.lpips for s in sets if s.lpips is not None]
+    if len(distances) == len(sets):
+        text = "distance as people judge it, in the features of VGG-16; lower is closer"
+        rows.append(_row("ST-LPIPS", text, distances, number, lower=True))
     return rows
+
+
+def truth_columns(truth: TruthScores | None) -> list[str]:
+    """The names of the sets in each row: raw first, translated last."""
+    return ["raw", *(name.replace("_", " ") for name in truth.others), "translated"] if truth else []
+
+
+def _row(
+    name: str, text: str, values: Sequence[float], shown: Callable[[float], str], *, lower: bool = False
+) -> dict[str, Any]:
+    best, raw, made = (min if lower else max)(values), values[0], values[-1]
+    return {
+        "name": name,
+        "text": text,
+        "values": [(shown(value), value == best) for value in values],
+        "bad": made > raw if lower else made < raw,
+    }
 
 
 def furthest_frames(truth: TruthScores | None, frames: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], str]]:
@@ -62,6 +61,13 @@ def furthest_frames(truth: TruthScores | None, frames: Sequence[dict[str, Any]])
         (frame, f"PSNR to the truth {_decibels(value)}")
         for frame, (_, value) in zip(frames, truth.furthest, strict=True)
     ]
+
+
+def _against_others(truth: TruthScores) -> str:
+    if not truth.others:
+        return ""
+    name, best = max(truth.others.items(), key=lambda pair: pair[1].psnr)
+    return f"; the best of the simpler methods, {name.replace('_', ' ')}, comes to {_decibels(best.psnr)}"
 
 
 def _decibels(value: float) -> str:

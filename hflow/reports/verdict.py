@@ -19,6 +19,9 @@ SETS = {
     "reinhard": "the frames with the mean and spread of a target image's colours (Reinhard et al. 2001, in CIELAB)",
     "gpa": "the frames with a gamma for lightness and matched histograms of colour (Ma and others 2021, in CIELAB)",
     "fda": "the frames with the lowest frequencies of a target image (Fourier domain adaptation, Yang and Soatto 2020)",
+    "gamma": "the frames to the power that gives them a target image's mean",
+    "clahe": "the frames with their lightness equalised place by place (CLAHE)",
+    "dark_channel": "the frames dehazed by the dark channel prior (He and others 2011)",
     "target": "the target's own training images",
 }
 

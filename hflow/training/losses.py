@@ -11,12 +11,15 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.guided_filter import local_affine
 from hflow.model.channel_statistics import moments
 
-__all__ = ["CONTENT_LAYER", "aligned_style_loss", "content_loss", "detail_loss"]
+__all__ = ["CONTENT_LAYER", "aligned_style_loss", "content_loss", "dark_channel_loss", "detail_loss"]
 
 CONTENT_LAYER = "relu4_1"
 
 DETAIL_RADIUS = 4
 """Of the windows of the penalty: narrower than the metric's, since halos are a few pixels wide."""
+
+DARK_SHARE = 7 / 460
+"""The radius of a dark channel's windows, as a share of the shorter side: that of He and others in photographs."""
 
 Features = Mapping[str, Tensor]
 
@@ -67,6 +70,26 @@ def detail_loss(output: Tensor, content: Tensor) -> Tensor:
     """
     radius = min(DETAIL_RADIUS, *((side - 1) // 2 for side in content.shape[2:]))
     return (output.float() - local_affine(content, output, radius=radius)).square().mean()
+
+
+def dark_channel_loss(output: Tensor, style: Tensor) -> Tensor:
+    """Haze that is left: how far the dark channel is from the style image's, in its mean and its std, squared.
+
+    In a clear picture nearly every neighbourhood holds something dark in one of its colours, and haze lifts it, the
+    more the further away (He and others 2011). The statistics of whole channels don't tell haze from a pale wall;
+    these do, place by place. Not in the paper.
+
+    Args:
+        output, style: images (B, 3, H, W) and (B, 3, h, w) in [0, 1].
+    """
+    (mean, std), (wanted_mean, wanted_std) = (_statistics(_dark_channel(image.float())) for image in (output, style))
+    return (mean - wanted_mean).square().mean() + (std - wanted_std).square().mean()
+
+
+def _dark_channel(images: Tensor) -> Tensor:
+    """(B, 1, H, W): the least value of any channel in the neighbourhood, 15 pixels wide in a picture 460 high."""
+    radius = max(1, round(min(images.shape[2:]) * DARK_SHARE))
+    return -F.max_pool2d(-images.amin(dim=1, keepdim=True), 2 * radius + 1, stride=1, padding=radius)
 
 
 def _band_statistics(features: Tensor, bands: int) -> tuple[Tensor, Tensor]:

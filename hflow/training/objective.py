@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from hflow.foundation.params import LossParams
 from hflow.training.encoder import Encoder
-from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_loss, detail_loss
+from hflow.training.losses import CONTENT_LAYER, aligned_style_loss, content_loss, dark_channel_loss, detail_loss
 from hflow.training.region_style import (
     COLOUR,
     Regions,
@@ -35,7 +35,7 @@ def training_losses(
         regions: the classes of both, where the style is compared class by class.
 
     Returns:
-        "loss", "content", "style", and "detail" where it has a weight.
+        "loss", "content", "style", and "detail" and "dark_channel" where they have a weight.
     """
     image = module(content, style)  # (B, 3, H, W)
     output = encoder(image, {CONTENT_LAYER, *loss.style_layers})
@@ -53,6 +53,9 @@ def training_losses(
     if loss.detail:
         losses["detail"] = detail_loss(image, content)
         losses["loss"] = losses["loss"] + loss.detail * losses["detail"]
+    if loss.dark_channel:
+        losses["dark_channel"] = dark_channel_loss(image, style)
+        losses["loss"] = losses["loss"] + loss.dark_channel * losses["dark_channel"]
     return losses
 
 

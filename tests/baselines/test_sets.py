@@ -10,7 +10,7 @@ import pytest
 
 from hflow.baselines.recolouring import reinhard
 from hflow.baselines.sets import make_baselines
-from hflow.datasets.images import decode_rgb
+from hflow.datasets.images import decode_rgb, encode_png
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files
 from hflow.datasets.training_sets import read_training_set
 from hflow.foundation.errors import HflowError
@@ -21,12 +21,18 @@ from tests.conftest import Project
 
 
 def _make(
-    project: Project, out: Path, names: tuple[str, ...] = BASELINES, style: StyleParams | None = None, **options: Any
+    project: Project,
+    out: Path,
+    names: tuple[str, ...] = BASELINES,
+    style: StyleParams | None = None,
+    chosen: str = "random",
+    **options: Any,
 ) -> dict[str, Any]:
     return make_baselines(
         names,
         BaselinesParams.model_validate(options),
         style=style or StyleParams(),
+        chosen=chosen,
         prepared=project.prepared,
         out=out / "baselines",
         sets=out / "sets",
@@ -79,6 +85,29 @@ def test_a_frame_gets_the_style_that_translation_chooses(
     translated, recoloured = _rows(tmp_path / "translated/train"), _rows(tmp_path / "baselines/fda/train")
     assert {key: row["style"] for key, row in recoloured.items()} == {k: r["style"] for k, r in translated.items()}
     assert len({row["style"] for row in recoloured.values()}) > 1
+
+
+def test_one_style_for_all_is_a_key_a_file_or_what_all_target_images_are_together(
+    project: Project, tmp_path: Path
+) -> None:
+    targets = {key: decode_rgb(row["image"]["bytes"]) for key, row in _rows(project.prepared / "target/train").items()}
+    key = min(targets)
+    file = tmp_path / "style.png"
+    file.write_bytes(encode_png(targets[key]))
+    made = {}
+    for number, chosen in enumerate((key, str(file), "average")):
+        _make(project, tmp_path / str(number), ("gamma",), chosen=chosen)
+        made[number] = _rows(tmp_path / str(number) / "baselines/gamma/train")
+        assert {row["style"] for row in made[number].values()} == {chosen}
+    assert all(made[0][name]["image_sha256"] == row["image_sha256"] for name, row in made[1].items())
+    together = np.mean([image.mean() for image in targets.values()])
+    for row in made[2].values():
+        assert decode_rgb(row["image"]["bytes"]).mean() == pytest.approx(together, abs=4)
+
+
+def test_a_style_that_is_nowhere_is_an_error(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(HflowError, match="neither an image file nor the key of a target image"):
+        _make(project, tmp_path, ("gamma",), chosen="no such style")
 
 
 def test_sets_list_the_shards_and_those_not_named_are_empty(project: Project, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import yaml
 from typer.testing import CliRunner
 
 from hflow.commands.cli import app
-from hflow.foundation.params import DataParams, DomainParams, PrepareParams, SegmentParams, TranslateParams
+from hflow.foundation.params import DomainParams, Params
 from hflow.model.store import TrainedModel
 from tests.conftest import Project
 from tests.pictures import write_folder
@@ -218,7 +218,7 @@ def test_every_target_of_make_and_every_path_of_tests_is_there() -> None:
 @pytest.mark.parametrize("block", [b for b in BLOCKS if b.language == "yaml"], ids=lambda b: b.text.split("\n")[0])
 def test_parameters_are_known_ones(block: Block) -> None:
     """A block is sections of params.yaml, lines `source: ...` of its section data, or the table classes.yaml."""
-    sections = {"data": DataParams, "prepare": PrepareParams, "segment": SegmentParams, "translate": TranslateParams}
+    sections = {name: field.annotation for name, field in Params.model_fields.items()}
     lines = block.text.strip().split("\n")
     if all(line.startswith("source: ") for line in lines):
         for line in lines:

@@ -21,6 +21,7 @@ from hflow.reports.evaluation_files import before_after, run_summary
 from hflow.reports.evaluation_results import Evaluation
 from hflow.reports.realism import Measure
 from hflow.reports.truth import TruthScores, measure_truth
+from hflow.reports.truth_parts import truth_columns, truth_line, truth_rows
 from hflow.reports.verdict import verdict
 from tests.conftest import Project
 from tests.evaluations import an_evaluation, bare, example, written
@@ -64,6 +65,18 @@ def test_translations_that_are_the_truth_are_closest_and_the_others_are_shown(da
     apart = [row["key"] for row, value in found.furthest if value < MOST_DECIBELS]
     assert apart
     assert set(apart) <= set(first.values())
+
+
+def test_simpler_methods_are_measured_beside_it_and_the_best_is_named(dark: Project, tmp_path: Path) -> None:
+    rows = list(manifest_of(tmp_path).values())
+    same = {"clahe": dark.prepared / "source", "gamma": tmp_path / "translated"}
+    found = measure_truth(rows, prepared=dark.prepared, translated=tmp_path / "translated", others=same)
+    assert found is not None
+    assert found.others == {"clahe": found.raw, "gamma": found.translated}
+    assert truth_columns(found) == ["raw", "clahe", "gamma", "translated"]
+    psnr = truth_rows(found)[0]
+    assert [best for _, best in psnr["values"]] == [False, False, True, True]
+    assert f"the best of the simpler methods, gamma, comes to {found.translated.psnr:.1f} dB" in truth_line(found)
 
 
 def test_frames_without_truth_are_not_measured(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is ours in training: regions, colour, detail, fit, rise, returning clamp; and none of it by default."""
+"""What is ours in training: regions, colour, detail, dark channel, fit, rise, returning clamp; and none by default."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from hflow.training.loop import train
 from tests.conftest import Project
 from tests.pictures import random_picture
 
-OURS = LossParams(k=1.0, regions="labels", colour=3.0, detail=100.0, std_weight=0.5)
+OURS = LossParams(k=1.0, regions="labels", colour=3.0, detail=100.0, dark_channel=2.0, std_weight=0.5)
 
 
 def trained(project: Project, out: Path, loss: LossParams, *, guide: int = 0, **options: object) -> Path:
@@ -42,7 +42,8 @@ def test_all_of_it_trains_and_the_model_carries_its_guide(project: Project, tmp_
     rows = list(csv.DictReader((out / "plots" / "curves.csv").open()))
     assert len(rows) == 4
     last = {key: float(value) for key, value in rows[-1].items()}
-    assert last["loss"] == pytest.approx(last["content"] + 0.1 * last["style"] + 100 * last["detail"], rel=1e-4)
+    ours = 100 * last["detail"] + 2 * last["dark_channel"]
+    assert last["loss"] == pytest.approx(last["content"] + 0.1 * last["style"] + ours, rel=1e-4)
     assert load_model(out / "model").network.guide == 3
     assert json.loads((out / "model" / "config.json").read_text())["guide"] == 3
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hflow.foundation.errors import HflowError
-from hflow.training.losses import aligned_style_loss, content_loss
+from hflow.training.losses import aligned_style_loss, content_loss, dark_channel_loss
 
 Features = dict[str, torch.Tensor]
 
@@ -95,3 +95,13 @@ def test_more_bands_than_rows_are_refused_by_name() -> None:
     features = {"relu1_1": torch.zeros(1, 1, 3, 4)}
     with pytest.raises(HflowError, match=r"3 pixels high have no 4 bands: lower loss\.bands"):
         aligned_style_loss(features, features, k=1, layers=["relu1_1"], bands=4)
+
+
+def test_haze_raises_the_dark_channel_loss_and_a_darker_picture_of_the_same_haze_does_not_hide_it() -> None:
+    clear = torch.rand(1, 3, 40, 60, generator=torch.Generator().manual_seed(0)).square()
+    far = torch.linspace(0.1, 0.8, 60)
+    hazy = clear * (1 - far) + 0.9 * far
+    losses = [dark_channel_loss(image, clear).item() for image in (clear, 0.5 * hazy + 0.5 * clear, hazy)]
+    assert losses[0] == pytest.approx(0, abs=1e-6)
+    assert losses[0] < losses[1] < losses[2]
+    assert dark_channel_loss(hazy * clear.mean() / hazy.mean(), clear).item() > 0.01

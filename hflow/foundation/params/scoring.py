@@ -8,12 +8,16 @@ from hflow.foundation.params.section import Count, Section, Seed, Share, Workers
 
 __all__ = ["BASELINES", "TRAINING_SETS", "BaselinesParams", "EvaluateParams", "SegmentParams", "SelfTrainingParams"]
 
-BASELINES = ("histogram", "reinhard", "fda", "gpa")
+BASELINES = ("histogram", "reinhard", "fda", "gpa", "gamma", "clahe", "dark_channel")
 TRAINING_SETS = ("source", "translated", "restyled", "target", *BASELINES)
 
 
 class BaselinesParams(Section):
-    """The recoloured frames that translation is held against, where `segment.train_on` names them."""
+    """The recoloured frames that translation is held against: those that `segment.train_on` names, and `compare`."""
+
+    compare: tuple[Literal["histogram", "reinhard", "fda", "gpa", "gamma", "clahe", "dark_channel"], ...] = ()
+    """Those to make besides, and to hold against the truth in the report: histogram, reinhard, fda, gpa; gamma and
+    clahe for dark frames, dark_channel for hazy ones."""
 
     fda_beta: Annotated[float, Field(ge=0, le=0.5)] = 0.05
     """The share of the frequencies whose amplitudes FDA takes from the style image."""
@@ -36,8 +40,8 @@ class SegmentParams(Section):
     """The downstream task: a segmenter trained on each named set in turn."""
 
     train_on: tuple[str, ...] = ("source", "translated")
-    """Of source, translated, restyled, target, histogram, reinhard, fda, gpa, and sums such as source+translated, each
-    once; may be empty."""
+    """Of source, translated, restyled, target, the baselines, and sums such as source+translated, each once; may be
+    empty."""
     network: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "efficientnet_lite0"] = (
         "deeplabv3_mobilenet_v3_large"
     )

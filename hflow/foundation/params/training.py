@@ -51,7 +51,7 @@ class EncoderParams(Section):
 
 
 class LossParams(Section):
-    """Equations 4 to 7 of the paper, and what is ours: regions, colour, detail."""
+    """Equations 4 to 7 of the paper, and what is ours: regions, colour, detail, dark channel."""
 
     lambda_style: Annotated[float, Field(ge=0)] = 0.1
     """The weight of the style term against the content term."""
@@ -74,6 +74,8 @@ class LossParams(Section):
     """The weight of the statistics of the image itself, beside 1 for each layer; 0 in the paper."""
     detail: Annotated[float, Field(ge=0)] = 0.0
     """The weight of invented detail: halos, grain, fringes; 0 in the paper."""
+    dark_channel: Annotated[float, Field(ge=0)] = 0.0
+    """The weight of haze that is left, by the dark channel of the style image; 0 in the paper."""
     style_layers: tuple[StyleLayer, ...] = ("relu1_1", "relu2_1", "relu3_1")
     """Layers of the encoder that the style term looks at, each once."""
 
