@@ -1,6 +1,7 @@
 """What has changed is told by stage, with its reason."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -26,20 +27,29 @@ stages:
 """
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bare")
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, check=True)
-    (tmp_path / "dvc.yaml").write_text(STAGES)
-    (tmp_path / "params.yaml").write_text("loss: {k: 0.8}\n")
-    (tmp_path / "in").write_text("1")
-    return tmp_path
+        subprocess.run(command, cwd=folder, check=True)
+    (folder / "dvc.yaml").write_text(STAGES)
+    (folder / "params.yaml").write_text("loss: {k: 0.8}\n")
+    (folder / "in").write_text("1")
+    return folder
+
+
+@pytest.fixture
+def project(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project of its own that has not run, current."""
+    folder = shutil.copytree(bare, tmp_path / "project")
+    monkeypatch.chdir(folder)
+    return folder
 
 
 def test_changes_are_named_and_none_are_none(project: Path) -> None:
-    assert changes() == {"first": ["it has not run here"], "evaluate": ["it has not run here"]}
-    assert list(changes()) == ["first", "evaluate"]
+    said = changes()
+    assert said == {"first": ["it has not run here"], "evaluate": ["it has not run here"]}
+    assert list(said) == ["first", "evaluate"]
     assert dvc("repro", "--quiet") == 0
     assert changes() == {}
     (project / "params.yaml").write_text("loss: {k: 0.7}\n")

@@ -1,5 +1,6 @@
 """A release brings results from the remote and runs no stage."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,14 +36,16 @@ def _dvc(folder: Path, *arguments: str) -> None:
     _run(folder, sys.executable, "-m", "dvc", *arguments)
 
 
-@pytest.fixture
-def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone of a project that has run elsewhere, without what it made and without dvc.lock, and current."""
-    project = tmp_path / "project"
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a clone of a project that has run elsewhere, without what it made and without dvc.lock, and its
+    remote."""
+    folder = tmp_path_factory.mktemp("remote")
+    project = folder / "project"
     project.mkdir()
     _run(project, "git", "init", "-q")
     _dvc(project, "init", "-q")
-    _dvc(project, "remote", "add", "-q", "--default", "store", str(tmp_path / "store"))
+    _dvc(project, "remote", "add", "-q", "--default", "store", str(folder / "store"))
     (project / "dvc.yaml").write_text(STAGES)
     for name in ("in", "version"):
         (project / name).write_text(f"{name}\n")
@@ -51,9 +54,19 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     _run(project, "git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "t")
     _dvc(project, "repro", "-q")
     _dvc(project, "push", "-q", "--run-cache")
-    _run(tmp_path, "git", "clone", "-q", "project", "clone")
-    (tmp_path / "ran").unlink()
+    _run(folder, "git", "clone", "-q", "project", "clone")
+    (folder / "ran").unlink()
+    return folder
+
+
+@pytest.fixture
+def clone(remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The clone, current, with a remote of its own."""
+    for name in ("clone", "store"):
+        shutil.copytree(remote / name, tmp_path / name, symlinks=True)
     monkeypatch.chdir(tmp_path / "clone")
+    config = Path(".dvc/config")
+    config.write_text(config.read_text().replace(str(remote), str(tmp_path)))
     return tmp_path / "clone"
 
 
