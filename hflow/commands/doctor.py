@@ -40,6 +40,7 @@ EXTRAS = {
     "dask": ("distributed", "prefect_dask"),
     "video": ("av",),
     "hub": ("huggingface_hub",),
+    "s3": ("s3fs",),
 }
 """The modules of each optional extra of pyproject.toml."""
 
