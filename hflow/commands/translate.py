@@ -9,6 +9,7 @@ from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import StyleParams, check_section, load_params
+from hflow.foundation.stores import path_or_store
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import exact_name, find_model
 
@@ -17,10 +18,10 @@ __all__ = ["translate"]
 
 def translate(
     frames: Annotated[
-        Path | None, typer.Argument(help="A folder of images, or a video; none: the prepared frames.")
+        str | None, typer.Argument(help="A folder of images, s3://... too, or a video; none: the prepared frames.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Argument(help="The folder to write, images of the same names; or the video.")
+        str | None, typer.Argument(help="The folder to write, images of the same names; or the video.")
     ] = None,
     model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(outputs.MODEL),
     style: Annotated[
@@ -73,6 +74,7 @@ def translate(
         return
     if out is None:
         raise HflowError("name the folder to write too: hflow translate FRAMES OUT --model M")
+    given, target = path_or_store(frames), path_or_store(out)
     from hflow.foundation.devices import pick_device
     from hflow.model.store import load_model
     from hflow.translation.chosen_style import with_style
@@ -88,14 +90,16 @@ def translate(
         trained = with_style(trained, style)
     how: dict[str, Any] = {"camera": camera, "strength": strength, "device": where, "max_pixels": max_pixels}
     how |= {"batch_size": batch_size, "workers": workers, "compiled": compiled}
-    if is_video(frames):
+    if isinstance(given, Path) and is_video(given):
         if names or output_format or suffix:
-            raise HflowError(f"{frames} is a video, and --list, --output-format and --suffix are for folders")
-        show(translate_video(frames, out, trained, seed=seed, **how))
+            raise HflowError(f"{given} is a video, and --list, --output-format and --suffix are for folders")
+        if not isinstance(target, Path):
+            raise HflowError(f"{target} is in a store, and a video is written to a file of this machine")
+        show(translate_video(given, target, trained, seed=seed, **how))
         return
     counts = translate_folder(
-        frames,
-        out,
+        given,
+        target,
         trained,
         name=exact_name(model, folder),
         names=names,
@@ -107,4 +111,4 @@ def translate(
         **how,
     )
     show(counts)
-    print(f"{counts['translated']} images are in {out}")
+    print(f"{counts['translated']} images are in {target}")

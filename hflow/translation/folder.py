@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import torch
 
-from hflow.datasets.manifest import MANIFEST, SUMS, ManifestWriter
+from hflow.datasets.manifest import MANIFEST, ManifestWriter
 from hflow.foundation.ahead import map_ahead
 from hflow.foundation.atomic_files import atomic_path, flush_file_system, writable
 from hflow.foundation.atomic_folders import publish
@@ -18,12 +18,14 @@ from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.locks import exclusive
 from hflow.foundation.params import StyleParams, TranslateParams
 from hflow.foundation.progress import progress, say
+from hflow.foundation.stores import Store
 from hflow.model.store import TrainedModel, model_files
 from hflow.translation.camera import Camera
 from hflow.translation.engines.base import Advance
 from hflow.translation.engines.device_processes import DeviceProcesses
 from hflow.translation.engines.opening import devices_of
 from hflow.translation.engines.running import tried_again
+from hflow.translation.folder_files import FolderFiles
 from hflow.translation.folder_images import FinishedImages, find_images
 from hflow.translation.folder_part import JOURNAL, FolderPart, FolderRecipe, FolderWorker, translate_part_here
 from hflow.translation.shard_task import worker_marks
@@ -36,12 +38,13 @@ OutputFormat = Literal["png", "jpg", "webp", "bmp", "tif"]
 
 IMAGES_A_PART = 256
 
-Engine = Callable[[Iterator[FolderPart], Advance], Iterator[list[dict[str, Any]]]]
+Rows = list[dict[str, Any]]
+Engine = Callable[[Iterator[FolderPart], Advance], Iterator[tuple[FolderPart, Rows]]]
 
 
 def translate_folder(
-    frames: Path,
-    out: Path,
+    frames: Path | Store,
+    out: Path | Store,
     model: TrainedModel,
     *,
     name: str | None = None,
@@ -65,6 +68,9 @@ def translate_folder(
     PNG files of the same names, are copied byte for byte. Images are translated at their own size, those of one size
     together. What an interrupted run has finished is taken over when its bytes are still those that were written from
     the same image, label, model and settings.
+
+    A folder may lie in a store: then some parts of it are here at a time, in the system's folder for temporary files,
+    and the manifest is sent last. Nobody else may write there meanwhile.
 
     Args:
         frames: the folder of images.
@@ -92,58 +98,74 @@ def translate_folder(
         HflowError: there are no images, `out` holds something else or can't be written, the model knows no
             camera where one is asked for, a style can't be chosen as `style` says, or too many images are at fault.
     """
-    images = find_images(frames, names)
-    _check_out(frames, out)
-    style = style or StyleParams()
-    where = devices_of(TranslateParams(device=device, devices=devices))
-    # Processes on a CPU share its cores.
-    threads = max(1, torch.get_num_threads() // len(where)) if where[0].type == "cpu" else None
-    marks = worker_marks(where[0], threads, "auto", "auto" if compiled else uncompiled(where[0]))
-    choice = StyleChoice.of(model.styles, style)
-    for _, key in images:
-        choice.drawn_for(key)
-    if camera:
-        Camera.of(model.config)
-    with exclusive(out), writable(out), TemporaryDirectory() as folder:
-        out.mkdir(parents=True, exist_ok=True)
-        for left in out.rglob(".*.tmp"):
-            left.unlink()
-        publish(dict(model_files(model.network, model.styles, model.config)), Path(folder) / "model")
-        recipe = FolderRecipe(
-            frames=frames.absolute(),
-            out=out.absolute(),
-            model=Path(folder) / "model",
-            model_sha256=model.sha256,
-            name=name,
-            style=style,
-            camera=camera,
-            strength=strength,
-            batch_size=batch_size,
-            workers=workers,
-            max_pixels=max_pixels,
-            output_format=output_format,
-            suffix=suffix,
-            marks=marks,
-        )
-        _say_labels(recipe, images)
-        done = FinishedImages(out, JOURNAL)
-        parts = (
-            FolderPart(recipe, some, done.rows_of(path for path, _ in some))
-            for some in (images[i : i + IMAGES_A_PART] for i in range(0, len(images), IMAGES_A_PART))
-        )
-        counts = _Counts()
-        with (
-            _engine(recipe, where) as translate,
-            progress("translate", len(images), unit="frames") as advance,
-            atomic_path(out / MANIFEST) as place,
-        ):
-            with ManifestWriter(place, None) as manifest:
-                for rows in translate(parts, advance):
-                    manifest.write(rows)
-                    counts.add(rows)
-            flush_file_system(out)
-        (out / JOURNAL).unlink(missing_ok=True)
+    with TemporaryDirectory() as folder:
+        files = FolderFiles(frames, out, Path(folder))
+        images = find_images(frames, names, files.images())
+        style = style or StyleParams()
+        where = devices_of(TranslateParams(device=device, devices=devices))
+        # Processes on a CPU share its cores.
+        threads = max(1, torch.get_num_threads() // len(where)) if where[0].type == "cpu" else None
+        marks = worker_marks(where[0], threads, "auto", "auto" if compiled else uncompiled(where[0]))
+        choice = StyleChoice.of(model.styles, style)
+        for _, key in images:
+            choice.drawn_for(key)
+        if camera:
+            Camera.of(model.config)
+        with exclusive(files.out), writable(files.out):
+            files.out.mkdir(parents=True, exist_ok=True)
+            for left in files.out.rglob(".*.tmp"):
+                left.unlink()
+            publish(dict(model_files(model.network, model.styles, model.config)), Path(folder) / "model")
+            recipe = FolderRecipe(
+                frames=files.frames.absolute(),
+                out=files.out.absolute(),
+                model=Path(folder) / "model",
+                model_sha256=model.sha256,
+                name=name,
+                style=style,
+                camera=camera,
+                strength=strength,
+                batch_size=batch_size,
+                workers=workers,
+                max_pixels=max_pixels,
+                output_format=output_format,
+                suffix=suffix,
+                marks=marks,
+            )
+            without = files.without_label(images)
+            if without:
+                say(f"{len(without)} of {len(images)} images have no label labels/NAME.png; the first: {without[0]}")
+            counts = _translated(recipe, files, images, where)
     return counts.checked(out, max_rejected)
+
+
+def _translated(
+    recipe: FolderRecipe, files: FolderFiles, images: Sequence[tuple[str, str]], devices: Sequence[torch.device]
+) -> "_Counts":
+    """Have every part translated, and write the manifest."""
+    files.begin()
+    done = FinishedImages(files.out, JOURNAL)
+    parts = (
+        FolderPart(recipe, some, done.rows_of(path for path, _ in some))
+        for some in (images[i : i + IMAGES_A_PART] for i in range(0, len(images), IMAGES_A_PART))
+    )
+    counts = _Counts()
+    with (
+        _engine(recipe, devices) as translate,
+        progress("translate", len(images), unit="frames") as advance,
+        atomic_path(files.out / MANIFEST) as place,
+        ThreadPoolExecutor(1) as bringing,
+        ThreadPoolExecutor(1) as sending,
+    ):
+        with ManifestWriter(place, None) as manifest:
+            # One part is brought and one is sent while one is translated.
+            translated = translate(map_ahead(bringing, files.bring, parts, 2), advance)
+            for rows in map_ahead(sending, files.send, translated, 1):
+                manifest.write(rows)
+                counts.add(rows)
+        flush_file_system(files.out)
+    files.finish()
+    return counts
 
 
 class _Counts:
@@ -161,14 +183,14 @@ class _Counts:
         self.similarity += sum(known)
         self.rejected += [row for row in rows if row["status"] == "rejected"]
 
-    def checked(self, out: Path, max_rejected: float) -> dict[str, Any]:
+    def checked(self, out: Path | Store, max_rejected: float) -> dict[str, Any]:
         for row in self.rejected[:10]:
             say(f"rejected: {row['source_path']}: {row['reason']}")
         if len(self.rejected) > max_rejected * self.given:
             first = f"{self.rejected[0]['source_path']}: {self.rejected[0]['reason']}"
             raise HflowError(
                 f"{len(self.rejected)} of {self.given} images are at fault (first: {first}), more than --max-rejected "
-                f"({max_rejected}) allows; the others are translated, and {out / MANIFEST} lists all"
+                f"({max_rejected}) allows; the others are translated, and {out}/{MANIFEST} lists all"
             )
         return {
             "given": self.given,
@@ -183,40 +205,21 @@ def _engine(recipe: FolderRecipe, devices: Sequence[torch.device]) -> Iterator[E
     """What translates parts, and gives their rows in order: this process, or one for each of several devices."""
     if len(devices) == 1:
         worker = FolderWorker(recipe, devices[0])
-        yield lambda parts, advance: (worker.translate(part, advance) for part in parts)
+        yield lambda parts, advance: ((part, worker.translate(part, advance)) for part in parts)
         return
     with contextlib.closing(DeviceProcesses(devices)) as processes:
         pool = ThreadPoolExecutor(len(devices))
 
-        def one(part: FolderPart) -> list[dict[str, Any]]:
-            return tried_again(lambda: processes.call(translate_part_here, part), f"images from {part.images[0][0]} on")
+        def one(part: FolderPart) -> tuple[FolderPart, Rows]:
+            first = part.images[0][0]
+            return part, tried_again(lambda: processes.call(translate_part_here, part), f"images from {first} on")
 
-        def translate(parts: Iterator[FolderPart], advance: Advance) -> Iterator[list[dict[str, Any]]]:
-            for rows in map_ahead(pool, one, parts, 2 * len(devices) + 1):
+        def translate(parts: Iterator[FolderPart], advance: Advance) -> Iterator[tuple[FolderPart, Rows]]:
+            for part, rows in map_ahead(pool, one, parts, 2 * len(devices) + 1):
                 advance(len(rows))
-                yield rows
+                yield part, rows
 
         try:
             yield translate
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _say_labels(recipe: FolderRecipe, images: Sequence[tuple[str, str]]) -> None:
-    """Say how many images have no label, where there are labels."""
-    labels = recipe.frames / "labels"
-    if recipe.labelled and labels.is_dir():
-        without = [name for name, key in images if not (labels / f"{key}.png").is_file()]
-        if without:
-            say(f"{len(without)} of {len(images)} images have no label labels/NAME.png; the first: {without[0]}")
-
-
-def _check_out(frames: Path, out: Path) -> None:
-    if out.resolve().is_relative_to(frames.resolve()):
-        raise HflowError(f"{out} lies in {frames}: name an output folder elsewhere")
-    if out.exists() and not out.is_dir():
-        raise HflowError(f"{out} is a file: name a folder")
-    # A dataset of shards and an export have a manifest too, and SHA256SUMS beside it.
-    known = (out / JOURNAL).exists() or ((out / MANIFEST).exists() and not (out / SUMS).exists())
-    if out.is_dir() and not known and any(out.iterdir()):
-        raise HflowError(f"{out} holds something else already: name an empty folder")

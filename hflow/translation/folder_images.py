@@ -3,7 +3,7 @@
 import itertools
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -12,13 +12,16 @@ import pyarrow as pa
 from hflow.datasets.listing import IMAGE_SUFFIXES, list_images
 from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, read_manifest_table
 from hflow.foundation.errors import HflowError
+from hflow.foundation.stores import Store
 
 __all__ = ["FinishedImages", "find_images"]
 
 LINES = 10_000
 
 
-def find_images(frames: Path, names: Path | None = None) -> list[tuple[str, str]]:
+def find_images(
+    frames: Path | Store, names: Path | None = None, there: Sequence[str] | None = None
+) -> list[tuple[str, str]]:
     """The path of each image in a folder, and its key: the name in images/, or in the folder, without its ending.
 
     Of several that differ by their ending alone, the ending stays.
@@ -26,14 +29,19 @@ def find_images(frames: Path, names: Path | None = None) -> list[tuple[str, str]
     Args:
         frames: the folder.
         names: a text file of the images to take, a path in the folder a line; None takes all.
+        there: the paths of the images in it, where it lies in a store.
 
     Raises:
         HflowError: there are none, or a name is not that of an image in the folder.
     """
-    within = "images/" if (frames / "images").is_dir() else ""
+    if isinstance(frames, Store):
+        found = list(there or ())
+        within = "images/" if found and all(path.startswith("images/") for path in found) else ""
+    else:
+        within = "images/" if (frames / "images").is_dir() else ""
+        found = _found(frames, within) if names is None else []
     if names is None:
-        found = list_images(frames / within) if frames.is_dir() else []
-        paths = [path.relative_to(frames).as_posix() for path in found]
+        paths = found
         if not paths:
             raise HflowError(f"{frames} has no images: name a folder of {', '.join(IMAGE_SUFFIXES)}")
     else:
@@ -49,6 +57,11 @@ def find_images(frames: Path, names: Path | None = None) -> list[tuple[str, str]
     return [
         (path, key if count[key] == 1 else path.removeprefix(within)) for path, key in zip(paths, keys, strict=True)
     ]
+
+
+def _found(frames: Path, within: str) -> list[str]:
+    found = list_images(frames / within) if frames.is_dir() else []
+    return [path.relative_to(frames).as_posix() for path in found]
 
 
 def _listed(names: Path) -> Iterator[str]:
