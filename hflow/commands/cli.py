@@ -33,6 +33,7 @@ from hflow.foundation.atomic_files import FULL, writing_fault
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError, NoRoomError
 from hflow.foundation.params import load_params
+from hflow.foundation.stores import path_or_store
 from hflow.foundation.utf8_mode import ensure_utf8
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.code import write_code_marks
@@ -141,7 +142,9 @@ def train(params: ParamsFile = DEFAULT) -> None:
 
 
 def verify(
-    path: Annotated[Path, typer.Argument(help="A folder that a stage or export wrote.")] = outputs.TRANSLATED,
+    path: Annotated[str, typer.Argument(help="A folder that a stage or export wrote; s3://... too.")] = str(
+        outputs.TRANSLATED
+    ),
     workers: Annotated[int, typer.Option(min=1, help="Threads that decode.")] = 4,
 ) -> None:
     """Read a dataset again and name whatever is not as it was written; exit status 1 if anything is.
@@ -152,8 +155,9 @@ def verify(
     from hflow.datasets.prepared_verification import verify_prepared
     from hflow.datasets.verification import verify
 
-    is_prepared = (path / STATS).is_file()
-    found = verify_prepared(path, workers=workers) if is_prepared else verify(path, workers=workers)
+    folder = path_or_store(path)
+    is_prepared = (folder / STATS).is_file() if isinstance(folder, Path) else folder.read(STATS) is not None
+    found = verify_prepared(folder, workers=workers) if is_prepared else verify(folder, workers=workers)
     for fault in found.faults:
         print(fault)
     if found.faults:

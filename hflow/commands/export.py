@@ -9,6 +9,7 @@ from hflow.commands.console import DEFAULT, ParamsFile, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import LARGEST_SIDE
 from hflow.foundation.params import Params, load_params
+from hflow.foundation.stores import path_or_store
 from hflow.pipeline import outputs
 
 if TYPE_CHECKING:
@@ -24,8 +25,8 @@ LICENCES = {
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="A folder of shards that translate wrote.")],
-    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    path: Annotated[str, typer.Argument(help="A folder of shards that translate wrote; s3://... too.")],
+    out: Annotated[str, typer.Argument(help="The folder to write; s3://... too.")],
     layout: Annotated[
         Literal["gta", "cityscapes", "webdataset", "imagefolder", "coco", "yolo"],
         typer.Option(help="Whose files; coco and yolo need carried instances."),
@@ -50,15 +51,16 @@ def export(
     from hflow.export.writing import export
 
     project = load_params(params) if params.is_file() else None
+    dataset = path_or_store(path)
     show(
         export(
-            path,
-            out,
+            dataset,
+            path_or_store(out),
             layout=layout,
             image_format=image_format,
             selection=Selection(split, min_consistency, size),
             origins=origins(project) if project else {},
-            scores=task_scores(project, path) if project else {},
+            scores=task_scores(project, dataset) if project and isinstance(dataset, Path) else {},
         )
     )
 

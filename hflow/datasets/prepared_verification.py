@@ -5,17 +5,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from hflow.datasets.preparation_stats import read_stats
+from hflow.datasets.preparation_stats import STATS, read_stats
 from hflow.datasets.shard_records import RECORDS, read_records
-from hflow.datasets.shards import shard_files
+from hflow.datasets.shards import SHARDS
 from hflow.datasets.verification import Fault, Verification
 from hflow.foundation.errors import HflowError
-from hflow.foundation.hashes import sha256_file
+from hflow.foundation.nearby import Nearby, nearby
+from hflow.foundation.stores import Store
 
 __all__ = ["verify_prepared"]
 
 
-def verify_prepared(folder: Path, *, workers: int = 4) -> Verification:
+def verify_prepared(folder: Path | Store, *, workers: int = 4) -> Verification:
     """Read the shards that `prepare` wrote, and find those that are not as they were written.
 
     Args:
@@ -26,31 +27,33 @@ def verify_prepared(folder: Path, *, workers: int = 4) -> Verification:
         What was found; `translated` are the samples that were prepared, of both domains.
 
     Raises:
-        HflowError: stats.json is missing or damaged.
+        HflowError: stats.json is missing or damaged, or a store can't be read.
     """
-    counts = {name: value for name, value in read_stats(folder).items() if "/" in name}
     faults: list[Fault] = []
-    with ThreadPoolExecutor(workers) as pool:
+    with nearby(folder) as files, ThreadPoolExecutor(workers) as pool:
+        with files.at_hand([STATS]):
+            counts = {name: value for name, value in read_stats(files.folder).items() if "/" in name}
         for name, said in counts.items():
-            faults += _check_split(folder, name, said, pool)
+            with files.at_hand([f"{name}/{RECORDS}"]):
+                faults += _check_split(files, name, said, pool)
     given, prepared, rejected = (
         sum(said[key] for said in counts.values()) for key in ("given", "prepared", "rejected")
     )
     return Verification(given, prepared, rejected, faults)
 
 
-def _check_split(folder: Path, name: str, said: Mapping[str, Any], pool: ThreadPoolExecutor) -> Iterator[Fault]:
-    place = folder / name
+def _check_split(files: Nearby, name: str, said: Mapping[str, Any], pool: ThreadPoolExecutor) -> Iterator[Fault]:
     try:
-        records = read_records(place)
+        records = read_records(files.folder / name)
     except HflowError as error:
         yield Fault(f"{name}/{RECORDS}", str(error))
         return
-    there = {path.name: path for path in shard_files(place)}
-    known = [there[shard] for shard in records if shard in there]
-    for path, digest in zip(known, pool.map(sha256_file, known), strict=True):
-        if digest != records[path.name].sha256:
-            yield Fault(f"{name}/{path.name}", "has other bytes than when it was written")
+    there = {place.rpartition("/")[2]: place for place in files.named(f"{name}/{SHARDS}")}
+    known = [shard for shard in records if shard in there]
+    digests = pool.map(files.sha256, [there[shard] for shard in known])
+    for shard, digest in zip(known, digests, strict=True):
+        if digest != records[shard].sha256:
+            yield Fault(there[shard], "has other bytes than when it was written")
     for shard in sorted(records.keys() - there.keys()):
         yield Fault(f"{name}/{shard}", "is missing")
     for shard in sorted(there.keys() - records.keys()):

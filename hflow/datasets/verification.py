@@ -14,12 +14,13 @@ from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, PSEUDO_LABELLED, SUMS, read_manifest
-from hflow.datasets.shards import SHARDS, read_rows, shard_files
+from hflow.datasets.shards import SHARDS, read_rows
 from hflow.foundation.ahead import map_ahead
-from hflow.foundation.errors import HflowError
-from hflow.foundation.hashes import sha256_file
+from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.labels import IGNORE
+from hflow.foundation.nearby import Nearby, nearby
 from hflow.foundation.progress import progress
+from hflow.foundation.stores import Store
 
 __all__ = ["Fault", "Verification", "verify"]
 
@@ -53,42 +54,44 @@ class Verification:
     faults: list[Fault]
 
 
-def verify(folder: Path, *, workers: int = 4) -> Verification:
+def verify(folder: Path | Store, *, workers: int = 4) -> Verification:
     """Read a dataset that `translate` wrote, of shards or of single images, and find what is not as it was written.
 
-    Of an export, whose files are its layout's, the hash of every file is compared.
+    Of an export, whose files are its layout's, the hash of every file is compared. Of a store every file is brought
+    once, a shard or some images at a time.
 
     Args:
         folder: holds manifest.parquet.
         workers: threads that decode.
 
     Raises:
-        HflowError: there is no manifest, so that nothing can be verified.
+        HflowError: there is no manifest, so that nothing can be verified, or a store can't be read.
     """
-    if not (folder / MANIFEST).is_file():
-        raise HflowError(f"{folder / MANIFEST} is missing: {folder} is not a dataset that hflow translated")
-    sums = list(_check_sums(folder))
-    try:
-        manifest = read_manifest(folder / MANIFEST)
-    except HflowError as error:
-        return Verification(0, 0, 0, [Fault(MANIFEST, str(error)), *(f for f in sums if f.place != MANIFEST)])
-    rows, frames = manifest.rows, manifest.frames
-    faults = sums + list(_check_manifest(rows))
-    if (folder / EXPORTED).is_file():
+    with nearby(folder) as files, files.at_hand([MANIFEST, SUMS, EXPORTED]):
+        if not (files.folder / MANIFEST).is_file():
+            raise HflowError(f"{folder}/{MANIFEST} is missing: {folder} is not a dataset that hflow translated")
+        try:
+            manifest = read_manifest(files.folder / MANIFEST)
+        except HflowError as error:
+            sums = [fault for fault in _check_sums(files) if fault.place != MANIFEST]
+            return Verification(0, 0, 0, [Fault(MANIFEST, str(error)), *sums])
+        rows, frames = manifest.rows, manifest.frames
+        faults: list[Fault] = []
+        if not (files.folder / EXPORTED).is_file():
+            check = _FrameCheck(None if manifest.classes is None else len(manifest.classes))
+            with (
+                ThreadPoolExecutor(workers) as pool,
+                progress("verify", len(frames), unit="frames") as advance,
+            ):
+                for frame, found, pairs in map_ahead(pool, check, _frames(files, frames, faults), AHEAD + 1):
+                    faults += found
+                    if pairs is not None:
+                        faults += check.agree(frame.place, pairs)
+                    advance()
+            if any(row["shard"] for row in frames) and not (files.folder / SUMS).is_file():
+                faults.append(Fault(SUMS, "is missing"))
+        faults = [*_check_sums(files), *_check_manifest(rows), *faults]
         return Verification(len(rows), len(frames), len(rows) - len(frames), faults)
-    check = _FrameCheck(None if manifest.classes is None else len(manifest.classes))
-    with (
-        ThreadPoolExecutor(workers) as pool,
-        progress("verify", len(frames), unit="frames") as advance,
-    ):
-        for frame, found, pairs in map_ahead(pool, check, _frames(folder, frames, faults), AHEAD + 1):
-            faults += found
-            if pairs is not None:
-                faults += check.agree(frame.place, pairs)
-            advance()
-    if any(row["shard"] for row in frames) and not (folder / SUMS).is_file():
-        faults.append(Fault(SUMS, "is missing"))
-    return Verification(len(rows), len(frames), len(rows) - len(frames), faults)
 
 
 @dataclass(frozen=True)
@@ -167,25 +170,34 @@ class _FrameCheck:
                 )
 
 
-def _frames(folder: Path, translated: list[dict[str, Any]], faults: list[Fault]) -> Iterator[_Frame]:
+def _frames(files: Nearby, translated: list[dict[str, Any]], faults: list[Fault]) -> Iterator[_Frame]:
     """Every frame that the manifest names and that is there; what is not becomes a fault."""
     by_shard: dict[str, dict[str, dict[str, Any]]] = {}
+    single = []
     for row in translated:
         if row["shard"]:
             by_shard.setdefault(f"{row['split']}/{row['shard']}", {})[row["key"]] = row
         else:
-            yield from _single(folder, row, faults)
+            single.append(row)
+    for first in range(0, len(single), AHEAD):
+        some = single[first : first + AHEAD]
+        with files.at_hand([place for row in some for place in _places(row) if place]):
+            for row in some:
+                yield from _single(files.folder, row, faults)
     for name, missing in by_shard.items():
         try:
             check_path(name)
-            for row in read_rows(folder / name):
-                said = missing.pop(row["key"], None)
-                place = f"{name}: {row['key']}"
-                if said is None:
-                    faults.append(Fault(place, "is there twice, or the manifest does not know it"))
-                    continue
-                images = {column: row[column] and row[column]["bytes"] for column in _IMAGES}
-                yield _Frame(place, said, images, row, row["carried"])
+            with files.at_hand([name]):
+                for row in read_rows(files.folder / name):
+                    said = missing.pop(row["key"], None)
+                    place = f"{name}: {row['key']}"
+                    if said is None:
+                        faults.append(Fault(place, "is there twice, or the manifest does not know it"))
+                        continue
+                    images = {column: row[column] and row[column]["bytes"] for column in _IMAGES}
+                    yield _Frame(place, said, images, row, row["carried"])
+        except AwayError:
+            raise
         except HflowError as error:
             faults.append(Fault(name, str(error)))
         except (KeyError, TypeError):
@@ -198,12 +210,11 @@ _IMAGES = ("image", "truth", "label", "label_train_ids")
 
 def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[_Frame]:
     """A frame that is a file of its own, its label, where there is one, in labels/."""
-    place = row["image_path"] or row["source_path"]
+    place, label = _places(row)
     try:
         check_path(place)
         images: dict[str, bytes | None] = {"image": (folder / place).read_bytes(), "label": None}
-        if row["label_sha256"]:
-            label = row["label_path"] or f"labels/{row['key']}.png"
+        if label:
             check_path(label)
             images["label"] = (folder / label).read_bytes()
     except FileNotFoundError as error:
@@ -214,8 +225,15 @@ def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[
         yield _Frame(place, row, images, {})
 
 
-def _check_sums(folder: Path) -> Iterator[Fault]:
+def _places(row: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Where the image of a frame of its own lies, and its label, if it has one."""
+    label = row["label_path"] or f"labels/{row['key']}.png"
+    return row["image_path"] or row["source_path"], label if row["label_sha256"] else None
+
+
+def _check_sums(files: Nearby) -> Iterator[Fault]:
     """Faults of whole files, by SHA256SUMS, and shards that it does not name."""
+    folder = files.folder
     if not (folder / SUMS).is_file():
         if (folder / EXPORTED).is_file():
             yield Fault(SUMS, "is missing")
@@ -227,14 +245,16 @@ def _check_sums(folder: Path) -> Iterator[Fault]:
         digest, _, name = line.partition("  ")
         try:
             check_path(name)
-            if sha256_file(folder / name) != digest:
+            if files.sha256(name) != digest:
                 yield Fault(name, f"has other bytes than {SUMS} says")
         except FileNotFoundError:
             yield Fault(name, "is missing")
+        except AwayError:
+            raise
         except (HflowError, OSError) as error:
             yield Fault(SUMS, str(error))
         known.add(name)
-    there = {path.relative_to(folder).as_posix() for split in ("train", "val") for path in shard_files(folder / split)}
+    there = {name for split in ("train", "val") for name in files.named(f"{split}/{SHARDS}")}
     for name in sorted((there | {MANIFEST}) - known):
         yield Fault(name, f"is not named in {SUMS}")
 

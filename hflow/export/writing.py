@@ -1,10 +1,7 @@
 """A dataset in the layouts of other tools: resumable, whole or absent, with a card that tells of it."""
 
-import glob
 import io
 import json
-import os
-import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,26 +28,25 @@ from hflow.export.card import export_card
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
 from hflow.export.croissant import croissant
 from hflow.export.description import Description, TaskScore
+from hflow.export.destination import Destination, Note, open_destination
 from hflow.export.frames import FORMATS, FrameReader
 from hflow.export.instances import INSTANCES
 from hflow.export.layouts import LAYOUTS
 from hflow.export.selection import Selection
-from hflow.foundation.atomic_files import writable, write_json
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.labels import TRAIN_CLASSES
-from hflow.foundation.locks import exclusive
+from hflow.foundation.nearby import Nearby, nearby
 from hflow.foundation.progress import progress
+from hflow.foundation.stores import Store
 
 __all__ = ["FORMATS", "export"]
 
-DONE = ".finished"
-
 
 def export(
-    dataset: Path,
-    out: Path,
+    dataset: Path | Store,
+    out: Path | Store,
     *,
     layout: str,
     image_format: str = "png",
@@ -60,6 +56,9 @@ def export(
     workers: int = 4,
 ) -> dict[str, Any]:
     """Write a dataset in another layout.
+
+    Either folder may lie in a store: a shard of it is here at a time, in the system's folder for temporary files.
+    Nobody else may write to `out` meanwhile.
 
     Args:
         dataset: a folder of shards and manifest.parquet: translated frames, or photographs that self-training labelled.
@@ -79,19 +78,36 @@ def export(
             else, the layout is for tools that read the ids of Cityscapes, and the labels have others, or it tells of
             objects, and no instances are carried.
     """
-    given = read_manifest(dataset / MANIFEST)
+    with nearby(dataset) as files, files.at_hand([MANIFEST]):
+        if not (files.folder / MANIFEST).is_file():
+            raise HflowError(f"{dataset}/{MANIFEST} is missing: {dataset} is not a dataset that hflow translated")
+        return _export(
+            dataset, files, out, layout, image_format, selection or Selection(), origins or {}, scores or {}, workers
+        )
+
+
+def _export(
+    dataset: Path | Store,
+    files: Nearby,
+    out: Path | Store,
+    layout: str,
+    image_format: str,
+    selection: Selection,
+    origins: Mapping[str, str],
+    scores: Mapping[str, TaskScore],
+    workers: int,
+) -> dict[str, Any]:
+    given = read_manifest(files.folder / MANIFEST)
     if not given.frames or not all(row["shard"] for row in given.frames):
         raise HflowError(
             f"{dataset} has no shards of translated frames: export a folder that the stage translate wrote"
         )
-    selection = selection or Selection()
     manifest = selection.manifest(given)
     official = CityscapesTrainIds(manifest.classes, layout) if LAYOUTS[layout].official else None
-    origins, scores = origins or {}, scores or {}
     mark = fingerprint(
         [
             code_fingerprint(export),
-            sha256_file(dataset / MANIFEST),
+            sha256_file(files.folder / MANIFEST),
             layout,
             image_format,
             selection.told,
@@ -105,15 +121,12 @@ def export(
         _check_instances(manifest, layout)
     objects_of = manifest.classes if LAYOUTS[layout].objects else None
     reader = FrameReader(known, names, image_format, selection, official, objects_of)
-    with exclusive(out), writable(out):
-        if out.exists():
-            return _there_already(out, mark)
-        staging = out.with_name(f".{out.name}.export-{mark[:16]}")
-        for stale in out.parent.glob(f".{glob.escape(out.name)}.export-*"):
-            if stale != staging:
-                shutil.rmtree(stale)
-        (staging / DONE).mkdir(parents=True, exist_ok=True)
-        notes = _write_frames(dataset, staging, manifest.frames, LAYOUTS[layout], reader, workers)
+    with open_destination(out, mark) as destination:
+        already = destination.already()
+        if already:
+            return {"frames": already["frames"], "out": str(out)}
+        staging = destination.staging
+        notes = _write_frames(files, destination, manifest.frames, LAYOUTS[layout], reader, workers)
         frames = [frame for note in notes for frame in note["frames"]]
         sums = {name: digest for note in notes for name, digest in note["files"].items()}
         classes = TRAIN_CLASSES if official else manifest.classes
@@ -127,7 +140,9 @@ def export(
         if classes and pixels:
             closing[ID2LABEL] = id2label_bytes(classes)
         closing[MANIFEST] = (
-            manifest_bytes(manifest.rows, manifest.classes) if selection.told else (dataset / MANIFEST).read_bytes()
+            manifest_bytes(manifest.rows, manifest.classes)
+            if selection.told
+            else (files.folder / MANIFEST).read_bytes()
         )
         said = {
             "fingerprint": mark,
@@ -146,9 +161,7 @@ def export(
             (staging / name).parent.mkdir(exist_ok=True)
             (staging / name).write_bytes(content)
         (staging / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
-        shutil.rmtree(staging / DONE)
-        os.sync()
-        staging.rename(out)
+        destination.publish()
     return {"frames": len(frames), "out": str(out)}
 
 
@@ -166,39 +179,29 @@ def _check_instances(manifest: Manifest, layout: str) -> None:
             raise HflowError(f"{row['key']!r} has no label, without which its objects have no class")
 
 
-def _there_already(out: Path, mark: str) -> dict[str, Any]:
-    try:
-        said = json.loads((out / EXPORTED).read_text(encoding="utf-8"))
-        if said["fingerprint"] == mark:
-            return {"frames": said["frames"], "out": str(out)}
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise HflowError(f"{out} holds something else already: name a folder that is not there yet")
-
-
 def _write_frames(
-    dataset: Path,
-    staging: Path,
+    files: Nearby,
+    destination: Destination,
     rows: Sequence[dict[str, Any]],
     layout: Layout,
     reader: FrameReader,
     workers: int,
-) -> list[dict[str, Any]]:
+) -> list[Note]:
     """Every shard's frames as files; gives for each shard its `files` with hashes and its `frames`."""
     by_shard: dict[tuple[str, str], set[str]] = {}
     for row in rows:
         by_shard.setdefault((row["split"], row["shard"]), set()).add(row["key"])
     numbers: Counter[str] = Counter()
-    notes, names = [], dict[str, str]()
+    notes, names = list[Note](), dict[str, str]()
     with ThreadPoolExecutor(workers) as pool, progress("export", len(rows), unit="frames") as advance:
         for (split, shard), keys in sorted(by_shard.items()):
             check_path(f"{split}/{shard}")
-            marker = staging / DONE / f"{split}-{shard}.json"
-            note = _finished(staging, marker)
+            note = destination.finished(f"{split}-{shard}")
             if note is None:
-                frames = reader.read(dataset / split / shard, split, keys, pool)
-                note = _write_shard(staging, layout, frames, split, numbers[split])
-                write_json(marker, note)
+                with files.at_hand([f"{split}/{shard}"]):
+                    frames = reader.read(files.folder / split / shard, split, keys, pool)
+                    note = _write_shard(destination.staging, layout, frames, split, numbers[split])
+                destination.keep(f"{split}-{shard}", note)
             numbers[split] += 1
             for frame in note["frames"]:
                 for name in frame["files"]:
@@ -208,17 +211,6 @@ def _write_frames(
             notes.append(note)
             advance(len(keys))
     return notes
-
-
-def _finished(staging: Path, marker: Path) -> dict[str, Any] | None:
-    """What an interrupted export noted of a shard, where its files are still as they were written."""
-    try:
-        note: dict[str, Any] = json.loads(marker.read_text(encoding="utf-8"))
-        if all(sha256_file(staging / name) == digest for name, digest in note["files"].items()):
-            return note
-    except (OSError, ValueError, KeyError):
-        pass
-    return None
 
 
 def _write_shard(

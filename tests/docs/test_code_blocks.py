@@ -45,6 +45,7 @@ PIPELINE, DEPLOYMENTS, PROXY = (
     f"tests/{name}.py" for name in ("pipeline/test_pipeline", "flows/test_deployments", "flows/test_proxy")
 )
 SERVING, DASK, RELEASE = (f"tests/{name}.py" for name in ("registry/test_serving", "clusters", "pipeline/test_release"))
+STORES = "tests/export/test_stores.py"
 LINKS = "tests/pipeline/test_cache_links.py"
 
 ELSEWHERE = {
@@ -98,6 +99,10 @@ ELSEWHERE = {
     "hflow verdicts": ("tests/review/test_tools.py", "collect_verdicts("),
     "hflow label": ("tests/segmentation/test_pseudo_labels.py", "label_target("),
     "hflow evaluate": ("tests/reports/test_dataset_scores.py", "score_datasets("),
+    "hflow translate s3://": ("tests/translation/test_folder_in_a_store.py", '["translate", "s3://town/frames"'),
+    "hflow push s3://": (STORES, "push_to_store("),
+    "hflow verify s3://": (STORES, '["verify", f"s3://town'),
+    "hflow export s3://": (STORES, '["export", "s3://town'),
     "hflow push": ("tests/export/test_pushing.py", '"hflow", "push"'),
     "hflow export models/segmenters": ("tests/segmentation/test_pseudo_labels.py", "export("),
 }
@@ -148,7 +153,7 @@ def _lines(language: str) -> list[str]:
 
 
 LINES = _lines("sh")
-TYPED_HERE = [line for line in LINES if line.startswith(RUN_HERE)]
+TYPED_HERE = [line for line in LINES if line.startswith(RUN_HERE) and "s3://" not in line]
 
 
 @pytest.fixture(scope="module")
