@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
-from hflow.foundation.atomic_files import FULL, writing_fault
-from hflow.foundation.errors import AwayError, HflowError, NoRoomError
+from hflow.foundation.atomic_files import FULL, writable
+from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.progress import say
 
 __all__ = ["Store", "path_or_store"]
@@ -136,7 +136,8 @@ class Store:
                 place.unlink(missing_ok=True)
                 raise HflowError(f"{self}/{name} is missing") from None
 
-        self._at_once(one, names)
+        with writable(folder):
+            self._at_once(one, names)
 
     def read(self, name: str) -> bytes | None:
         """The bytes of a small file; None where there is none."""
@@ -199,6 +200,7 @@ class Store:
 
         Raises:
             FileNotFoundError: there is no such file.
+            OSError: this machine has no room.
             HflowError: anything else.
         """
         place = f"{self}/{name}" if name else str(self)
@@ -226,7 +228,7 @@ class Store:
             raise HflowError(f"{place}: refused ({_told(error)}): set {self._kind.hint} of one who may") from None
         except Exception as error:
             if isinstance(error, OSError) and error.errno in FULL:
-                raise NoRoomError(writing_fault(error) or str(error)) from None
+                raise
             if _asks_who(error):
                 raise HflowError(f"{place}: {_told(error)}: set {self._kind.hint}") from None
             raise AwayError(
