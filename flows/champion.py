@@ -10,8 +10,6 @@ from prefect.events import emit_event
 from prefect.events.actions import RunDeployment
 from prefect.events.schemas.automations import EventTrigger, Posture
 
-from hflow.pipeline.release import BECAME_CHAMPION
-
 __all__ = ["PRODUCE", "automate_production", "tell_of_champion"]
 
 EVENT = "hflow.model.champion"
@@ -24,6 +22,9 @@ def tell_of_champion(outcome: Mapping[str, Any]) -> None:
     Args:
         outcome: what `hflow.pipeline.release` gives.
     """
+    # It brings MLflow and PyTorch, seconds that a run without a release needn't wait for.
+    from hflow.pipeline.release import BECAME_CHAMPION
+
     number = outcome["champion"] if "was" in outcome else outcome["version"]
     if "was" in outcome or outcome["outcome"] == BECAME_CHAMPION:
         name = str(outcome["model"])
