@@ -19,7 +19,7 @@ __all__ = ["S3", "Line", "disturbed", "s3_server"]
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "of-tests",
-    "AWS_SECRET_ACCESS_KEY": "of-tests",
+    "AWS_SECRET_ACCESS_KEY": "PASSWORD",
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_MAX_ATTEMPTS": "1",  # hflow's own are enough, and a failure is seconds sooner
 }
@@ -56,7 +56,7 @@ def s3_server(folder: Path) -> Iterator[S3]:
         files = fsspec.filesystem(
             "s3",
             key="of-tests",
-            secret="of-tests",
+            secret="PASSWORD",
             client_kwargs={"endpoint_url": url},
             use_listings_cache=False,
             skip_instance_cache=True,

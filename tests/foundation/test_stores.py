@@ -171,6 +171,6 @@ def test_an_address_is_a_store_and_anything_else_a_path(tmp_path: Path) -> None:
         assert (str(found), found.bucket) == (address.rstrip("/"), "town")
     for path in ("data/translated", str(tmp_path), "models:/town@champion"):
         assert path_or_store(path) == Path(path)
-    for wrong in ("s3://", "http://town/a", "s3://key:secret@town/a", "hf://user/town"):
+    for wrong in ("s3://", "http://town/a", "s3://key:PASSWORD@town/a", "hf://user/town"):
         with pytest.raises(HflowError, match="is no folder in a store"):
             path_or_store(wrong)
