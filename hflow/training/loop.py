@@ -13,16 +13,14 @@ from lightning.fabric import Fabric
 from torch import Tensor
 
 from hflow.datasets.pairs import Pairs, whole_image
-from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import ShardSet
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.atomic_files import atomic_path, csv_bytes
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
-from hflow.foundation.devices import machine_marks, memory_named, repeatable_kernels
+from hflow.foundation.devices import memory_named, repeatable_kernels
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import mark_used
-from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.foundation.progress import progress, say
 from hflow.model import HierarchyFlow
@@ -43,6 +41,7 @@ from hflow.training.checkpoints import (
 )
 from hflow.training.encoder import load_encoder, measure_scales
 from hflow.training.held_out import HeldOut, measures_table
+from hflow.training.job import TrainingJob, training_fingerprint
 from hflow.training.logger import TrainingLogger
 from hflow.training.objective import training_losses
 from hflow.training.precision import set_up, training_fabric, training_precision
@@ -58,9 +57,6 @@ from hflow.training.typical_regions import measure_typical
 from hflow.training.warm_up import learn_styles
 
 __all__ = ["TrainingLogger", "TrainingResult", "train"]
-
-CHANGE_NO_BYTE = {"workers", "log_every", "checkpoint_every", "accelerator", "precision"}
-"""Parameters that change no weight, or that are in the fingerprint by the machine and the precision that they mean."""
 
 IN_CONFIG = {"steps", "warm_up", "batch_size", "learning_rate", "crop", "seed", "keep", "average"}
 """Parameters that a model's folder repeats."""
@@ -79,20 +75,6 @@ class TrainingResult:
     fingerprint: str
     losses: Mapping[str, float]
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Job:
-    """All that one process of a training needs to know."""
-
-    model: ModelParams
-    encoder: EncoderParams
-    loss: LossParams
-    params: TrainParams
-    source: Sequence[Path]
-    target: Sequence[Path]
-    held_out: Sequence[Path]
-    work: Path
 
 
 @repeatable_kernels()
@@ -132,9 +114,9 @@ def train(
             raise HflowError(f"there are no prepared shards of the {name}: run `hflow prepare` first")
     start = time.monotonic()
     fabric = training_fabric(params)
-    job = _Job(model, encoder, loss, params, source, target, held_out if params.measure_every else (), work)
+    job = TrainingJob(model, encoder, loss, params, source, target, held_out if params.measure_every else (), work)
     started = find_torchrun()
-    mark = _fingerprint(job, fabric)
+    mark = training_fingerprint(job, fabric, code_fingerprint(train))
     if started:
         fabric.launch()
         mark = fabric.broadcast(mark)  # the first's, whose folder all take: another machine may be another model
@@ -182,7 +164,7 @@ def train(
 
 @repeatable_kernels()
 @memory_named("lower train.batch_size or train.crop")
-def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
+def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> None:
     """Train to the last step and leave the final checkpoint in the work folder."""
     params = job.params
     target = ShardSet(job.target, ["key", "image"])
@@ -292,7 +274,7 @@ def _train(fabric: Fabric, job: _Job, logger: TrainingLogger | None) -> None:
                 fabric.barrier()
 
 
-def _finished(job: _Job) -> tuple[Progress, HierarchyFlow, list[float]]:
+def _finished(job: TrainingJob) -> tuple[Progress, HierarchyFlow, list[float]]:
     """What the training left in the work folder: its progress, the network, the encoder's scales."""
     saved = load_newest(job.work)
     assert saved is not None
@@ -314,7 +296,7 @@ def _note(done: Progress, values: Mapping[str, float], params: TrainParams, logg
         logger.metrics(without_step(done.point(begin, done.step)), done.step)
 
 
-def _held_out(job: _Job, device: torch.device) -> HeldOut:
+def _held_out(job: TrainingJob, device: torch.device) -> HeldOut:
     judge = load_judge(job.params.judge, device=device) if job.params.judge else None
     return HeldOut(job.held_out, job.source, job.target, job.params.size, judge=judge, device=device)
 
@@ -330,22 +312,3 @@ def _measure(
     if best_point(done.measures)["step"] < done.step:
         return None
     return {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
-
-
-def _fingerprint(job: _Job, fabric: Fabric) -> str:
-    """Of everything the weights depend on: not how often something is logged, how many workers load, what auto is."""
-    weights, judge = job.encoder.weights, job.params.judge
-    return fingerprint(
-        {
-            "code": code_fingerprint(train),
-            "model": [job.model.expansions, job.model.guide],
-            "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
-            "loss": job.loss.model_dump(mode="json"),
-            "train": job.params.model_dump(mode="json", exclude=CHANGE_NO_BYTE),
-            "source": shard_hashes(job.source),
-            "target": shard_hashes(job.target),
-            "held_out": shard_hashes(job.held_out),
-            "judge": load_judge(judge).sha256 if judge else None,
-            "machine": [*machine_marks(fabric.device), training_precision(job.params)],
-        }
-    )
