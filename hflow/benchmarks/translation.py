@@ -18,7 +18,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from hflow.benchmarks.case import BenchmarkCase, Clock
 from hflow.benchmarks.other_generators import cut_generator, cyclegan_generator
+from hflow.benchmarks.style_transfer_generators import adain_generator, artflow_generator
 from hflow.foundation.devices import is_out_of_memory
+from hflow.foundation.params import VARIANTS
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
 from hflow.translation.translator import Translator
@@ -121,21 +123,47 @@ def benchmark(case: BenchmarkCase) -> Benchmark:
 
 @torch.inference_mode()
 def benchmark_others(case: BenchmarkCase) -> dict[str, float]:
-    """Seconds a frame of other methods' generators, run plainly in float32, by turns; medians, by name."""
+    """Seconds a frame of other methods' generators, run plainly in float32, and of Hierarchy Flow's variants, by turns.
+
+    As in the paper's table 6, of which CycleGAN and CUT are the upper part, AdaIN and ArtFlow the lower. Styles are
+    known beforehand everywhere. The variants are run plainly in float32 too, and as translation runs them.
+
+    Returns:
+        Medians, by name.
+    """
     size, batch, device = case.size, case.batch, case.device
     torch.manual_seed(0)
     frames = torch.rand(batch, 3, size[1], size[0], device=device)  # (B, 3, H, W)
-    makers = {"CycleGAN's ResNet-9": cyclegan_generator, "CUT's ResNet-9": cut_generator}
-    generators = {name: make().eval().to(device) for name, make in makers.items()}
+    makers: dict[str, Callable[[], nn.Module]] = {
+        "CycleGAN's ResNet-9": cyclegan_generator,
+        "CUT's ResNet-9": cut_generator,
+        "AdaIN": adain_generator,
+        "ArtFlow": artflow_generator,
+    }
+    generators: dict[str, Callable[[Tensor], Tensor]] = {
+        name: make().eval().to(device) for name, make in makers.items()
+    }
+    styles = torch.rand(1, 3, size[1], size[0], device=device)
+    for name, rates in VARIANTS.items():
+        network = HierarchyFlow(rates).eval().to(device)
+        network.start_from([torch.rand(1, 3, 64, 64, device=device)])
+        code = network.encode_style(styles).expand(batch, -1)
+        generators[f"{name}, plain"] = partial(network.transfer, code=code)
+        translator = Translator(network, styles, device=device, precision=case.precision)
+        generators[f"{name}, hflow"] = partial(_translated, translator)
     seconds: dict[str, list[float]] = {name: [] for name in generators}
     for generator in generators.values():
-        generator(frames[:1, :, :64, :64])
+        generator(frames[:, :, :64, :64])
     with progress("bench", case.rounds, unit="rounds") as advance:
         for _ in range(case.rounds):
             for name, generator in generators.items():
                 seconds[name].append(_seconds(partial(generator, frames), device, case.clock))
             advance()
     return {name: median(values) / batch for name, values in seconds.items()}
+
+
+def _translated(translator: Translator, frames: Tensor) -> Tensor:
+    return translator.translate_checked(frames, [0] * len(frames))
 
 
 def benchmark_alone(case: BenchmarkCase) -> Benchmark | None:

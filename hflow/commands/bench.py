@@ -27,7 +27,7 @@ def bench(
     preparation: Annotated[
         bool, typer.Option("--preparation", help="Time what a training takes beside its steps.")
     ] = False,
-    others: Annotated[bool, typer.Option("--others", help="Time the generators of other methods.")] = False,
+    others: Annotated[bool, typer.Option("--others", help="Time other methods' generators and the variants.")] = False,
     exported: Annotated[
         bool, typer.Option("--exported", help="Time what export-model writes, in ONNX Runtime on a CPU.")
     ] = False,

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["local_affine"]
+__all__ = ["contrast_eps", "local_affine"]
 
 
-def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float = 1e-4) -> Tensor:
+def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float | Tensor = 1e-4) -> Tensor:
     """The image as far as it is an affine function of the source's three channels that changes slowly with place.
 
     The guided filter of He, Sun and Tang (2013, equations 19 to 21): in every window the image's colours are fitted by
@@ -22,7 +22,7 @@ def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float =
         source, image: (B, 3, H, W) in [0, 1].
         radius: of the square window, 2 radius + 1 pixels wide; less than H and W.
         eps: the penalty, in squares of intensity: a flat region of the source, whose variance is below it, explains
-            nothing but its mean.
+            nothing but its mean. Or one for each picture, (B,).
 
     Returns:
         (B, 3, H, W).
@@ -39,18 +39,32 @@ def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float =
         spread = _box(products, radius) - torch.stack([mean_s[:, i] * mean_s[:, j] for i, j in PAIRS], dim=1)
         crossed = (y[:, :, None] * s[:, None]).flatten(1, 2)  # (B, 9, H, W), image channel by source channel
         crossed = _box(crossed, radius).unflatten(1, (3, 3)) - mean_y[:, :, None] * mean_s[:, None]
-        slope = _times_inverse(crossed, spread, eps)  # (B, 3, 3, H, W)
+        slope = _times_inverse(
+            crossed, spread, torch.as_tensor(eps, device=s.device).reshape(-1, 1, 1)
+        )  # (B, 3, 3, H, W)
         offset = mean_y - (slope * mean_s[:, None]).sum(dim=2)  # (B, 3, H, W)
         slope = _box(slope.flatten(1, 2), radius).unflatten(1, (3, 3))
         return (slope * s[:, None]).sum(dim=2) + _box(offset, radius)
 
 
+def contrast_eps(source: Tensor) -> Tensor:
+    """The eps for each of (B, 3, H, W), (B,): 1e-4, and less in proportion where the whole picture has little contrast.
+
+    In a dark photograph all is below the usual penalty, and would count as flat.
+    """
+    variance = source.float().var(dim=(2, 3)).mean(dim=1)  # (B,)
+    return 1e-4 * (variance / FAINT).clamp(1e-3, 1)
+
+
+FAINT = 0.01
+"""The variance, in squares of intensity, below which a picture has little contrast: a street's is four times that."""
+
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """The entries of a symmetric 3x3 matrix, in the order they are kept in."""
 
 
-def _times_inverse(rows: Tensor, symmetric: Tensor, eps: float) -> Tensor:
-    """Rows, (B, 3, 3, H, W), times the inverse of a symmetric matrix, (B, 6, H, W), plus eps: by its adjugate."""
+def _times_inverse(rows: Tensor, symmetric: Tensor, eps: Tensor) -> Tensor:
+    """Rows, (B, 3, 3, H, W), times the inverse of a symmetric matrix, (B, 6, H, W), plus eps, (B, 1, 1)."""
     a, b, c = (symmetric[:, i] + eps for i in range(3))
     d, e, f = (symmetric[:, i] for i in range(3, 6))  # [[a, d, e], [d, b, f], [e, f, c]]
     adjugate = {
@@ -63,7 +77,7 @@ def _times_inverse(rows: Tensor, symmetric: Tensor, eps: float) -> Tensor:
     }
     determinant = a * adjugate[0, 0] + d * adjugate[0, 1] + e * adjugate[0, 2]  # at least eps ** 3, up to rounding
     inverse = torch.stack([adjugate[min(i, j), max(i, j)] for i in range(3) for j in range(3)], dim=1)
-    inverse = (inverse / determinant.clamp_min(eps**3)[:, None]).unflatten(1, (3, 3))  # (B, 3, 3, H, W)
+    inverse = (inverse / torch.maximum(determinant, eps**3)[:, None]).unflatten(1, (3, 3))  # (B, 3, 3, H, W)
     return (rows[:, :, :, None] * inverse[:, None]).sum(dim=2)
 
 

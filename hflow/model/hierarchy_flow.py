@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hflow.foundation.guided_filter import local_affine
+from hflow.foundation.guided_filter import contrast_eps, local_affine
 from hflow.model.coupling import Coupling
 from hflow.model.style import StyleEncoder, StyleMapping
 
@@ -109,7 +109,7 @@ class HierarchyFlow(nn.Module):
         if not self.guide:
             return image
         radius = min(self.guide, *((side - 1) // 2 for side in content.shape[2:]))
-        return local_affine(content, image, radius=radius).clamp(0, 1)
+        return local_affine(content, image, radius=radius, eps=contrast_eps(content)).clamp(0, 1)
 
     def pad(self, content: Tensor) -> Tensor:
         """Content, (B, 3, H, W), reflected outwards: (B, 3, H + 20, W + 20).

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.guided_filter import local_affine
+from hflow.foundation.guided_filter import contrast_eps, local_affine
 from hflow.model.channel_statistics import moments
 
 __all__ = ["CONTENT_LAYER", "aligned_style_loss", "content_loss", "dark_channel_loss", "detail_loss"]
@@ -69,7 +69,7 @@ def detail_loss(output: Tensor, content: Tensor) -> Tensor:
         output, content: images (B, 3, H, W) in [0, 1].
     """
     radius = min(DETAIL_RADIUS, *((side - 1) // 2 for side in content.shape[2:]))
-    return (output.float() - local_affine(content, output, radius=radius)).square().mean()
+    return (output.float() - local_affine(content, output, radius=radius, eps=contrast_eps(content))).square().mean()
 
 
 def dark_channel_loss(output: Tensor, style: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from hflow.foundation.guided_filter import local_affine
+from hflow.foundation.guided_filter import contrast_eps, local_affine
 
 
 @pytest.fixture
@@ -68,3 +68,16 @@ def test_its_gradient_is_that_of_finite_differences() -> None:
 def test_shapes_that_are_not_two_images_of_one_size_are_refused() -> None:
     with pytest.raises(ValueError, match="must both be"):
         local_affine(torch.rand(1, 3, 20, 20), torch.rand(1, 3, 20, 21))
+
+
+def test_a_dark_picture_with_noise_comes_back_bright_where_the_penalty_follows_its_contrast(
+    source: torch.Tensor,
+) -> None:
+    dark = 0.02 * source
+    kept, lost = (local_affine(dark, source, eps=eps) - source for eps in (contrast_eps(dark), 1e-4))
+    assert kept.square().mean() < 0.1 * lost.square().mean()
+
+
+def test_a_picture_of_usual_contrast_has_the_usual_penalty(source: torch.Tensor) -> None:
+    assert torch.equal(contrast_eps(source), torch.full((len(source),), 1e-4))
+    assert contrast_eps(torch.zeros(1, 3, 8, 8)).item() > 0
