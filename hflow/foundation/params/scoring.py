@@ -40,8 +40,8 @@ class SegmentParams(Section):
     """The downstream task: a segmenter trained on each named set in turn."""
 
     train_on: tuple[str, ...] = ("source", "translated")
-    """Of source, translated, restyled, target, the baselines, and sums such as source+translated, each once; may be
-    empty."""
+    """Of source, translated, restyled, target, histogram, reinhard, fda, gpa, gamma, clahe, dark_channel, and sums such
+    as source+translated, each once; may be empty."""
     network: Literal["deeplabv3_mobilenet_v3_large", "deeplabv3_resnet50", "efficientnet_lite0"] = (
         "deeplabv3_mobilenet_v3_large"
     )
