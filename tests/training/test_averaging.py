@@ -31,7 +31,7 @@ def test_without_an_average_the_network_itself_is_shown() -> None:
 
 
 def test_the_average_is_what_is_published_and_is_the_same_after_a_stop(project: Project, tmp_path: Path) -> None:
-    options = {"steps": 8, "checkpoint_every": 3, "log_every": 1, "measure_every": 2, "average": 0.5}
+    options = {"steps": 8, "checkpoint_every": 3, "log_every": 1, "average": 0.5}
     project.train(tmp_path / "whole", **options)
     project.train(tmp_path / "last", **{**options, "average": 0.0})
     assert _weights(tmp_path / "whole") != _weights(tmp_path / "last")

@@ -18,7 +18,7 @@ from hflow.model.store import load_model
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.networks import segmentation_network
 from hflow.training.best_point import best_point
-from hflow.training.held_out import HeldOut
+from hflow.training.held_out import LEAST_IMAGES, HeldOut
 from tests.conftest import Project
 
 CPU = torch.device("cpu")
@@ -49,20 +49,28 @@ class Listener:
     def image(self, key: str, path: Path, step: int) -> None: ...
 
 
+@pytest.fixture
+def few_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As few as realism can be measured on."""
+    monkeypatch.setattr("hflow.training.held_out.FRAMES", LEAST_IMAGES)
+
+
+@pytest.mark.usefixtures("few_frames")
 @pytest.mark.parametrize("devices", [1, 2])
 def test_a_training_is_measured_at_its_start_on_its_way_and_at_its_end(
     project: Project, tmp_path: Path, devices: int
 ) -> None:
     listener = Listener()
-    project.train(tmp_path, steps=5, measure_every=2, devices=devices, logger=listener)
+    project.train(tmp_path, steps=3, measure_every=2, devices=devices, logger=listener)
     rows = _table(tmp_path)
-    assert [int(row["step"]) for row in rows] == [0, 2, 4, 5]
+    assert [int(row["step"]) for row in rows] == [0, 2, 3]
     assert (tmp_path / "plots/measures.csv").read_bytes() == (tmp_path / "model/measures.csv").read_bytes()
     assert list(rows[0]) == COLUMNS.split(",")
     told = {step: {name: str(value) for name, value in values.items()} for step, values in listener.measured.items()}
     assert told == {int(row.pop("step")): {name: value for name, value in row.items() if value} for row in rows}
 
 
+@pytest.mark.usefixtures("few_frames")
 def test_measuring_changes_no_weight_and_without_it_the_table_is_a_header(project: Project, tmp_path: Path) -> None:
     for every in (0, 1):
         project.train(tmp_path / str(every), measure_every=every)
@@ -70,6 +78,7 @@ def test_measuring_changes_no_weight_and_without_it_the_table_is_a_header(projec
     assert (tmp_path / "0/model/measures.csv").read_text().splitlines() == [COLUMNS]
 
 
+@pytest.mark.usefixtures("few_frames")
 def test_a_stopped_training_that_goes_on_has_the_same_measures(project: Project, tmp_path: Path) -> None:
     options = {"steps": 10, "checkpoint_every": 3, "log_every": 1, "measure_every": 2}
     project.train(tmp_path / "whole", **options)
@@ -177,10 +186,10 @@ def worse_from_six(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hflow.training.loop.best_point", chosen)
 
 
-@pytest.mark.usefixtures("worse_from_six")
+@pytest.mark.usefixtures("worse_from_six", "few_frames")
 def test_the_best_point_is_published_and_is_the_same_after_a_stop(project: Project, tmp_path: Path) -> None:
     project.train(tmp_path / "whole", **BEST)
-    project.train(tmp_path / "last", **{**BEST, "keep": "last"})
+    project.train(tmp_path / "last", **{**BEST, "keep": "last", "measure_every": 0})
     assert _weights(tmp_path / "whole") != _weights(tmp_path / "last")
     published = json.loads((tmp_path / "whole/model/config.json").read_text())["published"]
     row = _table(tmp_path / "whole")[3]
@@ -191,6 +200,7 @@ def test_the_best_point_is_published_and_is_the_same_after_a_stop(project: Proje
     assert _weights(tmp_path / "stopped") == _weights(tmp_path / "whole")
 
 
+@pytest.mark.usefixtures("few_frames")
 def test_the_published_weights_are_those_that_were_measured(project: Project, tmp_path: Path) -> None:
     project.train(tmp_path, steps=6, measure_every=2, keep="best")
     published = json.loads((tmp_path / "model/config.json").read_text())["published"]

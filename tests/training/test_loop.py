@@ -103,7 +103,7 @@ def test_another_length_between_points_makes_the_curves_of_a_finished_training_a
 
 def test_a_training_killed_on_the_way_ends_in_the_same_bytes(project: Project, tmp_path: Path) -> None:
     """N + M steps with a kill -9 between them are N + M steps at once."""
-    options = {"steps": 60, "checkpoint_every": 3, "log_every": 7}
+    options = {"steps": 40, "checkpoint_every": 3, "log_every": 7}
     project.train(tmp_path / "whole", **options)
     code = (
         "import json, sys; from pathlib import Path; from tests.conftest import Project; "
@@ -120,7 +120,7 @@ def test_a_training_killed_on_the_way_ends_in_the_same_bytes(project: Project, t
     process.wait()
     (work,) = (tmp_path / "killed" / "work").iterdir()
     reached = int(checkpoint_files(work)[-1].stem.split("-")[1])
-    assert 0 < reached < 60
+    assert 0 < reached < 40
     assert not (tmp_path / "killed" / "model").exists()
     project.train(tmp_path / "killed", **options)
     assert _weights(tmp_path / "killed") == _weights(tmp_path / "whole")
