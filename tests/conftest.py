@@ -14,6 +14,7 @@ from hflow.model.store import TrainedModel, load_model
 from hflow.training import camera_fit
 from hflow.training.logger import TrainingLogger
 from hflow.training.loop import TrainingResult, train
+from tests.databases import Databases
 from tests.pictures import write_cityscapes, write_gta
 from tests.translations import bytes_of, translate
 
@@ -78,6 +79,12 @@ class Project:
             work=work or out / "work",
             logger=logger,
         )
+
+
+@pytest.fixture(scope="session")
+def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """New databases of MLflow, to be copied."""
+    return Databases(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")

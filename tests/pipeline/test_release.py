@@ -34,6 +34,7 @@ from hflow.registry import turns
 from hflow.registry.client import connect
 from hflow.registry.versions import Registry, fetch_model
 from hflow.translation.translator import Translator
+from tests.databases import Databases
 from tests.models import write_model
 from tests.pictures import random_picture
 from tests.servers import free_port
@@ -41,19 +42,11 @@ from tests.servers import free_port
 PROTOCOL = {"steps": 3, "validation_sha256": fingerprint([]), "classes": ["road", "sky"], "training_frames": 4}
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store without runs; making one takes seconds."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def params(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
+def params(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     """A project's folder, current, with a store of its own."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    databases.mlflow(tmp_path / "mlflow.db")
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     return Params.model_validate(

@@ -10,16 +10,18 @@ from mlflow.artifacts import download_artifacts
 from hflow.foundation.params import TrackingParams
 from hflow.registry.client import connect, experiment_id
 from hflow.registry.moved_project import follow_project
+from tests.databases import Databases
 
 PARAMS = TrackingParams(experiment="town", uri="sqlite:///mlflow.db")
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def run(databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """The id of a run, with an artifact and a registered version, in a store in tmp_path/first."""
     for name in ("MLFLOW_TRACKING_URI", "DVC_ROOT"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "first").mkdir()
+    databases.mlflow(tmp_path / "first/mlflow.db")
     monkeypatch.chdir(tmp_path / "first")
     client = connect(PARAMS)
     made = client.create_run(experiment_id(client, PARAMS))

@@ -19,6 +19,7 @@ from hflow.registry.runs import TrainingRun, hand_in, log_scores
 from hflow.registry.versions import Registry
 from hflow.reports.evaluation_files import run_summary
 from tests.browser import running_browser
+from tests.databases import Databases
 from tests.evaluations import an_evaluation
 from tests.models import write_model
 from tests.servers import free_port, served
@@ -111,7 +112,10 @@ def test_the_main_figures_are_named_as_the_summary_has_them() -> None:
     assert MAIN.keys() <= run_summary(an_evaluation()).keys()
 
 
-def test_parameters_are_logged_without_credentials(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parameters_are_logged_without_credentials(
+    params: Params, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    databases.mlflow(Path("mlflow.db"))
     translate = params.translate.model_copy(update={"model": "https://somebody:sEcret99@host/model"})
     params = params.model_copy(update={"translate": translate})
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
@@ -123,9 +127,9 @@ def test_parameters_are_logged_without_credentials(params: Params, monkeypatch: 
 
 
 def test_what_mlflow_refuses_holds_up_nothing(
-    params: Params, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    params: Params, databases: Databases, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store = f"sqlite:///{Path.cwd()}/mlflow.db"
+    store = f"sqlite:///{databases.mlflow(Path.cwd() / 'mlflow.db')}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     poisoned = Path(".hflow/tracking/early.jsonl")
     poisoned.parent.mkdir(parents=True)
@@ -184,7 +188,10 @@ def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest
         assert [run.info.status for run in again] == ["FINISHED", "FINISHED"]
 
 
-def test_a_run_in_a_dvc_experiment_has_its_name(params: Params, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_in_a_dvc_experiment_has_its_name(
+    params: Params, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    databases.mlflow(Path("mlflow.db"))
     local = params.model_copy(update={"tracking": params.tracking.model_copy(update={"uri": "sqlite:///mlflow.db"})})
     _train(local)
     monkeypatch.setenv("DVC_EXP_NAME", "lucid-quay")
@@ -198,10 +205,11 @@ def test_a_run_in_a_dvc_experiment_has_its_name(params: Params, monkeypatch: pyt
 
 
 @pytest.mark.end_to_end
-def test_a_server_that_turns_the_client_away_is_named_with_its_reason(params: Params) -> None:
+def test_a_server_that_turns_the_client_away_is_named_with_its_reason(params: Params, databases: Databases) -> None:
     """MLflow answers /health to everyone, and 403 to the rest where the Host header is not among those allowed."""
     port = params.tracking.uri.rpartition(":")[2]
-    store = ["--backend-store-uri", f"sqlite:///{Path.cwd()}/server.db", "--allowed-hosts", f"mlflow.example:{port}"]
+    database = f"sqlite:///{databases.mlflow(Path.cwd() / 'server.db')}"
+    store = ["--backend-store-uri", database, "--allowed-hosts", f"mlflow.example:{port}"]
     command = ["mlflow", "server", "--host", "127.0.0.1", "--port", port, "--workers", "1", *store]
     with (
         served(*command, url=f"{params.tracking.uri}/health", log=Path.cwd() / "log"),

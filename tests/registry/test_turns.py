@@ -15,6 +15,7 @@ from hflow.foundation.params import TrackingParams
 from hflow.registry import turns
 from hflow.registry.turns import turn
 from hflow.registry.versions import Registry
+from tests.databases import Databases
 
 PROMOTE = """
 import sys, time
@@ -47,9 +48,9 @@ except HflowError as error:
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+def uri(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> str:
     """A store with three versions of a model, the first of them champion."""
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
+    uri = f"sqlite:///{databases.mlflow(tmp_path_factory.mktemp('store') / 'mlflow.db')}"
     client = MlflowClient(uri, uri)
     client.create_registered_model("town")
     for _ in range(3):
