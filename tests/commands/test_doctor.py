@@ -1,6 +1,7 @@
 """hflow doctor: what is missing is told with what to do, and only what would stop a run is a fault."""
 
 import threading
+import tomllib
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -86,6 +87,11 @@ def test_weights_that_params_name_and_are_not_there_are_a_fault() -> None:
     named = params.encoder.model_copy(update={"name": "vgg19", "weights": Path("models/given/none.pth")})
     assert _found("VGG-19", params.model_copy(update={"encoder": named})).state == "fault"
     assert _found("VGG-19", params).state == "absent"
+
+
+def test_every_extra_is_looked_for() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert doctor.EXTRAS.keys() == project["optional-dependencies"].keys()
 
 
 def test_a_missing_extra_is_named_with_its_installation(monkeypatch: pytest.MonkeyPatch) -> None:
