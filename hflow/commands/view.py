@@ -1,5 +1,6 @@
 """hflow view: the translated frames in FiftyOne, or the report where FiftyOne is not installed."""
 
+from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,7 @@ import typer
 
 from hflow.commands.console import Device
 from hflow.foundation.errors import HflowError
+from hflow.foundation.locks import exclusive
 from hflow.pipeline import outputs
 
 __all__ = ["view"]
@@ -28,8 +30,8 @@ def view(
 ) -> None:
     """Open the frames in FiftyOne, source, translated, style and truth side by side; without FiftyOne, the report.
 
-    Writes .hflow/view, or --out: a grouped dataset with labels, SSIM, consistency, style, model and embeddings as
-    fields, the least consistent first; 60 frames of 128x64 in 4 seconds on two cores. Example: `hflow view`
+    Writes .hflow/view/dataset, or --out: a grouped dataset with labels, SSIM, consistency, style, model and embeddings
+    as fields, the least consistent first; 60 frames of 128x64 in 4 seconds on two cores. Example: `hflow view`
     """
     installed = find_spec("fiftyone") is not None
     if out is None and not installed:
@@ -48,16 +50,18 @@ def view(
     from hflow.review.frames import choose_frames
 
     chosen = choose_frames(translated, prepared, frames, Verdicts())
-    folder = out or outputs.work_folder("view")
+    folder = out or outputs.work_folder("view") / "dataset"
     space = load_feature_space("vgg16", device=pick_device(device)) if embeddings else None
-    count = write_fiftyone_dataset(chosen, folder, name=name, features=space)
-    print(f"{len(chosen.rows)} frames, {count} images: {folder}")
-    if out is not None:
-        print(
-            f"import it by: fiftyone datasets create --name {name} --dataset-dir {folder} "
-            "--type fiftyone.types.FiftyOneDataset"
-        )
-        return
-    from hflow.review.fiftyone_app import import_dataset, open_app
+    # The app shows the files themselves: while it is open, nobody else writes or removes them.
+    with nullcontext() if out else exclusive(folder):
+        count = write_fiftyone_dataset(chosen, folder, name=name, features=space)
+        print(f"{len(chosen.rows)} frames, {count} images: {folder}")
+        if out is not None:
+            print(
+                f"import it by: fiftyone datasets create --name {name} --dataset-dir {folder} "
+                "--type fiftyone.types.FiftyOneDataset"
+            )
+            return
+        from hflow.review.fiftyone_app import import_dataset, open_app
 
-    open_app(import_dataset(folder, name, measure=chosen.measure, embedded=embeddings))
+        open_app(import_dataset(folder, name, measure=chosen.measure, embedded=embeddings))

@@ -12,13 +12,16 @@ from hflow.foundation.locks import is_held
 from hflow.pipeline.outputs import work_folder
 from hflow.pipeline.run_notes import Piece, RunNote, alone_with_notes, pieces, run_notes
 
-__all__ = ["MODELS", "WORK", "Cleaned", "clean"]
+__all__ = ["MODELS", "VIEW", "WORK", "Cleaned", "clean"]
 
 WORK = ("prepare", "first_round", "train", "translate", "baselines", "segment", "label", "evaluate")
 """The stages and commands that keep pieces of work. Whatever else lies in .hflow is kept."""
 
 MODELS = "models"
 """The folder of registered models that were fetched, by name and version."""
+
+VIEW = "view"
+"""The folder of what FiftyOne's app shows, which is of use while the app is open."""
 
 LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp|\..+\.lock")
 """What a killed process leaves: half a file, a lock that nobody holds."""
@@ -68,7 +71,7 @@ def clean(keep: int = 1, *, remove: bool = False) -> list[Cleaned]:
         counting = _current(notes, keep)
         working = {folder for note in notes if note.running for folder in note.used}
         found = [_cleaned(folder, counting, in_use=folder in working or _locked(folder)) for folder in WORK]
-        found.append(_fetched_models(keep))
+        found += [_fetched_models(keep), _view()]
         if remove:
             for one in found:
                 _remove(one)
@@ -125,6 +128,13 @@ def _fetched_models(keep: int) -> Cleaned:
     by_model = groupby(versions, lambda piece: piece.path.parent)
     kept = {piece.name for _, newest_first in by_model for piece in list(newest_first)[:keep]}
     return _sorted(MODELS, versions, kept)
+
+
+def _view() -> Cleaned:
+    found = pieces(VIEW)
+    if _locked(VIEW):
+        return _sorted(VIEW, found, {piece.name for piece in found}, "FiftyOne shows it")
+    return _sorted(VIEW, [*found, *_leftovers(VIEW, ())], set())
 
 
 def _versions() -> Iterator[Piece]:

@@ -11,6 +11,7 @@ import yaml
 
 from hflow.commands.clean import cleaning_in_words
 from hflow.foundation.finished_work import WorkFolder
+from hflow.foundation.locks import exclusive
 from hflow.foundation.params import Params
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.cleaning import clean
@@ -167,6 +168,17 @@ def test_of_fetched_models_the_versions_asked_for_last_stay() -> None:
         ".hflow/models/town/1",
         ".hflow/models/other/1",
     }
+
+
+def test_what_fiftyone_showed_goes_once_its_app_is_closed() -> None:
+    shown = outputs.work_folder("view") / "dataset"
+    (shown / "data").mkdir(parents=True)
+    (shown / "data/frame.png").write_bytes(bytes(10))
+    with exclusive(shown):
+        (one,) = clean(remove=True)
+        assert (one.why, (shown / "data/frame.png").exists()) == ("FiftyOne shows it", True)
+    (one,) = clean(remove=True)
+    assert (one.folder, one.freed, shown.exists()) == ("view", 10, False)
 
 
 def _work(said: Connection) -> None:
