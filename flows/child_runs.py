@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.states import Pending, State
 from prefect.utilities.callables import get_call_parameters
 
-__all__ = ["for_children", "run_as_child"]
+__all__ = ["for_children", "is_child", "run_as_child"]
 
 PARENT = "HFLOW_PARENT_RUN"
 """The variable that names the flow run whose child a stage is."""
@@ -29,6 +29,11 @@ def for_children() -> dict[str, str]:
         "PREFECT_UI_URL": PREFECT_UI_URL.value() or "",
         PARENT: str(context.flow_run.id),
     }
+
+
+def is_child() -> bool:
+    """Whether the environment names a flow run below which a run here would stand."""
+    return PARENT in os.environ
 
 
 def run_as_child(stage: Flow[..., Any], parameters: dict[str, Any]) -> State[Any]:

@@ -9,13 +9,13 @@ from typing import Annotated, Any, cast
 from prefect import task
 from prefect.artifacts import create_image_artifact, create_link_artifact, create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.states import Cancelled, Completed, Failed, State
+from prefect.states import Completed, Failed, State
 from pydantic import Field
 
 from flows.champion import tell_of_champion
 from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, changes, dvc, has_remote, pull
-from flows.stage import STOPPED, alone_on_gpu, publish_table, run_as_command, stage_flow
+from flows.stage import alone_on_gpu, publish_table, run_as_command, stage_flow, stopped
 from hflow.commands.clean import cleaning_in_words
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
@@ -96,7 +96,7 @@ def reproduce(environment: Mapping[str, str], *, pull_first: bool) -> State[None
         code = dvc("repro", *(["--pull"] if pull_first else []), PIPELINE, environment=environment)
     except KeyboardInterrupt:
         # Prefect would call it a crash, in two lines, before the run has said what it is.
-        return Cancelled(message=STOPPED)
+        return stopped()
     if code == 0:
         return Completed(message="reproduced")
     return Failed(message="a stage failed, its reason is above; `dvc checkout` brings back what was there before")

@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import functools
+import logging
 import os
 import sys
 import threading
@@ -16,10 +17,11 @@ from prefect.artifacts import create_table_artifact
 from prefect.concurrency.sync import concurrency
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
+from prefect.logging.handlers import PrefectConsoleHandler
 from prefect.runtime import flow_run
 from prefect.states import Cancelled, Failed, State
 
-from flows.child_runs import run_as_child
+from flows.child_runs import is_child, run_as_child
 from flows.processes import end_with_worker
 from flows.server import prefect_server
 from hflow.commands.help_pages import with_page
@@ -28,7 +30,7 @@ from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.utf8_mode import ensure_utf8
 
-__all__ = ["STOPPED", "alone_on_gpu", "publish_table", "run_as_command", "stage_flow"]
+__all__ = ["STOPPED", "alone_on_gpu", "publish_table", "run_as_command", "stage_flow", "stopped"]
 
 Parameters = ParamSpec("Parameters")
 
@@ -63,15 +65,14 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
             # Prefect records an exception with its traceback.
             raise RuntimeError(f"{type(error).__name__}: {said}") from None
         except KeyboardInterrupt:
-            _note_stop()
-            return Cancelled(message=STOPPED)
+            return stopped()
         except TerminationSignal:
             _note_stop()
             context = FlowRunContext.get()
             # `prefect.runtime` would ask the server, which may be lost.
             if context and context.flow_run and context.flow_run.deployment_id:
                 raise  # Prefect's runner sent it, and says itself what became of the run
-            return Cancelled(message=STOPPED)
+            return stopped()
 
     name = function.__name__.replace("_", "-")
 
@@ -81,6 +82,16 @@ def stage_flow(function: Callable[Parameters, Any]) -> Flow[Parameters, Any]:
         return f"{name} {about or datetime.now(UTC).strftime('%Y-%m-%d %H:%M:%S')}"
 
     return flow(name=name, flow_run_name=run_name)(run)
+
+
+def stopped() -> State[None]:
+    """The state of a run that was told to stop. Prefect prints nothing from then on: `run_as_command` says it."""
+    _note_stop()
+    for name in ("prefect", None):
+        for handler in logging.getLogger(name).handlers:
+            if isinstance(handler, PrefectConsoleHandler):
+                handler.setLevel(logging.CRITICAL + 1)
+    return Cancelled(message=STOPPED)
 
 
 def _note_stop() -> None:
@@ -106,8 +117,12 @@ def alone_on_gpu() -> Iterator[None]:
 
 
 def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
-    """Run the flow; exit with status 1, the reason as the last line, where it does not complete, 130 where stopped."""
+    """Run the flow; exit with status 1, the reason as the last line, where it does not complete, 130 where stopped.
+
+    That it was stopped is said in one line: by the run that started DVC, where this is a stage that DVC runs for it.
+    """
     ensure_utf8()
+    stop = "" if is_child() else STOPPED
     # Until this process ends, not until the flow does: Prefect hands on the last log lines at the very end.
     server = contextlib.ExitStack()
     atexit.register(server.close)
@@ -116,15 +131,15 @@ def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
         state = run_as_child(stage, parameters)
     except HTTPError as error:
         if _STOPPING.is_set():
-            _leave(STOPPED, 130)
+            _leave(stop, 130)
         _finish_without_server(stage, parameters, error)
         return
     except HflowError as error:
         _leave(with_page(error), 1)
     except (KeyboardInterrupt, TerminationSignal):
-        _leave(STOPPED, 130)
+        _leave(stop, 130)
     if state.is_cancelled():
-        _leave(STOPPED, 130)
+        _leave(stop, 130)
     if not state.is_completed():
         _leave(str(state.message), 1)
 
@@ -139,7 +154,8 @@ def _finish_without_server(stage: Flow[..., Any], parameters: dict[str, Any], er
 
 
 def _leave(reason: str, status: int) -> NoReturn:
-    print(f"hflow: {reason}", file=sys.stderr, flush=True)
+    if reason:
+        print(f"hflow: {reason}", file=sys.stderr, flush=True)
     if status == 1:
         sys.exit(status)
     # Python would wait for threads that are still at work on what is not wanted any more.
