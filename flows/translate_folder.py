@@ -40,7 +40,8 @@ def translate_folder(
         style_group: a pattern whose first group names a style image's group; a frame or a sequence draws a group first.
         device: auto, cpu, cuda, cuda:1, ...
         max_rejected: the share of images that may be at fault.
-        note: write a card that names the model's version, and note the dataset in that version's description.
+        note: write a card that names the model's version and the licences in params.yaml, and Croissant metadata, and
+            note the dataset in that version's description.
     """
     chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
     style = check_section(StyleParams, chosen, "translate-folder")
@@ -55,6 +56,6 @@ def translate_folder(
             frames, out, load_model(folder), name=model, style=style, device=where, max_rejected=max_rejected
         )
     if note:
-        note_production(params.tracking, model, frames, out, counts)
+        note_production(params, model, frames, out, counts)
     publish_table("translate-folder", {"frames": frames, "out": out, "model": model, **counts}, "What was translated")
     return counts

@@ -11,17 +11,12 @@ from hflow.foundation.frame_size import LARGEST_SIDE
 from hflow.foundation.params import Params, load_params
 from hflow.foundation.stores import path_or_store
 from hflow.pipeline import outputs
+from hflow.pipeline.origins import origins
 
 if TYPE_CHECKING:
     from hflow.export.description import TaskScore
 
-__all__ = ["export", "origins", "task_scores"]
-
-LICENCES = {
-    "gta": "if it is Playing for Data (GTA5): for research and education alone, see download.visinf.tu-darmstadt.de",
-    "cityscapes": "if it is Cityscapes: for non-commercial purposes alone, see cityscapes-dataset.com/license",
-    "folder": "not stated; name it as data.source.licence or data.target.licence in params.yaml",
-}
+__all__ = ["export", "task_scores"]
 
 
 def export(
@@ -63,17 +58,6 @@ def export(
             scores=task_scores(project, dataset) if project and isinstance(dataset, Path) else {},
         )
     )
-
-
-def origins(params: Params) -> dict[str, str]:
-    """What the parameters name as a translated dataset's origins, each with its licence."""
-    found = {}
-    for name, domain in (("frames", params.data.source), ("style", params.data.target)):
-        drawn = "drawn by hflow" if domain.root.is_relative_to(outputs.TOWN) else None
-        # A path that is absolute is of this machine alone.
-        root = domain.root.name if domain.root.is_absolute() else domain.root.as_posix()
-        found[f"{name}, {root}"] = domain.licence or drawn or LICENCES[domain.layout]
-    return found
 
 
 def task_scores(params: Params, path: Path) -> dict[str, "TaskScore"]:

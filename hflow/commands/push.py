@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from hflow.commands.console import DEFAULT, ParamsFile, show
-from hflow.commands.export import origins, task_scores
+from hflow.commands.export import task_scores
 from hflow.foundation.params import load_params
 from hflow.foundation.stores import Store
 from hflow.pipeline import outputs
+from hflow.pipeline.origins import origins
 
 __all__ = ["push"]
 

@@ -56,7 +56,8 @@ class Layout:
         note: what else a user must know, for the card.
         notes: what else its closing files must know of a frame, as JSON has it.
         objects: whether it asks for the objects of a frame, so that instances must be carried.
-        sets: what its many files are, for the metadata: a name, and patterns of their names.
+        sets: what its many files are, for the metadata: a name, and patterns of their names. Images in archives need
+            none: they are the files whose names have one dot.
     """
 
     files: Callable[[Frame], dict[str, bytes]]

@@ -28,7 +28,7 @@ def card(of: Description, *, head: Sequence[str] = (), load: Sequence[str] = (),
     lines += ["", f"| split | given | {first['status']} | rejected |", "| --- | --- | --- | --- |"]
     for split in of.splits:
         done, not_done = of.count(split, first["status"]), of.count(split, "rejected")
-        lines.append(f"| {split} | {done + not_done} | {done} | {not_done} |")
+        lines.append(f"| {split or 'all'} | {done + not_done} | {done} | {not_done} |")
     similarity = [row["ssim"] for row in of.rows if row["status"] == "translated"]
     lines += ["", f"Mean SSIM to the source: {np.mean(similarity):.4f}."] if similarity else []
     lines += ["", *load] if load else []

@@ -5,7 +5,7 @@ once a dataset is published, `url`, `creator` and `datePublished`, whoever publi
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from hflow.datasets.manifest import MANIFEST, PSEUDO_LABELLED
 from hflow.export.description import Description
 
-__all__ = ["SHARDS", "croissant"]
+__all__ = ["SHARDS", "croissant", "exact_patterns"]
 
 SHARDS = "shards"
 """The name of the set of Parquet files whose columns are told of."""
@@ -98,6 +98,7 @@ def croissant(
     sets: Mapping[str, Sequence[str]],
     mark: str,
     columns: Mapping[str, str] | None = None,
+    archives: Mapping[str, Collection[str]] | None = None,
 ) -> bytes:
     """The metadata as JSON-LD.
 
@@ -108,8 +109,11 @@ def croissant(
         sets: what its many files are: a name, and patterns of their names, in which a star stands for folders too.
         mark: the fingerprint by which this version of it is known.
         columns: of the set `shards`, Parquet files: what each column with an image is.
+        archives: those that hold the sets' files, and the names of these in each; none where they are files themselves.
     """
-    suffixes = {name: _suffix(sums, patterns) for name, patterns in sets.items()}
+    held = [member for members in archives.values() for member in members] if archives else sums
+    suffixes = {name: _suffix(held, patterns) for name, patterns in sets.items()}
+    within = {"containedIn": [{"@id": name} for name in sorted(archives)]} if archives else {}
     sets = {name: patterns for name, patterns in sets.items() if suffixes[name]}
     pictures = [name for name in sets if _type(suffixes[name]).startswith("image/")]
     metadata = {
@@ -129,7 +133,13 @@ def croissant(
         "distribution": [
             *({"@type": "cr:FileObject", "@id": name, **_file(name, sums[name])} for name in sorted(single)),
             *(
-                {"@type": "cr:FileSet", "@id": name, "encodingFormat": _type(suffixes[name]), "includes": list(several)}
+                {
+                    "@type": "cr:FileSet",
+                    "@id": name,
+                    **within,
+                    "encodingFormat": _type(suffixes[name]),
+                    "includes": list(several),
+                }
                 for name, several in sets.items()
             ),
         ],
@@ -143,9 +153,18 @@ def croissant(
     return (json.dumps(metadata, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _suffix(sums: Mapping[str, str], patterns: Sequence[str]) -> str:
+def exact_patterns(names: Iterable[str]) -> list[str]:
+    """Patterns of names with one dot, which match no name of a like one that has more, as a.label.png beside a.png.
+
+    A star stands for dots too, and mlcroissant knows no pattern of what is left out: so one is as long as its names.
+    """
+    ends = {(len(stem), dot + suffix) for stem, dot, suffix in (name.partition(".") for name in names)}
+    return ["[!.]" * length + suffix for length, suffix in sorted(ends)]
+
+
+def _suffix(names: Iterable[str], patterns: Sequence[str]) -> str:
     """Of the first file that a pattern names; "" where there is none."""
-    return next((PurePosixPath(n).suffix for n in sums if any(fnmatchcase(n, pattern) for pattern in patterns)), "")
+    return next((PurePosixPath(n).suffix for n in names if any(fnmatchcase(n, pattern) for pattern in patterns)), "")
 
 
 def _type(suffix: str) -> str:

@@ -186,6 +186,7 @@ LAYOUTS: Mapping[str, Layout] = {
         _nothing,
         lambda split, number: f"{split}-{number:06d}.tar",
         '`webdataset.WebDataset("ROOT/train-{000000..N}.tar", shardshuffle=False).decode("pil")`',
+        sets={"labels": ("*.label.png",), "label_train_ids": ("*.label_train_ids.png",)},
     ),
     "imagefolder": Layout(
         _imagefolder,

@@ -26,7 +26,7 @@ from hflow.datasets.manifest import (
 from hflow.export.base import Frame, Layout
 from hflow.export.card import export_card
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
-from hflow.export.croissant import croissant
+from hflow.export.croissant import croissant, exact_patterns
 from hflow.export.description import Description, TaskScore
 from hflow.export.destination import Destination, Note, open_destination
 from hflow.export.frames import FORMATS, FrameReader
@@ -155,7 +155,8 @@ def _export(
         closing[EXPORTED] = (json.dumps(said, indent=2) + "\n").encode()
         single = {*closing, *(sums if LAYOUTS[layout].archive else ())}
         sums |= {name: sha256(content).hexdigest() for name, content in closing.items()}
-        closing[CROISSANT] = croissant(told, sums, single=single, sets=LAYOUTS[layout].sets, mark=mark)
+        sets, archives = _sets(LAYOUTS[layout], notes)
+        closing[CROISSANT] = croissant(told, sums, single=single, sets=sets, mark=mark, archives=archives)
         sums[CROISSANT] = sha256(closing[CROISSANT]).hexdigest()
         for name, content in closing.items():
             (staging / name).parent.mkdir(exist_ok=True)
@@ -163,6 +164,19 @@ def _export(
         (staging / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
         destination.publish()
     return {"frames": len(frames), "out": str(out)}
+
+
+def _sets(
+    layout: Layout, notes: Sequence[Mapping[str, Any]]
+) -> tuple[Mapping[str, Sequence[str]], dict[str, list[str]]]:
+    """The sets of files that the metadata tells of, and what is in each archive."""
+    if not layout.archive:
+        return layout.sets, {}
+    images = exact_patterns(frame["files"][0] for note in notes for frame in note["frames"])
+    archives = {
+        archive: [n for frame in note["frames"] for n in frame["files"]] for note in notes for archive in note["files"]
+    }
+    return {"images": images, **layout.sets}, archives
 
 
 def _check_instances(manifest: Manifest, layout: str) -> None:

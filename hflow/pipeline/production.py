@@ -1,45 +1,63 @@
 """A dataset made by a registered version: its card names the version, and the version's description the dataset."""
 
-from collections.abc import Mapping
-from pathlib import Path
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Any
 
-from hflow.datasets.manifest import CARD, MANIFEST, read_manifest
-from hflow.foundation.atomic_files import write_text
+from hflow.datasets.manifest import CARD, CROISSANT, MANIFEST, read_manifest
+from hflow.export.card import card
+from hflow.export.croissant import croissant
+from hflow.export.description import Description
+from hflow.foundation.atomic_files import atomic_path, write_text
 from hflow.foundation.hashes import sha256_file
-from hflow.foundation.params import TrackingParams
+from hflow.foundation.params import Params
+from hflow.pipeline.origins import origins
 
 __all__ = ["note_production"]
 
 
-def note_production(params: TrackingParams, model: str, frames: Path, out: Path, counts: Mapping[str, Any]) -> None:
-    """Write the card of a translated folder, and note the dataset in the registry.
+def note_production(params: Params, model: str, frames: Path, out: Path, counts: Mapping[str, Any]) -> None:
+    """Write card and metadata of a translated folder, and note the dataset in the registry.
 
     Args:
-        params: where MLflow is.
+        params: where MLflow is, and what the licences of the frames and of their style are.
         model: models:/NAME/VERSION, which translated.
         frames: what was translated.
         out: the translated folder, whose manifest's hash is the dataset's version.
         counts: what `translate_folder` gives.
 
     Raises:
-        HflowError: MLflow can't be reached, or does not take it; the card is written all the same.
+        HflowError: MLflow can't be reached, or does not take it; card and metadata are written all the same.
     """
     version = sha256_file(out / MANIFEST)
-    first = read_manifest(out / MANIFEST, fill=True).rows[0]
-    numbers = f"{counts['given']} given, {counts['translated']} translated, {counts['rejected']} rejected"
-    ssim = f"mean SSIM to the source {counts['ssim']:.4f}"
-    lines = [
-        "# Translated frames",
-        "",
-        f"Frames of {frames}, translated by hflow; labels are copied as they were.",
-        "",
-        f"- frames: {numbers}; {ssim}",
-        f"- model: {model}, weights and styles {first['model_sha256']}",
-        f"- this dataset: a row for every frame given, with hashes, in {MANIFEST}, sha256 {version}",
-    ]
-    write_text(out / CARD, "\n".join(lines) + "\n")
+    rows = read_manifest(out / MANIFEST, fill=True).rows
+    if counts["translated"]:
+        told = Description(rows, origins=origins(params, frames))
+        note = [f"- this dataset: a row for every frame given, with hashes, in {MANIFEST}, sha256 {version}"]
+        text = card(told, note=note)
+        write_text(out / CARD, text)
+        sums = {name: digest for row in rows for name, digest in _files(row)}
+        sets = _sets(sums)
+        sums |= {MANIFEST: version, CARD: hashlib.sha256(text.encode()).hexdigest()}
+        with atomic_path(out / CROISSANT) as place:
+            place.write_bytes(croissant(told, sums, single=(MANIFEST, CARD), sets=sets, mark=version))
 
     from hflow.registry.produced import note_dataset
 
-    note_dataset(params, model, str(out), f"sha256 {version[:12]}, {numbers}, {ssim}")
+    numbers = f"{counts['given']} given, {counts['translated']} translated, {counts['rejected']} rejected"
+    ssim = f"mean SSIM to the source {counts['ssim']:.4f}"
+    note_dataset(params.tracking, model, str(out), f"sha256 {version[:12]}, {numbers}, {ssim}")
+
+
+def _files(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The files of a row with their hashes."""
+    files = [(row["image_path"], row["image_sha256"]), (row["label_path"], row["label_sha256"])]
+    return [(name, digest) for name, digest in files if name and digest]
+
+
+def _sets(files: Mapping[str, str]) -> dict[str, Sequence[str]]:
+    """Images and labels by patterns of their names: by folder where there are labels, else by ending."""
+    if any(name.startswith("labels/") for name in files):
+        return {"images": ["images/*"], "labels": ["labels/*"]}
+    return {"images": sorted({f"*{PurePosixPath(name).suffix}" for name in files})}

@@ -7,6 +7,7 @@ from typing import Any
 import mlcroissant
 import numpy as np
 import pytest
+from etils import epath
 
 from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.export.description import Description, TaskScore
@@ -30,6 +31,14 @@ def _texts(records: Any, field: str) -> list[str]:
     return sorted(record[field].decode() for record in records)
 
 
+@pytest.fixture(autouse=True)
+def _nothing_unpacked_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mlcroissant keeps what it unpacks by the archive's name, whichever dataset it is of."""
+    monkeypatch.setattr(
+        "mlcroissant._src.operation_graph.operations.extract.EXTRACT_PATH", epath.Path(tmp_path / "kept")
+    )
+
+
 @pytest.mark.parametrize("layout", PLAIN)
 def test_mlcroissant_finds_nothing_amiss_and_reads_every_frame(dataset: Path, tmp_path: Path, layout: str) -> None:
     out = tmp_path / "out"
@@ -43,10 +52,11 @@ def test_mlcroissant_finds_nothing_amiss_and_reads_every_frame(dataset: Path, tm
     classes = {record["classes/train_id"]: record["classes/name"] for record in read.records("classes")}
     names = json.loads((out / "id2label.json").read_text())
     assert classes == {int(train_id): name for train_id, name in names.items()}
-    for name in LAYOUTS[layout].sets:
+    for name in ("images", "labels", "label_train_ids"):
         pictures = [record[f"{name}-records/picture"] for record in read.records(f"{name}-records")]
         assert len(pictures) == 12 * (2 if layout == "gta" and name == "labels" else 1)
         assert {picture.size for picture in pictures} == {(32, 24)}
+        assert {picture.mode for picture in pictures} == {"RGB"} or name != "images"
 
 
 def test_it_says_where_a_dataset_comes_from_and_what_it_is_not_for(dataset: Path, tmp_path: Path) -> None:
