@@ -1,5 +1,7 @@
 """ST-LPIPS, a perceptual distance, in the features of the shift-tolerant VGG-16, which needs no download."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -54,18 +56,32 @@ class ShiftTolerantVGG(nn.Module):
         Returns:
             (B,), at least 0; lower is closer, 0 is equal.
         """
-        return self.compare(images, reference)[0]
+        seen, _ = self.look(images)
+        return self.between(seen, seen if torch.equal(images, reference) else self.look(reference)[0])
 
     @torch.inference_mode()
-    def compare(self, images: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
-        """The distance, and relu5_3 of the images, (B, 512, H / 16, W / 16), which a feature space may be made of."""
-        total = torch.zeros(len(images), device=images.device)
+    def look(self, images: Tensor) -> tuple[list[Tensor], Tensor]:
+        """What `between` compares, and relu5_3, (B, 512, H / 16, W / 16), of which a feature space may be made.
+
+        Args:
+            images: (B, 3, H, W) in [0, 1], H and W at least 18.
+        """
+        if images.device.type == "cpu":  # its pooling and its lengths are faster where channels come last
+            images = images.contiguous(memory_format=torch.channels_last)
         taps = self(images)
-        others = taps if torch.equal(images, reference) else self(reference)
-        for a, b, weight in zip(taps, others, self.weights, strict=True):
-            difference = (unit_length(a) - unit_length(b)).square()  # (B, C, h, w)
-            total += (difference * weight.view(-1, 1, 1)).sum(dim=1).mean(dim=(1, 2))
-        return total, taps[-1]
+        deepest = taps[-1].clone()
+        for tap in taps:
+            tap.div_(_length(tap))
+        return taps, deepest
+
+    @torch.inference_mode()
+    def between(self, seen: Sequence[Tensor], reference: Sequence[Tensor]) -> Tensor:
+        """The distance of images, (B,), by what `look` sees in them and in their references."""
+        total = torch.zeros(len(seen[0]), device=seen[0].device)
+        for a, b, weight in zip(seen, reference, self.weights, strict=True):
+            difference = (a - b).square_()  # (B, C, h, w)
+            total += F.conv2d(difference, weight.view(1, -1, 1, 1)).mean(dim=(1, 2, 3))
+        return total
 
 
 def load_vgg() -> ShiftTolerantVGG:
@@ -77,4 +93,8 @@ def load_vgg() -> ShiftTolerantVGG:
 
 def unit_length(features: Tensor) -> Tensor:
     """Features, (B, C, h, w), divided by their length at each place."""
-    return features / (features.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
+    return features / _length(features)
+
+
+def _length(features: Tensor) -> Tensor:
+    return torch.linalg.vector_norm(features, dim=1, keepdim=True) + 1e-10

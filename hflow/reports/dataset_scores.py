@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,11 @@ from hflow.metrics.colour_error import ColourStatistics, class_statistics, poole
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.lpips import ShiftTolerantVGG
-from hflow.metrics.niqe import niqe
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.metrics.ssim_psnr import psnr, ssim
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
-from hflow.reports.paired_images import paired_batches, stacked
+from hflow.reports.paired_images import PairedImage, paired_batches, stacked
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.labelled_frames import train_ids
 
@@ -147,9 +147,11 @@ def score_datasets(
             )
     wanted = _summary(wanted_images, space, "target")
     colours = pooled([class_statistics(i.pixels, i.label) for i in wanted_images if i.label is not None])
+    looks = {name: _Look(space=space, vgg=vgg, judge=judge) for name in sets}
+    _look_at_all(looks, sets, frames, colours, _Frames(vgg, judge))
     rows = []
     for name, images in sets.items():
-        seen = _look(name, images, frames, space=space, vgg=vgg, judge=judge, colours=colours)
+        seen = looks[name]
         rows.append(
             DatasetScores(
                 name=name,
@@ -181,69 +183,103 @@ def network_cost(expansions: Sequence[int], size: tuple[int, int] = PAPER_SIZE) 
     return NetworkCost(sum(p.numel() for p in network.parameters()), counter.get_total_flops() / 2e9)
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What one pass over a set gave."""
-
-    summary: FeatureSummary
-    fidelity: Fidelity | None
-    confusion: Tensor
-    reading: Tensor
-    niqe: list[float]
-    truth: list[Closeness]
-
-
-def _look(
-    name: str,
-    images: ImageSet,
+def _look_at_all(
+    looks: Mapping[str, "_Look"],
+    sets: Mapping[str, ImageSet],
     source: ImageSet,
-    *,
-    space: FeatureSpace,
-    vgg: ShiftTolerantVGG,
-    judge: Judge | None,
     colours: Mapping[int, ColourStatistics],
-) -> _Seen:
-    device = vgg.mean.device
-    summary = FeatureSummary(space.dimensions, seed=0)
-    classes = len(judge.classes) if judge else 1
-    confusion, reading = torch.zeros(2, classes, classes, dtype=torch.int64)
-    values: list[list[float]] = []
-    by_class: list[float] = []
-    truth: list[Closeness] = []
-    natural: list[float] = []
-    resized = 0
-    with progress(name, len(images), unit="images") as advance:
-        for batch in paired_batches(images, source, colours):
-            originals = [one.original for one in batch if one.original is not None]
-            if originals:
-                image, reference = (
-                    stacked(pixels).to(device) for pixels in ([one.pixels for one in batch], originals)
-                )  # (B, 3, H, W)
-                distance, deepest = vgg.compare(image, reference)
-                columns = ssim(image, reference), psnr(image, reference), distance, invented_detail(reference, image)
-                values += torch.stack(columns, dim=1).tolist()
-                by_class += [one.class_error for one in batch if one.class_error is not None]
-                resized += sum(one.resized for one in batch)
-                for number, one in enumerate(batch):
-                    if one.truth is not None:
-                        truth.append(closeness(image[[number]], stacked([one.truth]).to(device), vgg))
-                if judge:
-                    labels = [train_ids(one.label) for one in batch if one.label is not None]
-                    label = torch.stack(labels) if labels else None  # (B, H, W)
-                    seen = judge.predict(reference), judge.predict(image)
-                    confusion += seen_before_and_after(*seen, label, classes)
-                    if label is not None:
-                        reading += confusion_matrix(seen[1].cpu(), label, classes)
-            if originals and space.of_vgg:
-                summary.add(space.of_vgg(deepest))
-            else:
-                summary.add(space.features(torch.stack([to_bytes(one.pixels) for one in batch])))
-            natural += [found for one in batch if (found := niqe(one.pixels)) is not None]
-            advance(len(batch))
-    means = [math.fsum(column) / len(values) for column in zip(*values, strict=True)]
-    class_colour = math.fsum(by_class) / len(by_class) if by_class else None
-    fidelity = Fidelity(means[0], means[1], means[2], means[3], class_colour, len(values), resized) if values else None
-    return _Seen(summary, fidelity, confusion, reading, natural, truth)
+    frames: "_Frames",
+) -> None:
+    """One pass over all sets, a batch of each in turn, so that sets of the same frames need one look at these."""
+    with progress("measure", sum(map(len, sets.values())), unit="images") as advance, ExitStack() as stack:
+        left = {
+            name: stack.enter_context(closing(paired_batches(images, source, colours))) for name, images in sets.items()
+        }
+        while left:
+            for name in list(left):
+                batch = next(left[name], None)
+                if batch is None:
+                    del left[name]
+                else:
+                    looks[name].add(batch, frames)
+                    advance(len(batch))
+
+
+class _Frames:
+    """What is seen in the frames of the last batch."""
+
+    def __init__(self, vgg: ShiftTolerantVGG, judge: Judge | None):
+        self._vgg, self._judge = vgg, judge
+        self._keys: list[str | None] = []
+
+    def see(self, batch: Sequence[PairedImage]) -> None:
+        """Look at the frames of a batch, unless it has been done."""
+        keys = [one.frame for one in batch]
+        if keys != self._keys:
+            pixels = [one.original for one in batch if one.original is not None]
+            self.pixels = stacked(pixels).to(self._vgg.mean.device)  # (B, 3, H, W)
+            self.seen, self.deepest = self._vgg.look(self.pixels)
+            self.read = self._judge.predict(self.pixels) if self._judge else None
+            self._keys = keys
+
+
+class _Look:
+    """What one pass over a set gives."""
+
+    def __init__(self, *, space: FeatureSpace, vgg: ShiftTolerantVGG, judge: Judge | None):
+        self._space, self._vgg, self._judge = space, vgg, judge
+        classes = len(judge.classes) if judge else 1
+        self.summary = FeatureSummary(space.dimensions, seed=0)
+        self.confusion, self.reading = torch.zeros(2, classes, classes, dtype=torch.int64)
+        self.niqe: list[float] = []
+        self.truth: list[Closeness] = []
+        self._values: list[list[float]] = []
+        self._by_class: list[float] = []
+        self._resized = 0
+
+    def add(self, batch: Sequence[PairedImage], frames: _Frames) -> None:
+        """Measure a batch, against its frames where it has them."""
+        space = self._space
+        deepest = self._measure(batch, frames) if batch[0].original is not None else None
+        if deepest is not None and space.of_vgg:
+            self.summary.add(space.of_vgg(deepest))
+        else:
+            self.summary.add(space.features(torch.stack([to_bytes(one.pixels) for one in batch])))
+        self.niqe += [one.niqe for one in batch if one.niqe is not None]
+
+    @property
+    def fidelity(self) -> Fidelity | None:
+        """Of the images that have a frame; None where none has."""
+        if not self._values:
+            return None
+        means = [math.fsum(column) / len(self._values) for column in zip(*self._values, strict=True)]
+        class_colour = math.fsum(self._by_class) / len(self._by_class) if self._by_class else None
+        return Fidelity(means[0], means[1], means[2], means[3], class_colour, len(self._values), self._resized)
+
+    def _measure(self, batch: Sequence[PairedImage], frames: _Frames) -> Tensor:
+        """Measure a batch whose images all have frames; gives relu5_3."""
+        vgg, judge = self._vgg, self._judge
+        frames.see(batch)
+        reference = frames.pixels
+        image = stacked([one.pixels for one in batch]).to(reference.device)  # (B, 3, H, W)
+        same = torch.equal(image, reference)
+        seen, deepest = (frames.seen, frames.deepest) if same else vgg.look(image)
+        distance = vgg.between(seen, frames.seen)
+        columns = ssim(image, reference), psnr(image, reference), distance, invented_detail(reference, image)
+        self._values += torch.stack(columns, dim=1).tolist()
+        self._by_class += [one.class_error for one in batch if one.class_error is not None]
+        self._resized += sum(one.resized for one in batch)
+        for number, one in enumerate(batch):
+            if one.truth is not None:
+                self.truth.append(closeness(image[[number]], stacked([one.truth]).to(reference.device), vgg))
+        if judge and frames.read is not None:
+            labels = [train_ids(one.label) for one in batch if one.label is not None]
+            label = torch.stack(labels) if labels else None  # (B, H, W)
+            after = frames.read if same else judge.predict(image)
+            self.confusion += seen_before_and_after(frames.read, after, label, len(judge.classes))
+            if label is not None:
+                self.reading += confusion_matrix(after.cpu(), label, len(judge.classes))
+        return deepest
 
 
 def _summary(images: ImageSet, space: FeatureSpace, title: str) -> FeatureSummary:

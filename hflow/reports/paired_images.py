@@ -2,7 +2,7 @@
 for."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import HflowError
 from hflow.metrics.colour_error import ColourStatistics, mean_class_error
 from hflow.metrics.lpips import MIN_SIDE
+from hflow.metrics.niqe import niqe
 
 __all__ = ["PairedImage", "paired_batches", "stacked"]
 
@@ -31,19 +32,23 @@ class PairedImage:
 
     Attributes:
         pixels: uint8 (H, W, 3), at the size of its frame where it has one.
-        original: the pixels of its frame, of the same shape; None where no frame has its key.
+        frame: the key of its frame; None where no frame has its key.
+        original: the pixels of its frame, of the same shape.
         label: the frame's train ids, uint8 (H, W).
         truth: what the frame should become, where that is known.
         resized: whether the image had another size.
         class_error: how far its classes' colours are from the target's; None where that can't be said.
+        niqe: how natural it looks; None without `source`, and where that can't be said.
     """
 
     pixels: np.ndarray
+    frame: str | None = None
     original: np.ndarray | None = None
     label: np.ndarray | None = None
     truth: np.ndarray | None = None
     resized: bool = False
     class_error: float | None = None
+    niqe: float | None = None
 
     @property
     def alike(self) -> tuple[object, ...]:
@@ -53,7 +58,7 @@ class PairedImage:
 
 def paired_batches(
     images: ImageSet, source: ImageSet | None = None, colours: Mapping[int, ColourStatistics] | None = None
-) -> Iterator[list[PairedImage]]:
+) -> Generator[list[PairedImage], None, None]:
     """Neighbours of one size, up to `BATCH` together, in order; with their frames all of them or none.
 
     Args:
@@ -70,12 +75,23 @@ def paired_batches(
     def load(number: int) -> PairedImage:
         frame = images.load(number)
         _check_size(frame)
-        if source is None or frame.key not in partners:
+        if source is None:
             return PairedImage(frame.pixels)
+        if frame.key not in partners:
+            return PairedImage(frame.pixels, niqe=niqe(frame.pixels))
         original = source.load(numbers[partners[frame.key]])
         pixels, label = fitted(frame, original), original.label
         error = None if label is None else mean_class_error(pixels, label, colours or {})
-        return PairedImage(pixels, original.pixels, label, original.truth, pixels is not frame.pixels, error)
+        return PairedImage(
+            pixels=pixels,
+            frame=original.key,
+            original=original.pixels,
+            label=label,
+            truth=original.truth,
+            resized=pixels is not frame.pixels,
+            class_error=error,
+            niqe=niqe(pixels),
+        )
 
     workers = len(os.sched_getaffinity(0))
     batch: list[PairedImage] = []
