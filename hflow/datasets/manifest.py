@@ -2,18 +2,22 @@
 
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hflow.datasets.carried import CARRIED_SHA256
-from hflow.datasets.shards import read_table, shard_files
+from hflow.datasets.manifest_rows import SHARED, ManifestRows, dense
+from hflow.datasets.shards import open_table, read_table, shard_files
 from hflow.foundation.errors import HflowError
 
 __all__ = [
@@ -30,8 +34,8 @@ __all__ = [
     "id2label_bytes",
     "manifest_bytes",
     "read_manifest",
-    "read_manifest_table",
     "sums_bytes",
+    "told",
 ]
 
 MANIFEST = "manifest.parquet"
@@ -109,6 +113,18 @@ def manifest_bytes(rows: Iterable[Mapping[str, Any]], classes: Sequence[str] | N
     return buffer.getvalue()
 
 
+def told(table: pa.Table, same: Mapping[str, Any]) -> pa.Table:
+    """A table with the columns of MANIFEST_SCHEMA, for `joined`: what is `same` for all rows, else its own, or null."""
+    columns = {}
+    for field in MANIFEST_SCHEMA:
+        if field.name in table.column_names and field.name not in same:
+            column = table[field.name].cast(field.type)
+        else:
+            column = pa.chunked_array([pa.repeat(pa.scalar(same.get(field.name), field.type), len(table))])
+        columns[field.name] = column.dictionary_encode() if field.name in SHARED else column
+    return pa.table(columns)
+
+
 class ManifestWriter:
     """Writes a manifest some rows at a time, in little memory; the bytes don't depend on how many at a time.
 
@@ -126,20 +142,28 @@ class ManifestWriter:
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Rows with columns of MANIFEST_SCHEMA; one that is missing is null."""
-        table = pa.Table.from_pylist(list(rows), schema=self._schema)
-        self._waiting.append(table)
+        self.write_table(pa.Table.from_pylist(list(rows), schema=self._schema))
+
+    def write_table(self, table: pa.Table) -> None:
+        """The same of a table that has all columns of MANIFEST_SCHEMA."""
+        self._waiting.append(table.cast(self._schema))
         self._rows += len(table)
         while self._rows >= ROWS_A_GROUP:
-            table = pa.concat_tables(self._waiting)
+            table = pa.concat_tables(self._waiting).combine_chunks()
             self._writer.write_table(table[:ROWS_A_GROUP])
             self._waiting, self._rows = [table[ROWS_A_GROUP:]], self._rows - ROWS_A_GROUP
+
+    def write_all(self, rows: ManifestRows) -> None:
+        """All of some rows."""
+        for table in rows.tables(ROWS_A_GROUP):
+            self.write_table(table)
 
     def __enter__(self) -> "ManifestWriter":
         return self
 
     def __exit__(self, *error: object) -> None:
         if error[0] is None and self._rows:
-            self._writer.write_table(pa.concat_tables(self._waiting))
+            self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks())
         self._writer.close()
 
 
@@ -159,27 +183,27 @@ class Manifest:
     """
 
     path: Path
-    rows: list[dict[str, Any]]
+    rows: ManifestRows
     classes: list[str] | None
 
-    @property
-    def translated(self) -> list[dict[str, Any]]:
+    @cached_property
+    def translated(self) -> ManifestRows:
         """The rows of the frames that were translated."""
-        return [row for row in self.rows if row["status"] == "translated"]
+        return self.rows.having("status", "translated")
 
-    @property
-    def frames(self) -> list[dict[str, Any]]:
+    @cached_property
+    def frames(self) -> ManifestRows:
         """The rows of the images that it holds: frames that were translated, or pseudo-labelled photographs."""
-        return [row for row in self.rows if row["status"] in ("translated", PSEUDO_LABELLED)]
+        return self.rows.having("status", "translated", PSEUDO_LABELLED)
 
-    @property
-    def rejected(self) -> list[dict[str, Any]]:
+    @cached_property
+    def rejected(self) -> ManifestRows:
         """The rows of the frames that were rejected, here or by prepare."""
-        return [row for row in self.rows if row["status"] == "rejected"]
+        return self.rows.having("status", "rejected")
 
     def made_by(self, model_sha256: str) -> bool:
         """Whether it has translated frames, all of them by the model of this hash."""
-        return {row["model_sha256"] for row in self.translated} == {model_sha256}
+        return self.translated.occurring("model_sha256") == [model_sha256]
 
     def check_made_by(self, model_sha256: str, model: Path) -> None:
         """See that this model, and no other, has translated the frames.
@@ -200,50 +224,74 @@ class Manifest:
         Raises:
             HflowError: they are not.
         """
-        given: dict[tuple[str, str], str] = {}
-        for split in ("train", "val"):
-            for path in shard_files(prepared / "source" / split):
-                table = read_table(path, ["key", "source_sha256"])
-                given |= {(split, key): digest for key, digest in zip(*table.to_pydict().values(), strict=True)}
-        made = {(row["split"], row["key"]): row["source_sha256"] for row in self.translated}
-        rejected = {(row["split"], row["key"]) for row in self.rejected}
-        if not (made.items() <= given.items() and given.keys() <= made.keys() | rejected):
+        tables = [
+            (split, read_table(path, ["key", "source_sha256"]))
+            for split in ("train", "val")
+            for path in shard_files(prepared / "source" / split)
+        ]
+        given = _end_to_end(_places(pa.scalar(split), table["key"]) for split, table in tables)
+        hashes = _end_to_end(table["source_sha256"].fill_null("") for _, table in tables)
+        made, rejected = (
+            _places(rows.column("split"), rows.column("key")) for rows in (self.translated, self.rejected)
+        )
+        found = pc.index_in(made, value_set=given).combine_chunks()
+        same = pc.equal(hashes.take(found), self.translated.column("source_sha256").fill_null("").combine_chunks())
+        known = pc.is_in(given, value_set=pa.chunked_array([*made.chunks, *rejected.chunks], pa.string()))
+        if not all(pc.all(holds, min_count=0).as_py() for holds in (found.is_valid(), same, known)):
             raise HflowError(
                 f"{self.path.parent} was made of other frames than there are in {prepared / 'source'}: "
                 "run `hflow translate` again"
             )
 
 
-def read_manifest(path: Path, *, fill: bool = False) -> Manifest:
+def read_manifest(path: Path, *, fill: bool = False, columns: Sequence[str] = tuple(MANIFEST_SCHEMA.names)) -> Manifest:
     """Read a manifest, its checksums too.
 
     Args:
         path: of the file.
         fill: take a column that is missing, as in a manifest of an earlier version, for one of None.
+        columns: those that the rows are given with; hashes take the most memory.
 
     Raises:
         HflowError: it is missing or damaged, or lacks columns; with `fill`, it lacks the key or the status.
     """
-    table = read_manifest_table(path, fill=fill)
-    try:
-        classes = json.loads((table.schema.metadata or {}).get(b"hflow", b"{}")).get("classes")
-    except (ValueError, AttributeError) as error:
-        raise HflowError(f"{path} has metadata that is not JSON ({error}): translate again") from None
-    return Manifest(path, table.to_pylist(), classes)
+    with _columns(path, fill) as (metadata, every):
+        try:
+            classes = json.loads((metadata or {}).get(b"hflow", b"{}")).get("classes")
+        except (ValueError, AttributeError) as error:
+            raise HflowError(f"{path} has metadata that is not JSON ({error}): translate again") from None
+        return Manifest(path, ManifestRows(dense(every(columns))), classes)
 
 
-def read_manifest_table(path: Path, *, fill: bool = False) -> pa.Table:
-    """The columns of MANIFEST_SCHEMA of a manifest, a tenth of the memory of its rows; arguments and errors as of
-    `read_manifest`."""
+@contextmanager
+def _columns(
+    path: Path, fill: bool
+) -> Iterator[tuple[Mapping[bytes, bytes] | None, Callable[[Sequence[str]], Iterator[tuple[str, pa.ChunkedArray]]]]]:
+    """The metadata of a manifest, and what gives some of its columns, each read when it is asked for."""
     if not path.is_file():
         raise HflowError(f"{path} is missing: {path.parent} is not a dataset that hflow translated")
-    table = read_table(path)
-    missing = [name for name in MANIFEST_SCHEMA.names if name not in table.column_names]
-    if missing and not (fill and {"key", "status"} <= {*table.column_names}):
-        raise HflowError(f"{path} has no column {missing[0]!r}: translate again")
-    for name in missing:
-        table = table.append_column(MANIFEST_SCHEMA.field(name), pa.nulls(len(table), MANIFEST_SCHEMA.field(name).type))
-    return table.select(MANIFEST_SCHEMA.names)
+    with open_table(path) as (schema, rows, read):
+        missing = [name for name in MANIFEST_SCHEMA.names if name not in schema.names]
+        if missing and not (fill and {"key", "status"} <= {*schema.names}):
+            raise HflowError(f"{path} has no column {missing[0]!r}: translate again")
+
+        def given(names: Sequence[str]) -> Iterator[tuple[str, pa.ChunkedArray]]:
+            for name in names:
+                if name in missing:
+                    yield name, pa.chunked_array([pa.nulls(rows, MANIFEST_SCHEMA.field(name).type)])
+                else:
+                    yield name, read([name])[name]
+
+        yield schema.metadata, given
+
+
+def _places(split: Any, key: Any) -> pa.ChunkedArray:
+    """Split and key as one text each, whatever is null."""
+    return pc.binary_join_element_wise(split, key, "\0", null_handling="replace", null_replacement="\1")
+
+
+def _end_to_end(columns: Iterable[pa.ChunkedArray]) -> pa.Array:
+    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).combine_chunks()
 
 
 def sums_bytes(known: Mapping[str, str], files: Mapping[str, Path | bytes]) -> bytes:

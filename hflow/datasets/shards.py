@@ -10,7 +10,7 @@ import itertools
 import json
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ __all__ = [
     "ShardSet",
     "count_rows",
     "image_value",
+    "open_table",
     "read_rows",
     "read_table",
     "shard_files",
@@ -163,14 +164,29 @@ def read_table(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     Raises:
         HflowError: the file is missing, is no whole Parquet file, or lacks a column.
     """
-    with _open(path) as file:
-        missing = set(columns or ()) - set(file.schema_arrow.names)
+    with open_table(path) as (schema, _, read):
+        missing = set(columns or ()) - set(schema.names)
         if missing:
             raise HflowError(f"{path} has no column {sorted(missing)[0]!r}: it is not a shard of this stage")
-        with _damage_named(path):
-            table = file.read(columns=None if columns is None else list(columns))
-            table.validate(full=True)  # reading doesn't ask whether texts are UTF-8
-            return table
+        return read(columns)
+
+
+@contextlib.contextmanager
+def open_table(path: Path) -> Iterator[tuple[pa.Schema, int, Callable[[Sequence[str] | None], pa.Table]]]:
+    """The schema and the number of rows of a Parquet file, and what reads some of its columns, or all.
+
+    Raises:
+        HflowError: the file is missing or is no whole Parquet file, there or when it is read.
+    """
+    with _open(path) as file:
+
+        def read(columns: Sequence[str] | None) -> pa.Table:
+            with _damage_named(path):
+                table = file.read(columns=None if columns is None else list(columns))
+                table.validate(full=True)  # reading doesn't ask whether texts are UTF-8
+                return table
+
+        yield file.schema_arrow, file.metadata.num_rows, read
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:

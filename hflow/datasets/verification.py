@@ -1,6 +1,5 @@
 """Reading a translated dataset again: every hash, every picture, every label, against its manifest."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,11 +8,14 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, PSEUDO_LABELLED, SUMS, read_manifest
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.shards import SHARDS, read_rows
 from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import AwayError, HflowError
@@ -88,7 +90,7 @@ def verify(folder: Path | Store, *, workers: int = 4) -> Verification:
                     if pairs is not None:
                         faults += check.agree(frame.place, pairs)
                     advance()
-            if any(row["shard"] for row in frames) and not (files.folder / SUMS).is_file():
+            if any(frames.occurring("shard")) and not (files.folder / SUMS).is_file():
                 faults.append(Fault(SUMS, "is missing"))
         faults = [*_check_sums(files), *_check_manifest(rows), *faults]
         return Verification(len(rows), len(frames), len(rows) - len(frames), faults)
@@ -170,21 +172,18 @@ class _FrameCheck:
                 )
 
 
-def _frames(files: Nearby, translated: list[dict[str, Any]], faults: list[Fault]) -> Iterator[_Frame]:
+def _frames(files: Nearby, frames: ManifestRows, faults: list[Fault]) -> Iterator[_Frame]:
     """Every frame that the manifest names and that is there; what is not becomes a fault."""
-    by_shard: dict[str, dict[str, dict[str, Any]]] = {}
-    single = []
-    for row in translated:
-        if row["shard"]:
-            by_shard.setdefault(f"{row['split']}/{row['shard']}", {})[row["key"]] = row
-        else:
-            single.append(row)
+    single = frames.where(pc.equal(pc.fill_null(frames.column("shard"), ""), ""))
     for first in range(0, len(single), AHEAD):
-        some = single[first : first + AHEAD]
+        some = list(single[first : first + AHEAD])
         with files.at_hand([place for row in some for place in _places(row) if place]):
             for row in some:
                 yield from _single(files.folder, row, faults)
-    for name, missing in by_shard.items():
+    for (split, shard), rows in frames.by("split", "shard"):
+        if not shard:
+            continue
+        name, missing = f"{split}/{shard}", {row["key"]: row for row in rows}
         try:
             check_path(name)
             with files.at_hand([name]):
@@ -208,7 +207,7 @@ def _frames(files: Nearby, translated: list[dict[str, Any]], faults: list[Fault]
 _IMAGES = ("image", "truth", "label", "label_train_ids")
 
 
-def _single(folder: Path, row: dict[str, Any], faults: list[Fault]) -> Iterator[_Frame]:
+def _single(folder: Path, row: Mapping[str, Any], faults: list[Fault]) -> Iterator[_Frame]:
     """A frame that is a file of its own, its label, where there is one, in labels/."""
     place, label = _places(row)
     try:
@@ -238,38 +237,43 @@ def _check_sums(files: Nearby) -> Iterator[Fault]:
         if (folder / EXPORTED).is_file():
             yield Fault(SUMS, "is missing")
         return
-    known = set()
+    unnamed = {MANIFEST} | {name for split in ("train", "val") for name in files.named(f"{split}/{SHARDS}")}
     # Lines end with a newline alone: for splitlines, and for a file read as text, other bytes end one too.
-    text = (folder / SUMS).read_bytes().decode("utf-8", errors="replace")
-    for line in text.removesuffix("\n").split("\n"):
-        digest, _, name = line.partition("  ")
-        try:
-            check_path(name)
-            if files.sha256(name) != digest:
-                yield Fault(name, f"has other bytes than {SUMS} says")
-        except FileNotFoundError:
-            yield Fault(name, "is missing")
-        except AwayError:
-            raise
-        except (HflowError, OSError) as error:
-            yield Fault(SUMS, str(error))
-        known.add(name)
-    there = {name for split in ("train", "val") for name in files.named(f"{split}/{SHARDS}")}
-    for name in sorted((there | {MANIFEST}) - known):
+    with (folder / SUMS).open("rb") as lines:
+        for line in lines:
+            digest, _, name = line.decode("utf-8", errors="replace").removesuffix("\n").partition("  ")
+            try:
+                check_path(name)
+                if files.sha256(name) != digest:
+                    yield Fault(name, f"has other bytes than {SUMS} says")
+            except FileNotFoundError:
+                yield Fault(name, "is missing")
+            except AwayError:
+                raise
+            except (HflowError, OSError) as error:
+                yield Fault(SUMS, str(error))
+            unnamed.discard(name)
+    for name in sorted(unnamed):
         yield Fault(name, f"is not named in {SUMS}")
 
 
-def _check_manifest(rows: list[dict[str, Any]]) -> Iterator[Fault]:
-    for (split, key), count in Counter((row["split"], row["key"]) for row in rows).items():
-        if count > 1:
-            yield Fault(MANIFEST, f"has {count} rows for {key!r} of {split!r}")
-    for row in rows:
-        if row["status"] not in ("translated", "rejected", PSEUDO_LABELLED):
-            yield Fault(MANIFEST, f"says of {row['key']!r} that it is {row['status']!r}")
-        elif row["status"] == "rejected" and not row["reason"]:
+def _check_manifest(rows: ManifestRows) -> Iterator[Fault]:
+    if rows.distinct("split", "key") < len(rows):
+        for (split, key), count in rows.counts("split", "key"):
+            if count > 1:
+                yield Fault(MANIFEST, f"has {count} rows for {key!r} of {split!r}")
+    known = pc.is_in(rows.column("status"), value_set=pa.array(["translated", "rejected", PSEUDO_LABELLED]))
+    unexplained = pc.and_(
+        pc.equal(rows.column("status"), "rejected"), pc.equal(pc.fill_null(rows.column("reason"), ""), "")
+    )
+    for row in rows.where(pc.or_kleene(pc.invert(known), unexplained)).select("key", "status"):
+        if row["status"] == "rejected":
             yield Fault(MANIFEST, f"has no reason for the rejection of {row['key']!r}")
-    for split, name in sorted({(row["split"], row["shard"]) for row in rows if row["shard"]}):
+        else:
+            yield Fault(MANIFEST, f"says of {row['key']!r} that it is {row['status']!r}")
+    shards = {(split, shard) for (split, shard), _ in rows.counts("split", "shard") if shard}
+    for split, name in sorted(shards):
         if not PurePath(name).match(SHARDS):
             yield Fault(MANIFEST, f"names a shard {split}/{name}, and readers pass over what is not {SHARDS}")
-    if len({(row["model_sha256"], row["seed"]) for row in rows}) > 1:
+    if rows.distinct("model_sha256", "seed") > 1:
         yield Fault(MANIFEST, "has rows of several models or seeds")

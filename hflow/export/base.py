@@ -1,8 +1,9 @@
 """What a layout is, and what it gets: frames as they are exported."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hflow.export.instances import Objects
@@ -45,14 +46,16 @@ class Layout:
 
     Attributes:
         files: the files of a frame, name to content, of which the first is the image.
-        closing: files that tell of the whole, from a frame's names and numbers each, and the names of the classes:
-            `files`, its names; `pixels`, how many pixels have each train id; `raw_ids`, the train id of each raw id
-            that has one; `facts`; and its `notes`.
+        closing: writes files that tell of the whole into a folder and gives their names, from a frame's names and
+            numbers each, which can be gone through more than once, and the names of the classes: `files`, its names;
+            `pixels`, how many pixels have each train id; `raw_ids`, the train id of each raw id that has one; `facts`;
+            and its `notes`.
         archive: the name of the archive that takes the frames of shard number N of a split; None for single files.
         load: how to load it, for the card.
         official: whether it is for tools that read the ids and train ids of Cityscapes, whatever classes were trained
             on.
-        names: of the frames, from split and key of each in order; by default the keys.
+        names: of the frames, from split and key of each, sorted, which can be gone through more than once; None takes
+            the keys.
         note: what else a user must know, for the card.
         notes: what else its closing files must know of a frame, as JSON has it.
         objects: whether it asks for the objects of a frame, so that instances must be carried.
@@ -61,11 +64,11 @@ class Layout:
     """
 
     files: Callable[[Frame], dict[str, bytes]]
-    closing: Callable[[Sequence[Mapping[str, Any]], Sequence[str]], dict[str, bytes]]
+    closing: Callable[[Iterable[Mapping[str, Any]], Sequence[str], Path], list[str]]
     archive: Callable[[str, int], str] | None
     load: str
     official: bool = False
-    names: Callable[[Sequence[FrameKey]], Mapping[FrameKey, str]] = lambda keys: {key: key[1] for key in keys}
+    names: Callable[[Iterable[FrameKey]], Iterable[str]] | None = None
     note: str = ""
     notes: Callable[[Frame], Mapping[str, Any]] = lambda _: {}
     objects: bool = False

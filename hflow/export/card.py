@@ -29,8 +29,8 @@ def card(of: Description, *, head: Sequence[str] = (), load: Sequence[str] = (),
     for split in of.splits:
         done, not_done = of.count(split, first["status"]), of.count(split, "rejected")
         lines.append(f"| {split or 'all'} | {done + not_done} | {done} | {not_done} |")
-    similarity = [row["ssim"] for row in of.rows if row["status"] == "translated"]
-    lines += ["", f"Mean SSIM to the source: {np.mean(similarity):.4f}."] if similarity else []
+    similarity = of.rows.having("status", "translated").column("ssim")
+    lines += ["", f"Mean SSIM to the source: {np.mean(similarity.to_numpy().astype(float)):.4f}."] if similarity else []
     lines += ["", *load] if load else []
     if of.shares:
         lines += ["", "| train id | class | share of labelled pixels |", "| --- | --- | --- |"]

@@ -13,7 +13,7 @@ from typing import Any
 from hflow.datasets.manifest import MANIFEST, PSEUDO_LABELLED
 from hflow.export.description import Description
 
-__all__ = ["SHARDS", "croissant", "exact_patterns"]
+__all__ = ["SHARDS", "croissant", "exact_patterns", "set_suffixes"]
 
 SHARDS = "shards"
 """The name of the set of Parquet files whose columns are told of."""
@@ -92,29 +92,27 @@ TYPES = {
 
 def croissant(
     of: Description,
-    sums: Mapping[str, str],
+    single: Mapping[str, str],
     *,
-    single: Collection[str],
     sets: Mapping[str, Sequence[str]],
+    suffixes: Mapping[str, str],
     mark: str,
     columns: Mapping[str, str] | None = None,
-    archives: Mapping[str, Collection[str]] | None = None,
+    archives: Collection[str] = (),
 ) -> bytes:
     """The metadata as JSON-LD.
 
     Args:
         of: the dataset.
-        sums: the hash of each of its files by name.
-        single: the names of the files that are told of one by one.
+        single: the files that are told of one by one: the hash of each by name.
         sets: what its many files are: a name, and patterns of their names, in which a star stands for folders too.
+        suffixes: of the files of each set that has any, see `set_suffixes`.
         mark: the fingerprint by which this version of it is known.
         columns: of the set `shards`, Parquet files: what each column with an image is.
-        archives: those that hold the sets' files, and the names of these in each; none where they are files themselves.
+        archives: the names of those that hold the sets' files; none where they are files themselves.
     """
-    held = [member for members in archives.values() for member in members] if archives else sums
-    suffixes = {name: _suffix(held, patterns) for name, patterns in sets.items()}
     within = {"containedIn": [{"@id": name} for name in sorted(archives)]} if archives else {}
-    sets = {name: patterns for name, patterns in sets.items() if suffixes[name]}
+    sets = {name: patterns for name, patterns in sets.items() if name in suffixes}
     pictures = [name for name in sets if _type(suffixes[name]).startswith("image/")]
     metadata = {
         "@context": CONTEXT,
@@ -131,7 +129,7 @@ def croissant(
         **_responsible(of),
         **_provenance(of),
         "distribution": [
-            *({"@type": "cr:FileObject", "@id": name, **_file(name, sums[name])} for name in sorted(single)),
+            *({"@type": "cr:FileObject", "@id": name, **_file(name, single[name])} for name in sorted(single)),
             *(
                 {
                     "@type": "cr:FileSet",
@@ -162,9 +160,15 @@ def exact_patterns(names: Iterable[str]) -> list[str]:
     return ["[!.]" * length + suffix for length, suffix in sorted(ends)]
 
 
-def _suffix(names: Iterable[str], patterns: Sequence[str]) -> str:
-    """Of the first file that a pattern names; "" where there is none."""
-    return next((PurePosixPath(n).suffix for n in names if any(fnmatchcase(n, pattern) for pattern in patterns)), "")
+def set_suffixes(names: Iterable[str], sets: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The suffix of the first file of each set, by the set's name; a set of which no file has a suffix is left out."""
+    found: dict[str, str] = {}
+    for name in names:
+        missing = sets.keys() - found.keys()
+        if not missing:
+            break
+        found |= {s: PurePosixPath(name).suffix for s in missing if any(fnmatchcase(name, p) for p in sets[s])}
+    return {name: suffix for name, suffix in found.items() if suffix}
 
 
 def _type(suffix: str) -> str:

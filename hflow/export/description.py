@@ -7,8 +7,10 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 
 from hflow.datasets.manifest import PSEUDO_LABELLED
+from hflow.datasets.manifest_rows import ManifestRows
 
 __all__ = ["Description", "Kind", "TaskScore"]
 
@@ -87,16 +89,21 @@ class Description:
         scores: by the training set's name, source, translated or target; none where they are not known.
     """
 
-    rows: Sequence[Mapping[str, Any]]
+    rows: ManifestRows
     pixels: Mapping[str, int] = field(default_factory=dict)
     classes: Sequence[str] | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
     scores: Mapping[str, TaskScore] = field(default_factory=dict)
 
     @cached_property
+    def present(self) -> ManifestRows:
+        """The rows that are not rejected."""
+        return self.rows.where(pc.not_equal(self.rows.column("status"), "rejected"))
+
+    @cached_property
     def first(self) -> Mapping[str, Any]:
         """The first row that is not rejected; all have the same model, parameters and code."""
-        return next(row for row in self.rows if row["status"] != "rejected")
+        return self.present[0]
 
     @property
     def kind(self) -> Kind:
@@ -105,12 +112,16 @@ class Description:
 
     def count(self, split: str, status: str) -> int:
         """How many rows of a split have a status."""
-        return sum(row["split"] == split and row["status"] == status for row in self.rows)
+        return self._counts.get((split, status), 0)
+
+    @cached_property
+    def _counts(self) -> dict[tuple[Any, ...], int]:
+        return dict(self.rows.counts("split", "status"))
 
     @cached_property
     def splits(self) -> list[str]:
         """Their names, sorted."""
-        return sorted({row["split"] for row in self.rows})
+        return sorted(self.rows.occurring("split"))
 
     @cached_property
     def shares(self) -> dict[str, float]:
@@ -122,7 +133,8 @@ class Description:
     @cached_property
     def missing(self) -> Counter[str]:
         """Why frames were rejected, and how many for each reason."""
-        return Counter(row["reason"] for row in self.rows if row["status"] == "rejected")
+        rejected = self.rows.having("status", "rejected")
+        return Counter({reason: count for (reason,), count in rejected.counts("reason")})
 
     @cached_property
     def limits(self) -> list[str]:
@@ -136,16 +148,14 @@ class Description:
         return [*said, *judged, *self._of_the_task(), *self._of_classes()]
 
     def _of(self, column: str, name: str, doubt: str) -> list[str]:
-        known = {
-            row["key"]: row[column] for row in self.rows if row["status"] != "rejected" and row[column] is not None
-        }
+        known = self.present.where(self.present.column(column).is_valid())
         if not known:
             return []
-        values = np.array(list(known.values()), dtype=float)
-        least = min(known, key=known.__getitem__)
+        values = known.column(column).to_numpy().astype(float)
+        least = int(np.argmin(values))
         return [
             f"Mean {name} {values.mean():.3f}; one frame in twenty has less than {np.quantile(values, 0.05):.3f}: "
-            f"{doubt}. The least is {known[least]:.3f}, of {least}."
+            f"{doubt}. The least is {values[least]:.3f}, of {known[least]['key']}."
         ]
 
     def _of_the_task(self) -> list[str]:

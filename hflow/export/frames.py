@@ -14,7 +14,7 @@ from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.keys import check_key
 from hflow.datasets.shards import read_rows
-from hflow.export.base import Frame, FrameKey
+from hflow.export.base import Frame
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
 from hflow.export.instances import INSTANCES, Objects, read_objects
 from hflow.export.selection import Selection
@@ -39,48 +39,46 @@ class FrameReader:
     """Reads the frames of shards, and counts what their labels hold.
 
     Attributes:
-        rows: of the dataset's own manifest, by split and key.
-        names: what the files of each frame that is exported are called after, likewise.
         image_format: a key of FORMATS.
         selection: gives the size.
         official: where the layout is for tools that read the train ids of Cityscapes.
         classes: the names of the train ids, where the layout asks for objects.
     """
 
-    rows: Mapping[FrameKey, Mapping[str, Any]]
-    names: Mapping[FrameKey, str]
     image_format: str
     selection: Selection
     official: CityscapesTrainIds | None
     classes: Sequence[str] | None = None
 
-    def read(self, path: Path, split: str, keys: Set[str], pool: Executor) -> Iterator[tuple[Frame, dict[str, Any]]]:
+    def read(
+        self, path: Path, rows: Mapping[str, Mapping[str, Any]], known: Set[str], pool: Executor
+    ) -> Iterator[tuple[Frame, dict[str, Any]]]:
         """Frames of a shard, with how many pixels each train id has and which train id each raw id has.
 
         Args:
             path: of the shard.
-            split: that it is of.
-            keys: of the frames; others are passed over.
+            rows: of the manifest, by key, with the `name` that the frame's files are called after; other frames are
+                passed over.
+            known: all keys that the manifest has of the shard.
             pool: decodes and encodes.
 
         Raises:
             HflowError: a frame is not as the manifest says, or one that it names is missing.
         """
-        missing = set(keys)
+        missing = set(rows)
         shard = read_rows(path)
         while group := [row for _, row in zip(range(AHEAD), shard, strict=False)]:
             for row in group:
-                if (split, row["key"]) not in self.rows:
+                if row["key"] not in known:
                     raise _unlike(path, row["key"])
-            chosen = [row for row in group if row["key"] in keys]
+            chosen = [row for row in group if row["key"] in rows]
             missing -= {row["key"] for row in chosen}
-            yield from pool.map(lambda row: self._frame(path, split, row), chosen)
+            yield from pool.map(lambda row: self._frame(path, rows[row["key"]], row), chosen)
         if missing:
             raise HflowError(f"{path} has no frame {min(missing)!r}, though the manifest names it: see `hflow verify`")
 
-    def _frame(self, path: Path, split: str, row: dict[str, Any]) -> tuple[Frame, dict[str, Any]]:
+    def _frame(self, path: Path, said: Mapping[str, Any], row: dict[str, Any]) -> tuple[Frame, dict[str, Any]]:
         key = row["key"]
-        said = self.rows[split, key]
         check_key(key)
         for name in ("image", "label", "label_train_ids"):
             if said[f"{name}_sha256"] != (row[name] and sha256(row[name]["bytes"]).hexdigest()):
@@ -97,8 +95,7 @@ class FrameReader:
         image = _encoded(image, self.image_format)
         facts = {name: said[name] for name in FACTS}
         objects = self._objects(key, carried, label, train_ids)
-        name = self.names[split, key]
-        return Frame(key, split, name, image, suffix, label, train_ids, facts, carried, objects), counts
+        return Frame(key, said["split"], said["name"], image, suffix, label, train_ids, facts, carried, objects), counts
 
     def _objects(
         self, key: str, carried: Mapping[str, tuple[str, bytes]], label: bytes | None, train_ids: bytes | None

@@ -5,9 +5,10 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path, PurePosixPath
+from typing import Any, TextIO
 
 import yaml
 from PIL import Image
@@ -16,6 +17,7 @@ from hflow.datasets.images import decode_ids
 from hflow.datasets.layouts.carried import cityscapes_place
 from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.export.base import Frame, FrameKey, Layout, json_bytes
+from hflow.export.json_lists import JsonList, write_object
 from hflow.export.object_layouts import coco, coco_closing, object_notes, yolo, yolo_closing
 from hflow.foundation.labels import CITYSCAPES
 
@@ -39,18 +41,25 @@ def _gta(frame: Frame) -> dict[str, bytes]:
     return files | {f"{root}{kind}/{frame.key}{suffix}": content for kind, (suffix, content) in frame.carried.items()}
 
 
-def _gta_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[str, bytes]:
+def _gta_closing(frames: Iterable[Mapping[str, Any]], _: Sequence[str], folder: Path) -> list[str]:
     """The class statistics by which DAFormer and its successors draw rare classes more often."""
-    stats, by_class = [], dict[str, list[tuple[str, int]]]()
+    stats, by_class = JsonList(folder, indent=2), dict[str, JsonList]()
     for frame in frames:
         label = next((name for name in frame["files"] if name.endswith("_labelTrainIds.png")), None)
         if frame["facts"]["split"] != "train" or label is None:
             continue
-        stats.append({**frame["pixels"], "file": label})
+        stats.add({**frame["pixels"], "file": label})
         for train_id, count in frame["pixels"].items():
-            by_class.setdefault(train_id, []).append((label, count))
-    by_class = dict(sorted(by_class.items(), key=lambda item: int(item[0])))
-    return {"sample_class_stats.json": json_bytes(stats), "samples_with_class.json": json_bytes(by_class)}
+            if train_id not in by_class:
+                by_class[train_id] = JsonList(folder, indent=2, depth=1)
+            by_class[train_id].add((label, count))
+    with (folder / "sample_class_stats.json").open("wb") as out:
+        stats.write(out)
+        out.write(b"\n")
+    with (folder / "samples_with_class.json").open("wb") as out:
+        write_object(out, dict(sorted(by_class.items(), key=lambda item: int(item[0]))), indent=2)
+        out.write(b"\n")
+    return ["sample_class_stats.json", "samples_with_class.json"]
 
 
 def _cityscapes(frame: Frame) -> dict[str, bytes]:
@@ -73,31 +82,31 @@ def _cityscapes(frame: Frame) -> dict[str, bytes]:
     return files
 
 
-def _cityscapes_names(keys: Sequence[FrameKey]) -> dict[FrameKey, str]:
+def _cityscapes_names(keys: Iterable[FrameKey]) -> Iterator[str]:
     """CITY/CITY_SEQUENCE_FRAME, two numbers of six digits, without which cityscapesscripts reads no file.
 
     Keys that are of this form all stay as they are; else the letters and digits of a key's first folder are the city,
     "frames" where there are none, and a city's frames are counted.
     """
     if all(OFFICIAL_NAME.fullmatch(key) for _, key in keys):
-        return {(split, key): key for split, key in keys}
-    names, counted = dict[FrameKey, str](), Counter[FrameKey]()
-    for split, key in sorted(keys):
+        yield from (key for _, key in keys)
+        return
+    counted = Counter[FrameKey]()
+    for split, key in keys:
         folder = PurePosixPath(key).parts[0] if "/" in key else ""
         city = "".join(c for c in folder if c.isascii() and c.isalnum()) or "frames"
         sequence, number = divmod(counted[split, city], 10**6)
-        names[split, key] = f"{city}/{city}_{sequence:06d}_{number:06d}"
+        yield f"{city}/{city}_{sequence:06d}_{number:06d}"
         counted[split, city] += 1
-    return names
 
 
-def _cityscapes_closing(frames: Sequence[Mapping[str, Any]], _: Sequence[str]) -> dict[str, bytes]:
+def _cityscapes_closing(frames: Iterable[Mapping[str, Any]], _: Sequence[str], folder: Path) -> list[str]:
     """keys.csv: which key of the manifest each image has."""
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["split", "image", "key"])
-    writer.writerows([frame["facts"]["split"], frame["files"][0], frame["facts"]["key"]] for frame in frames)
-    return {"keys.csv": table.getvalue().encode()}
+    with (folder / "keys.csv").open("w", encoding="utf-8", newline="") as table:
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(["split", "image", "key"])
+        writer.writerows([frame["facts"]["split"], frame["files"][0], frame["facts"]["key"]] for frame in frames)
+    return ["keys.csv"]
 
 
 def _webdataset(frame: Frame) -> dict[str, bytes]:
@@ -131,16 +140,23 @@ def _imagefolder(frame: Frame) -> dict[str, bytes]:
     }
 
 
-def _imagefolder_closing(frames: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, bytes]:
+def _imagefolder_closing(frames: Iterable[Mapping[str, Any]], classes: Sequence[str], folder: Path) -> list[str]:
     """metadata.jsonl of each split, and what raw ids mean, as the layout `folder` reads it."""
-    lines: dict[str, list[str]] = {}
-    for frame in frames:
-        names = [PurePosixPath(name) for name in frame["files"]]
-        row = {_column(name): str(name.relative_to(name.parts[0])) for name in names}
-        lines.setdefault(names[0].parts[0], []).append(json.dumps(row | frame["facts"]) + "\n")
-    files = {f"{split}/metadata.jsonl": "".join(rows).encode() for split, rows in lines.items()}
-    meaning = {int(raw_id): classes[train_id] for frame in frames for raw_id, train_id in frame["raw_ids"].items()}
-    return files | ({"classes.yaml": yaml.safe_dump(meaning).encode()} if meaning else {})
+    meaning: dict[int, str] = {}
+    with ExitStack() as stack:
+        lines: dict[str, TextIO] = {}
+        for frame in frames:
+            names = [PurePosixPath(name) for name in frame["files"]]
+            place = f"{names[0].parts[0]}/metadata.jsonl"
+            if place not in lines:
+                (folder / place).parent.mkdir(exist_ok=True)
+                lines[place] = stack.enter_context((folder / place).open("w", encoding="utf-8"))
+            row = {_column(name): str(name.relative_to(name.parts[0])) for name in names}
+            lines[place].write(json.dumps(row | frame["facts"]) + "\n")
+            meaning |= {int(raw_id): classes[train_id] for raw_id, train_id in frame["raw_ids"].items()}
+    if meaning:
+        (folder / "classes.yaml").write_bytes(yaml.safe_dump(meaning).encode())
+    return [*lines, *(["classes.yaml"] if meaning else [])]
 
 
 def _column(name: PurePosixPath) -> str:
@@ -149,8 +165,8 @@ def _column(name: PurePosixPath) -> str:
     return f"{kind}file_name" if name.suffix.lower() in IMAGE_SUFFIXES else f"{kind}file"
 
 
-def _nothing(_frames: Sequence[Mapping[str, Any]], _classes: Sequence[str]) -> dict[str, bytes]:
-    return {}
+def _nothing(_frames: Iterable[Mapping[str, Any]], _classes: Sequence[str], _folder: Path) -> list[str]:
+    return []
 
 
 LAYOUTS: Mapping[str, Layout] = {

@@ -1,12 +1,14 @@
 """Layouts for the detection of objects: COCO with its panoptic annotations, and YOLO."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hflow.export.base import Frame, json_bytes
+from hflow.export.base import Frame
 from hflow.export.instances import THINGS, Objects
+from hflow.export.json_lists import JsonList, write_object
 
 __all__ = ["coco", "coco_closing", "object_notes", "yolo", "yolo_closing"]
 
@@ -41,7 +43,7 @@ def object_notes(frame: Frame) -> dict[str, Any]:
     return {"size": objects.size, "segments": segments}
 
 
-def coco_closing(frames: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, bytes]:
+def coco_closing(frames: Iterable[Mapping[str, Any]], classes: Sequence[str], folder: Path) -> list[str]:
     """annotations/instances_SPLIT.json and annotations/panoptic_SPLIT.json; a category's id is its train id and 1.
 
     What is of a class with objects, and is not told apart, is a crowd.
@@ -51,37 +53,64 @@ def coco_closing(frames: Sequence[Mapping[str, Any]], classes: Sequence[str]) ->
         {"id": i + 1, "name": name, "supercategory": name, "isthing": int(i in things)}
         for i, name in enumerate(classes)
     ]
-    files = {}
-    for split in sorted({frame["facts"]["split"] for frame in frames}):
-        images, objects, panoptic = [], list[dict[str, Any]](), []
-        for number, frame in enumerate((f for f in frames if f["facts"]["split"] == split), 1):
-            (width, height), name = frame["size"], frame["files"][0].removeprefix(f"{split}/")
-            images.append({"id": number, "file_name": name, "width": width, "height": height})
-            told = []
-            for segment, train_id, single, box, area, runs in frame["segments"]:
-                crowd = int(train_id in things and not single)
-                shape = {"category_id": train_id + 1, "bbox": list(box), "area": area, "iscrowd": crowd}
-                told.append({"id": segment, **shape})
-                if train_id in things and runs:
-                    mask = {"size": [height, width], "counts": list(runs)}
-                    objects.append({"id": len(objects) + 1, "image_id": number, **shape, "segmentation": mask})
-            file = frame["files"][1].removeprefix(f"annotations/panoptic_{split}/")
-            panoptic.append({"image_id": number, "file_name": file, "segments_info": told})
-        with_objects = [category for category in categories if category["isthing"]]
-        for kind, annotations, of in (("instances", objects, with_objects), ("panoptic", panoptic, categories)):
-            whole = {"images": images, "annotations": annotations, "categories": of}
-            files[f"annotations/{kind}_{split}.json"] = json_bytes(whole, indent=None)
+    with_objects = [category for category in categories if category["isthing"]]
+    told: dict[str, _Annotations] = {}
+    for frame in frames:
+        split = frame["facts"]["split"]
+        if split not in told:
+            told[split] = _Annotations(split, things, folder)
+        told[split].add(frame)
+    (folder / "annotations").mkdir(exist_ok=True)
+    files = []
+    for split in sorted(told):
+        of = told[split]
+        for kind, annotations, known in (
+            ("instances", of.objects, with_objects),
+            ("panoptic", of.panoptic, categories),
+        ):
+            files.append(f"annotations/{kind}_{split}.json")
+            with (folder / files[-1]).open("wb") as out:
+                whole = {"images": of.images, "annotations": annotations, "categories": known}
+                write_object(out, whole, indent=None)
+                out.write(b"\n")
     return files
 
 
-def yolo_closing(frames: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> dict[str, bytes]:
+class _Annotations:
+    """What is told of the images of a split."""
+
+    def __init__(self, split: str, things: Set[int], folder: Path):
+        self.images, self.objects, self.panoptic = (JsonList(folder, indent=None, depth=1) for _ in range(3))
+        self._split, self._things = split, things
+        self._images = self._objects = 0
+
+    def add(self, frame: Mapping[str, Any]) -> None:
+        (width, height), name = frame["size"], frame["files"][0].removeprefix(f"{self._split}/")
+        self._images += 1
+        self.images.add({"id": self._images, "file_name": name, "width": width, "height": height})
+        told = []
+        for segment, train_id, single, box, area, runs in frame["segments"]:
+            crowd = int(train_id in self._things and not single)
+            shape = {"category_id": train_id + 1, "bbox": list(box), "area": area, "iscrowd": crowd}
+            told.append({"id": segment, **shape})
+            if train_id in self._things and runs:
+                self._objects += 1
+                mask = {"size": [height, width], "counts": list(runs)}
+                self.objects.add({"id": self._objects, "image_id": self._images, **shape, "segmentation": mask})
+        file = frame["files"][1].removeprefix(f"annotations/panoptic_{self._split}/")
+        self.panoptic.add({"image_id": self._images, "file_name": file, "segments_info": told})
+
+
+def yolo_closing(frames: Iterable[Mapping[str, Any]], classes: Sequence[str], folder: Path) -> list[str]:
     """data.yaml, as ultralytics reads it; it wants a split val, and where there is none, takes train for it."""
     splits = {frame["facts"]["split"] for frame in frames}
     places = {name: f"images/{name if name in splits else min(splits)}" for name in ("train", "val")}
-    return {"data.yaml": yaml.safe_dump({**places, "names": dict(enumerate(classes))}, sort_keys=False).encode()}
+    said = yaml.safe_dump({**places, "names": dict(enumerate(classes))}, sort_keys=False)
+    (folder / "data.yaml").write_bytes(said.encode())
+    return ["data.yaml"]
 
 
-def _things(frames: Sequence[Mapping[str, Any]], classes: Sequence[str]) -> set[int]:
+def _things(frames: Iterable[Mapping[str, Any]], classes: Sequence[str]) -> set[int]:
     """The train ids of classes that have objects: some of Cityscapes', and any of which a frame has one."""
     seen = {train_id for frame in frames for _, train_id, single, *_ in frame["segments"] if single}
     return seen | {train_id for train_id, name in enumerate(classes) if name in THINGS}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from hflow.datasets.manifest import CARD, CROISSANT, EXPORTED, MANIFEST, SUMS, read_manifest
 from hflow.datasets.verification import verify
 from hflow.export.card import card
-from hflow.export.croissant import SHARDS, croissant
+from hflow.export.croissant import SHARDS, croissant, set_suffixes
 from hflow.export.description import Description, TaskScore
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
@@ -133,14 +133,15 @@ def _last_files(
     else:
         manifest = read_manifest(folder / MANIFEST)
         told = Description(manifest.rows, classes=manifest.classes, origins=origins, scores=scores)
-        head = [*HEAD, HEAD_VAL] if "val" in {row["split"] for row in manifest.frames} else HEAD
+        head = [*HEAD, HEAD_VAL] if "val" in manifest.frames.occurring("split") else HEAD
         load = ["To load: `datasets.load_dataset(REPOSITORY)`"]
         made[CARD] = card(told, head=head, load=load).encode()
+        sets = {SHARDS: ("train/shard-*", "val/shard-*")}
         metadata = croissant(
             told,
-            sums,
-            single={file for file in sums if "/" not in file},
-            sets={SHARDS: ("train/shard-*", "val/shard-*")},
+            {file: digest for file, digest in sums.items() if "/" not in file},
+            sets=sets,
+            suffixes=set_suffixes(sums, sets),
             columns=COLUMNS,
             mark=sha256_file(folder / MANIFEST),
         )

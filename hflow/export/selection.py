@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
 from hflow.datasets.images import decode_ids, encode_png, fit_image, open_rgb
 from hflow.datasets.manifest import Manifest
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.foundation.errors import HflowError
 
 __all__ = ["Selection"]
@@ -34,8 +36,8 @@ class Selection:
         Raises:
             HflowError: a frame has no consistency, files are carried that can't be resized, or no frame is left.
         """
-        rows = [self._row(row) for row in given.rows if self.split in (None, row["split"])]
-        chosen = replace(given, rows=rows)
+        rows = given.rows if self.split is None else given.rows.having("split", self.split)
+        chosen = replace(given, rows=self._fitting(self._consistent(rows)))
         if not chosen.frames:
             asked = ", ".join(f"{name} {value}" for name, value in self.told.items() if name != "size")
             raise HflowError(f"{given.path.parent} has no frame of {asked}: ask for less")
@@ -59,23 +61,36 @@ class Selection:
         cut = [label and _resized_ids(label, size) for label in labels]
         return encode_png(fit_image(open_rgb(image), size, "crop")), cut
 
-    def _row(self, row: dict[str, Any]) -> dict[str, Any]:
-        if row["status"] == "rejected":
-            return row
-        if self.min_consistency and row["consistency"] is None:
+    def _consistent(self, rows: ManifestRows) -> ManifestRows:
+        """With what is less consistent than asked for as rejected."""
+        if not self.min_consistency:
+            return rows
+        present = pc.not_equal(rows.column("status"), "rejected")
+        for row in rows.where(pc.and_(present, rows.column("consistency").is_null())):
             raise HflowError(
                 f"{row['key']!r} has no consistency, which --min-consistency asks for: "
                 "translate with translate.judge, or export without it"
             )
-        if self.min_consistency and row["consistency"] < np.float32(self.min_consistency):  # as it is stored
-            reason = f"its consistency is {row['consistency']:.3f}, and --min-consistency {self.min_consistency:g}"
-            return row | {"status": "rejected", "shard": None, "reason": reason}
-        if self.size and row["carried_sha256"]:
-            raise HflowError(
-                f"{row['key']!r} carries {row['carried_sha256'][0]['name']}, which is handed on byte for byte and "
-                "can't be resized: export without --size"
-            )
-        return row | {"width": self.size[0], "height": self.size[1]} if self.size else row
+        least = pa.scalar(self.min_consistency, pa.float32())  # as it is stored
+        doubtful = pc.and_(present, pc.less(rows.column("consistency"), least)).combine_chunks().fill_null(False)
+        reasons = [
+            f"its consistency is {value:.3f}, and --min-consistency {self.min_consistency:g}"
+            for value in rows.column("consistency").filter(doubtful).to_pylist()
+        ]
+        return rows.replaced(doubtful, status="rejected", shard=None, reason=pa.array(reasons, pa.string()))
+
+    def _fitting(self, rows: ManifestRows) -> ManifestRows:
+        """With images of the size asked for."""
+        if not self.size:
+            return rows
+        present = pc.not_equal(rows.column("status"), "rejected").combine_chunks()
+        for row in rows.where(pc.and_(present, rows.column("carried_sha256").is_valid())):
+            if row["carried_sha256"]:
+                raise HflowError(
+                    f"{row['key']!r} carries {row['carried_sha256'][0]['name']}, which is handed on byte for byte and "
+                    "can't be resized: export without --size"
+                )
+        return rows.replaced(present, width=self.size[0], height=self.size[1])
 
 
 def _resized_ids(label: bytes, size: tuple[int, int]) -> bytes:

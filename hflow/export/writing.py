@@ -2,13 +2,16 @@
 
 import io
 import json
+import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
 
 from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import (
@@ -19,20 +22,22 @@ from hflow.datasets.manifest import (
     MANIFEST,
     SUMS,
     Manifest,
+    ManifestWriter,
     id2label_bytes,
-    manifest_bytes,
     read_manifest,
 )
-from hflow.export.base import Frame, Layout
+from hflow.datasets.manifest_rows import ManifestRows
+from hflow.export.base import Frame, FrameKey, Layout
 from hflow.export.card import export_card
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
-from hflow.export.croissant import croissant, exact_patterns
+from hflow.export.croissant import croissant
 from hflow.export.description import Description, TaskScore
-from hflow.export.destination import Destination, Note, open_destination
+from hflow.export.destination import Destination, open_destination
 from hflow.export.frames import FORMATS, FrameReader
 from hflow.export.instances import INSTANCES
 from hflow.export.layouts import LAYOUTS
 from hflow.export.selection import Selection
+from hflow.export.written import Written
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
@@ -98,7 +103,7 @@ def _export(
     workers: int,
 ) -> dict[str, Any]:
     given = read_manifest(files.folder / MANIFEST)
-    if not given.frames or not all(row["shard"] for row in given.frames):
+    if not given.frames or not all(given.frames.occurring("shard")):
         raise HflowError(
             f"{dataset} has no shards of translated frames: export a folder that the stage translate wrote"
         )
@@ -115,75 +120,61 @@ def _export(
             {name: [score.miou, sorted(score.iou.items())] for name, score in scores.items()},
         ]
     )
-    names = LAYOUTS[layout].names([(row["split"], row["key"]) for row in manifest.frames])
-    known = {(row["split"], row["key"]): row for row in given.frames}
     if LAYOUTS[layout].objects:
         _check_instances(manifest, layout)
     objects_of = manifest.classes if LAYOUTS[layout].objects else None
-    reader = FrameReader(known, names, image_format, selection, official, objects_of)
+    reader = FrameReader(image_format, selection, official, objects_of)
     with open_destination(out, mark) as destination:
         already = destination.already()
         if already:
             return {"frames": already["frames"], "out": str(out)}
         staging = destination.staging
-        notes = _write_frames(files, destination, manifest.frames, LAYOUTS[layout], reader, workers)
-        frames = [frame for note in notes for frame in note["frames"]]
-        sums = {name: digest for note in notes for name, digest in note["files"].items()}
+        written = Written(staging, LAYOUTS[layout].sets, archived=bool(LAYOUTS[layout].archive))
+        _write_frames(files, destination, written, given, manifest, LAYOUTS[layout], reader, workers)
         classes = TRAIN_CLASSES if official else manifest.classes
-        pixels: Counter[str] = Counter()
-        for frame in frames:
-            pixels.update(frame["pixels"])
-        told = Description(manifest.rows, pixels, classes, origins, scores)
-        closing = LAYOUTS[layout].closing(frames, classes or ())
+        told = Description(manifest.rows, written.pixels, classes, origins, scores)
+        closing = LAYOUTS[layout].closing(written, classes or (), staging)
         card = export_card(told, layout, LAYOUTS[layout], image_format, selection.told, mark)
-        closing[CARD] = card.encode()
-        if classes and pixels:
-            closing[ID2LABEL] = id2label_bytes(classes)
-        closing[MANIFEST] = (
-            manifest_bytes(manifest.rows, manifest.classes)
-            if selection.told
-            else (files.folder / MANIFEST).read_bytes()
-        )
+        closing += _put(staging, CARD, card.encode())
+        if classes and written.pixels:
+            closing += _put(staging, ID2LABEL, id2label_bytes(classes))
+        closing.append(MANIFEST)
+        if selection.told:
+            with ManifestWriter(staging / MANIFEST, manifest.classes) as writer:
+                writer.write_all(manifest.rows)
+        else:
+            shutil.copyfile(files.folder / MANIFEST, staging / MANIFEST)
         said = {
             "fingerprint": mark,
             "layout": layout,
             "format": image_format,
             "selection": selection.told,
-            "frames": len(frames),
-            "files": len(sums),
+            "frames": written.frames,
+            "files": written.files,
         }
-        closing[EXPORTED] = (json.dumps(said, indent=2) + "\n").encode()
-        single = {*closing, *(sums if LAYOUTS[layout].archive else ())}
-        sums |= {name: sha256(content).hexdigest() for name, content in closing.items()}
-        sets, archives = _sets(LAYOUTS[layout], notes)
-        closing[CROISSANT] = croissant(told, sums, single=single, sets=sets, mark=mark, archives=archives)
-        sums[CROISSANT] = sha256(closing[CROISSANT]).hexdigest()
-        for name, content in closing.items():
-            (staging / name).parent.mkdir(exist_ok=True)
-            (staging / name).write_bytes(content)
-        (staging / SUMS).write_text("".join(f"{digest}  {name}\n" for name, digest in sorted(sums.items())))
+        closing += _put(staging, EXPORTED, (json.dumps(said, indent=2) + "\n").encode())
+        hashes = {name: sha256_file(staging / name) for name in closing}
+        single = hashes | (dict(written.sums()) if LAYOUTS[layout].archive else {})
+        archives = [name for name, _ in written.sums()] if LAYOUTS[layout].archive else []
+        suffixes = written.suffixes_with(closing)
+        metadata = croissant(told, single, sets=written.sets, suffixes=suffixes, mark=mark, archives=archives)
+        hashes |= {name: sha256_file(staging / name) for name in _put(staging, CROISSANT, metadata)}
+        with (staging / SUMS).open("w", encoding="utf-8") as file:
+            file.writelines(f"{digest}  {name}\n" for name, digest in written.sums(hashes))
         destination.publish()
-    return {"frames": len(frames), "out": str(out)}
+    return {"frames": written.frames, "out": str(out)}
 
 
-def _sets(
-    layout: Layout, notes: Sequence[Mapping[str, Any]]
-) -> tuple[Mapping[str, Sequence[str]], dict[str, list[str]]]:
-    """The sets of files that the metadata tells of, and what is in each archive."""
-    if not layout.archive:
-        return layout.sets, {}
-    images = exact_patterns(frame["files"][0] for note in notes for frame in note["frames"])
-    archives = {
-        archive: [n for frame in note["frames"] for n in frame["files"]] for note in notes for archive in note["files"]
-    }
-    return {"images": images, **layout.sets}, archives
+def _put(staging: Path, name: str, content: bytes) -> list[str]:
+    (staging / name).write_bytes(content)
+    return [name]
 
 
 def _check_instances(manifest: Manifest, layout: str) -> None:
     """See that objects can be told of, before anything is written."""
     if not manifest.classes:
         raise HflowError(f"{manifest.path} names no classes, which objects would be of: translate again")
-    for row in manifest.frames:
+    for row in manifest.frames.select("key", "carried_sha256", "label_train_ids_sha256"):
         if not any(file["name"] == INSTANCES for file in row["carried_sha256"] or ()):
             raise HflowError(
                 f"{row['key']!r} carries no instances, of which the layout {layout} tells: name them in params.yaml, "
@@ -196,35 +187,49 @@ def _check_instances(manifest: Manifest, layout: str) -> None:
 def _write_frames(
     files: Nearby,
     destination: Destination,
-    rows: Sequence[dict[str, Any]],
+    written: Written,
+    given: Manifest,
+    manifest: Manifest,
     layout: Layout,
     reader: FrameReader,
     workers: int,
-) -> list[Note]:
-    """Every shard's frames as files; gives for each shard its `files` with hashes and its `frames`."""
-    by_shard: dict[tuple[str, str], set[str]] = {}
-    for row in rows:
-        by_shard.setdefault((row["split"], row["shard"]), set()).add(row["key"])
+) -> None:
+    """Every shard's frames as files, and `written` told of each."""
     numbers: Counter[str] = Counter()
-    notes, names = list[Note](), dict[str, str]()
-    with ThreadPoolExecutor(workers) as pool, progress("export", len(rows), unit="frames") as advance:
-        for (split, shard), keys in sorted(by_shard.items()):
+    all_keys = dict(given.frames.select("split", "shard", "key").by("split", "shard"))
+    shards = sorted(_named(manifest.frames, layout).by("split", "shard"), key=lambda shard: shard[0])
+    with ThreadPoolExecutor(workers) as pool, progress("export", len(manifest.frames), unit="frames") as advance:
+        for (split, shard), rows in shards:
             check_path(f"{split}/{shard}")
             note = destination.finished(f"{split}-{shard}")
             if note is None:
+                by_key = {row["key"]: row for row in rows}
+                known = {row["key"] for row in all_keys[split, shard]}
                 with files.at_hand([f"{split}/{shard}"]):
-                    frames = reader.read(files.folder / split / shard, split, keys, pool)
+                    frames = reader.read(files.folder / split / shard, by_key, known, pool)
                     note = _write_shard(destination.staging, layout, frames, split, numbers[split])
                 destination.keep(f"{split}-{shard}", note)
             numbers[split] += 1
-            for frame in note["frames"]:
-                for name in frame["files"]:
-                    if name in names:
-                        raise HflowError(f"{names[name]!r} and {frame['facts']['key']!r} would both become {name}")
-                    names[name] = frame["facts"]["key"]
-            notes.append(note)
-            advance(len(keys))
-    return notes
+            written.add(note)
+            advance(len(rows))
+
+
+def _named(frames: ManifestRows, layout: Layout) -> ManifestRows:
+    """The frames with the column `name`, what their files are called after."""
+    if layout.names is None:
+        return frames.with_column("name", frames.column("key").combine_chunks())
+    ordered = frames.in_order("split", "key")
+    return ordered.with_column("name", pa.array(layout.names(_Keys(ordered)), pa.string()))
+
+
+class _Keys:
+    """Split and key of rows, which can be gone through more than once."""
+
+    def __init__(self, rows: ManifestRows):
+        self._rows = rows.select("split", "key")
+
+    def __iter__(self) -> Iterator[FrameKey]:
+        return ((row["split"], row["key"]) for row in self._rows)
 
 
 def _write_shard(

@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["fingerprint", "sha256_file"]
+__all__ = ["fingerprint", "list_fingerprint", "sha256_file"]
 
 
 def sha256_file(path: Path) -> str:
@@ -16,5 +17,17 @@ def sha256_file(path: Path) -> str:
 
 def fingerprint(value: Any) -> str:
     """The SHA-256 of a JSON value in its canonical form: keys sorted, no white space."""
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return hashlib.sha256(_canonical(value)).hexdigest()
+
+
+def list_fingerprint(values: Iterable[Any]) -> str:
+    """The fingerprint of a list whose values come one by one."""
+    digest = hashlib.sha256(b"[")
+    for number, value in enumerate(values):
+        digest.update((b"," if number else b"") + _canonical(value))
+    digest.update(b"]")
+    return digest.hexdigest()
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()

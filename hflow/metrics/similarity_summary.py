@@ -20,12 +20,14 @@ class Similarity:
     median: float
 
 
-def summarise_similarity(ssim: Sequence[float]) -> Similarity:
+def summarise_similarity(ssim: Sequence[float] | np.ndarray) -> Similarity:
     """The figures of some frames, at least one, from the SSIM of each."""
-    return Similarity(float(np.mean(ssim)), min(ssim), float(np.quantile(ssim, 0.05)), float(np.median(ssim)))
+    return Similarity(
+        *(float(found) for found in (np.mean(ssim), np.min(ssim), np.quantile(ssim, 0.05), np.median(ssim)))
+    )
 
 
-def histogram(ssim: Sequence[float]) -> list[int]:
+def histogram(ssim: Sequence[float] | np.ndarray) -> list[int]:
     """How many values lie in each twentieth of [0, 1]; one below 0 counts in the first."""
     counts: list[int] = np.histogram(np.array(ssim).clip(0, 1), BINS, (0, 1))[0].tolist()
     return counts

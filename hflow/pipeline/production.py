@@ -7,7 +7,7 @@ from typing import Any
 
 from hflow.datasets.manifest import CARD, CROISSANT, MANIFEST, read_manifest
 from hflow.export.card import card
-from hflow.export.croissant import croissant
+from hflow.export.croissant import croissant, set_suffixes
 from hflow.export.description import Description
 from hflow.foundation.atomic_files import atomic_path, write_text
 from hflow.foundation.hashes import sha256_file
@@ -39,9 +39,9 @@ def note_production(params: Params, model: str, frames: Path, out: Path, counts:
         write_text(out / CARD, text)
         sums = {name: digest for row in rows for name, digest in _files(row)}
         sets = _sets(sums)
-        sums |= {MANIFEST: version, CARD: hashlib.sha256(text.encode()).hexdigest()}
+        single = {MANIFEST: version, CARD: hashlib.sha256(text.encode()).hexdigest()}
         with atomic_path(out / CROISSANT) as place:
-            place.write_bytes(croissant(told, sums, single=(MANIFEST, CARD), sets=sets, mark=version))
+            place.write_bytes(croissant(told, single, sets=sets, suffixes=set_suffixes(sums, sets), mark=version))
 
     from hflow.registry.produced import note_dataset
 

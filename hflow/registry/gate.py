@@ -70,7 +70,7 @@ def gather(
     manifest.check_made_by(sha256, model)
     manifest.check_frames(prepared)
     scores = read_current_scores(segmentation, train_on, sets=sets, prepared=prepared, model_sha256=sha256)
-    similarity = [row["ssim"] for row in manifest.translated]
+    similarity = manifest.translated.column("ssim").to_pylist()
     return Figures(
         miou={name: score.miou for name, score in scores.items()},
         protocols={name: {**score.protocol, "seeds": list(score.miou_by_seed)} for name, score in scores.items()},

@@ -10,15 +10,17 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.manifest import MANIFEST, read_manifest
+from hflow.datasets.manifest_rows import ManifestRows, joined
 from hflow.datasets.preparation_stats import read_stats
 from hflow.datasets.shards import read_table, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
-from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.hashes import list_fingerprint, sha256_file
 from hflow.metrics.paired_gain import Gain, paired_gain
 from hflow.metrics.similarity_summary import Similarity, histogram, summarise_similarity
 from hflow.model.store import load_model
@@ -41,6 +43,12 @@ SHOWN_SEGMENTERS = ("source", "translated", "target")
 """The training sets whose segmenters' predictions are shown, in this order."""
 
 SETTINGS = ("seed", "precision", "backend")
+
+COLUMNS = (
+    *("key", "split", "shard", "status", "reason", "source_path", "source_sha256", "style", "truth_sha256"),
+    *("width", "height", "ssim", "consistency", "model_sha256", *SETTINGS),
+)
+"""Of the manifest, what is asked for here."""
 
 
 def evaluate(
@@ -79,12 +87,12 @@ def evaluate(
     Raises:
         HflowError: something that another stage writes is missing, damaged, or does not belong to the rest.
     """
-    manifest = read_manifest(translated / MANIFEST, fill=True)
+    manifest = read_manifest(translated / MANIFEST, fill=True, columns=COLUMNS)
     frames = translated_frames(manifest)
     facts = _model_facts(model)
     manifest.check_made_by(facts.sha256, model)
     manifest.check_frames(prepared)
-    rejections = [Rejected(row["split"], row["source_path"], row["reason"]) for row in manifest.rejected]
+    rejections = [Rejected(**row) for row in manifest.rejected.select("split", "source_path", "reason")]
     scores = read_current_scores(segmentation, train_on, sets=sets, prepared=prepared, model_sha256=facts.sha256)
     check_comparable(list(scores.values()))
     kept = [name for name in SHOWN_SEGMENTERS if name in scores and scores[name].network_sha256]
@@ -100,18 +108,19 @@ def evaluate(
     )
     truth = measure_truth(frames, prepared=prepared, translated=translated, others=compare, device=device)
     evenly = evenly_spaced(frames, examples)
-    judged = [row for row in frames if row["consistency"] is not None]
-    galleries: dict[str, Sequence[dict[str, Any]]] = {
+    judged = frames.where(frames.column("consistency").is_valid())
+    galleries: dict[str, Sequence[Mapping[str, Any]]] = {
         "examples": evenly,
         "drawn": _drawn(frames, evenly, examples, facts.sha256),
         **dict(zip(("least_similar", "most_similar"), _extremes(frames, "ssim"), strict=True)),
         **dict(zip(("least_consistent", "most_consistent"), _extremes(judged, "consistency"), strict=True)),
-        "furthest": [dict(row) for row, _ in truth.furthest] if truth else [],
+        "furthest": [row for row, _ in truth.furthest] if truth else [],
     }
     worst = {measure.name: [row for row, _ in measure.worst] for measure in realism.measures if measure.worst}
     wanted = [row for rows in (*galleries.values(), *worst.values()) for row in rows]
     shown = iter(read_examples(wanted, prepared, translated))
-    by_area = sorted({(row["width"], row["height"]) for row in frames}, key=lambda size: (size[0] * size[1], size))
+    sizes = [(width, height) for (width, height), _ in frames.counts("width", "height")]
+    by_area = sorted(sizes, key=lambda size: (size[0] * size[1], size))
     evaluation = Evaluation(
         given=len(manifest.rows),
         translated=len(frames),
@@ -126,8 +135,8 @@ def evaluate(
         },
         translated_with={name: _occurring(frames, name) for name in SETTINGS},
         similarity=_similarity(frames),
-        histogram=histogram([row["ssim"] for row in frames]),
-        consistency=summarise_similarity([row["consistency"] for row in judged]) if judged else None,
+        histogram=histogram(_values(frames, "ssim")),
+        consistency=summarise_similarity(_values(judged, "consistency")) if judged else None,
         scores=scores,
         gains=_gains(scores),
         class_gain=_class_gain(scores),
@@ -169,39 +178,51 @@ def _reader(
     return Reader(judge, f"the judge {folder}") if judge and list(judge.classes) == list(classes) else None
 
 
-def _drawn(
-    frames: Sequence[dict[str, Any]], without: Sequence[dict[str, Any]], count: int, lot: str
-) -> list[dict[str, Any]]:
+def _drawn(frames: ManifestRows, without: Sequence[Mapping[str, Any]], count: int, lot: str) -> list[Mapping[str, Any]]:
     """So many frames by lot, in their order: chance that comes out the same again, and that nobody can choose."""
     taken = {(row["split"], row["key"]) for row in without}
-    left = [row for row in frames if (row["split"], row["key"]) not in taken]
-    drawn = heapq.nsmallest(count, left, key=lambda row: sha256(f"{lot}:{row['split']}:{row['key']}".encode()).digest())
+    lots = (
+        (sha256(f"{lot}:{row['split']}:{row['key']}".encode()).digest(), number)
+        for number, row in enumerate(frames.select("split", "key"))
+        if (row["split"], row["key"]) not in taken
+    )
+    drawn = [frames[number] for _, number in heapq.nsmallest(count, lots)]
     return sorted(drawn, key=lambda row: (row["split"], row["key"]))
 
 
-def _extremes(frames: Sequence[dict[str, Any]], column: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _extremes(frames: ManifestRows, column: str) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """The frames with the lowest and the highest values, none in both."""
-    ordered, count = sorted(frames, key=lambda row: row[column]), min(EXTREMES, len(frames) // 2)
-    return ordered[:count], ordered[::-1][:count]
+    order, count = np.argsort(_values(frames, column), kind="stable"), min(EXTREMES, len(frames) // 2)
+    lowest, highest = ([frames[int(i)] for i in places[:count]] for places in (order, order[::-1]))
+    return lowest, highest
 
 
 def _version(folder: Path) -> str:
     """A hash of the raw files behind a prepared domain, whatever their shards are."""
-    names = ("key", "source_sha256")
-    tables = [(s, read_table(path, names)) for s in ("train", "val") for path in shard_files(folder / s)]
-    return fingerprint(sorted([s, *row.values()] for s, table in tables for row in table.to_pylist()))
+    names = ["split", "key", "source_sha256"]
+    tables = [
+        table.append_column("split", pa.chunked_array([pa.repeat(split, len(table))]))
+        for split in ("train", "val")
+        for path in shard_files(folder / split)
+        for table in [read_table(path, names[1:])]
+    ]
+    rows = ManifestRows(joined(tables)).in_order(*names) if tables else []
+    return list_fingerprint([row[name] for name in names] for row in rows)
 
 
-def _occurring(frames: Sequence[Mapping[str, Any]], column: str) -> list[str]:
-    return sorted({str(row[column]) for row in frames if row[column] is not None})
+def _occurring(frames: ManifestRows, column: str) -> list[str]:
+    return sorted(str(value) for value in frames.occurring(column) if value is not None)
 
 
-def _similarity(frames: Sequence[Mapping[str, Any]]) -> dict[str, Similarity]:
-    splits: dict[str, list[float]] = {"all": []}
-    for row in frames:
-        splits["all"].append(row["ssim"])
-        splits.setdefault(row["split"], []).append(row["ssim"])
-    return {split: summarise_similarity(values) for split, values in splits.items()}
+def _values(frames: ManifestRows, column: str) -> np.ndarray:
+    """The figures of a column that has one in each row, float64 (N,)."""
+    values: np.ndarray = frames.column(column).to_numpy().astype(float)
+    return values
+
+
+def _similarity(frames: ManifestRows) -> dict[str, Similarity]:
+    splits = {"all": frames} | {split: rows for (split,), rows in frames.by("split")}
+    return {split: summarise_similarity(_values(rows, "ssim")) for split, rows in splits.items()}
 
 
 def _gains(scores: Mapping[str, SegmenterScores]) -> dict[str, Gain]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.manifest import MANIFEST, Manifest, read_manifest
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.rows_by_key import RowsByKey
 from hflow.datasets.shards import ShardSet, read_table, shard_files
 from hflow.foundation.contact_sheet import narrowed
@@ -30,7 +31,7 @@ def example_frames(prepared: Path, translated: Path, count: int) -> list[Example
     return read_examples(evenly_spaced(frames, count), prepared, translated)
 
 
-def translated_frames(manifest: Manifest) -> list[dict[str, Any]]:
+def translated_frames(manifest: Manifest) -> ManifestRows:
     """The manifest's rows of translated frames.
 
     Raises:

@@ -6,10 +6,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
 from hflow.datasets.images import decode_rgb
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.rows_by_key import RowsByKey
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.evenly_spaced import evenly_spaced
@@ -53,7 +55,7 @@ class TruthScores:
 
 
 def measure_truth(
-    rows: Sequence[Mapping[str, Any]],
+    rows: ManifestRows,
     *,
     prepared: Path,
     translated: Path,
@@ -71,8 +73,8 @@ def measure_truth(
     Raises:
         HflowError: a shard is missing or damaged.
     """
-    known = [row for row in rows if row["truth_sha256"]]
-    held_out = [row for row in known if row["split"] == "val"]
+    known = rows.where(pc.not_equal(rows.column("truth_sha256"), ""))
+    held_out = known.having("split", "val")
     sample = evenly_spaced(held_out or known, SAMPLE)
     if not sample:
         return None

@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 
 from hflow.datasets.listing import IMAGE_SUFFIXES, list_images
-from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, read_manifest_table
+from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, read_manifest, told
+from hflow.datasets.manifest_rows import joined
 from hflow.foundation.errors import HflowError
 from hflow.foundation.stores import Store
 
@@ -85,13 +86,13 @@ class FinishedImages:
     """
 
     def __init__(self, out: Path, journal: str):
-        tables = [read_manifest_table(out / MANIFEST, fill=True)] if (out / MANIFEST).is_file() else []
-        schema = MANIFEST_SCHEMA
+        place = out / MANIFEST
+        tables = [told(read_manifest(place, fill=True).rows.table, {})] if place.is_file() else []
         if (out / journal).is_file():
             with (out / journal).open(encoding="utf-8", errors="replace") as lines:
                 while some := list(itertools.islice(lines, LINES)):
-                    tables.append(pa.Table.from_pylist(list(_rows(some)), schema=schema))
-        self._table = pa.concat_tables([table.cast(schema) for table in tables]) if tables else schema.empty_table()
+                    tables.append(told(pa.Table.from_pylist(list(_rows(some)), schema=MANIFEST_SCHEMA), {}))
+        self._table = joined(tables or [MANIFEST_SCHEMA.empty_table()])
         places = self._table["source_path"].to_pylist()
         self._number = {place: number for number, place in enumerate(places)}
 

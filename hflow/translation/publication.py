@@ -1,19 +1,34 @@
 """What becomes of finished shards: a dataset in one step, with a manifest that accounts for every frame."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from hflow.datasets.manifest import ID2LABEL, MANIFEST, SUMS, id2label_bytes, manifest_bytes, sums_bytes
+from hflow.datasets.manifest import (
+    ID2LABEL,
+    MANIFEST,
+    MANIFEST_SCHEMA,
+    SUMS,
+    ManifestWriter,
+    id2label_bytes,
+    sums_bytes,
+    told,
+)
+from hflow.datasets.manifest_rows import ManifestRows, joined
 from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.datasets.shards import read_table
 from hflow.datasets.training_sets import TrainingSet, replacing_sets, set_sha256
 from hflow.datasets.verdicts import read_verdicts
+from hflow.foundation.atomic_files import flush, temporary_sibling
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished
+from hflow.foundation.hashes import sha256_file
 from hflow.foundation.progress import say
 from hflow.translation.left_out import MANIFEST_COLUMNS, without_rejected
 from hflow.translation.plan import Plan
@@ -49,31 +64,45 @@ def publish_translation(
     stats = read_stats(prepared)
     rows = _manifest_rows(plan, pieces, prepared)
     given = given_frames(stats)
-    if len(rows) != given or len({(row["split"], row["key"]) for row in rows}) != given:
+    if len(rows) != given or rows.distinct("split", "key") != given:
         raise HflowError(
             f"{given} frames were given and {len(rows)} are accounted for: {prepared} is not whole, prepare it again"
         )
     _check_share([piece for _, piece in pieces], plan)
-    files: dict[str, Path | bytes] = {
-        f"{task.split}/{task.path.name}": piece.path for task, piece in pieces if piece.note["rows"]
-    }
-    sums = {f"{task.split}/{task.path.name}": piece.sha256 for task, piece in pieces if piece.note["rows"]}
-    files[MANIFEST] = manifest_bytes(rows, stats["classes"])
-    files[ID2LABEL] = id2label_bytes(stats["classes"])
-    files[SUMS] = sums_bytes(sums, files)
+    shards = {f"{task.split}/{task.path.name}": piece for task, piece in pieces if piece.note["rows"]}
+    files: dict[str, Path | bytes] = {name: piece.path for name, piece in shards.items()}
+    sums = {name: piece.sha256 for name, piece in shards.items()}
     source = set_sha256(task.sha256 for task in plan.tasks if task.split == "train")
-    shards = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
-    translated = TrainingSet(name, shards, {"source": source, "model": plan.recipe.model_sha256})
-    with replacing_sets(sets, translated):
-        publish(files, out)
-    statuses = [row["status"] for row in rows]
-    similarity = [row["ssim"] for row in rows if row["status"] == "translated"]
+    trained_on = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
+    translated = TrainingSet(name, trained_on, {"source": source, "model": plan.recipe.model_sha256})
+    with _manifest_file(out, rows, stats["classes"]) as manifest:
+        files[MANIFEST] = manifest
+        files[ID2LABEL] = id2label_bytes(stats["classes"])
+        files[SUMS] = sums_bytes({**sums, MANIFEST: sha256_file(manifest)}, files)
+        with replacing_sets(sets, translated):
+            publish(files, out)
+    done = rows.having("status", "translated")
     return {
         "given": given,
-        "translated": statuses.count("translated"),
-        "rejected": statuses.count("rejected"),
-        "ssim": float(np.mean(similarity)),
+        "translated": len(done),
+        "rejected": len(rows.having("status", "rejected")),
+        "ssim": float(np.mean(done.column("ssim").to_numpy().astype(float))),
     }
+
+
+@contextmanager
+def _manifest_file(out: Path, rows: ManifestRows, classes: Sequence[str]) -> Iterator[Path]:
+    """The manifest as a file beside `out`, which a link can bring into it, and which is gone afterwards."""
+    out = out.resolve()
+    place = temporary_sibling(out)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with ManifestWriter(place, classes) as manifest:
+            manifest.write_all(rows)
+        flush(place)
+        yield place
+    finally:
+        place.unlink(missing_ok=True)
 
 
 def _reviewed(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]]) -> list[tuple[ShardTask, Finished]]:
@@ -91,8 +120,13 @@ def _reviewed(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]]) -> list[
     return kept
 
 
-def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], prepared: Path) -> list[dict[str, Any]]:
+def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], prepared: Path) -> ManifestRows:
     """A row for every frame given: what was translated, and what was rejected here or by prepare."""
+    # A rejected row may have no key.
+    return ManifestRows(joined(_manifest_tables(plan, pieces, prepared))).in_order("split", "key")
+
+
+def _manifest_tables(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], prepared: Path) -> Iterator[pa.Table]:
     params = plan.recipe.params
     shared = {
         "model": params.model,
@@ -103,18 +137,15 @@ def _manifest_rows(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], pre
         "code_fingerprint": plan.code_fingerprint,
         "seed": params.seed,
     }
-    rows: list[dict[str, Any]] = []
     for task, piece in pieces:
         where = {"split": task.split, "shard": task.path.name, "fingerprint": task.fingerprint} | shared
-        translated = read_table(piece.path, MANIFEST_COLUMNS).to_pylist()
-        rows += [row | where | {"status": "translated", "reason": ""} for row in translated]
+        yield told(read_table(piece.path, MANIFEST_COLUMNS), where | {"status": "translated", "reason": ""})
         left_out = [*piece.note["rejected"], *piece.note.get("reviewed", ())]
-        rows += [row | where | {"shard": None, "status": "rejected"} for row in left_out]
-    for rejected in read_table(prepared / "rejected.parquet").to_pylist():
-        if rejected.pop("domain") == "source":
-            rows.append(rejected | shared | {"status": "rejected"})
-    rows.sort(key=lambda row: (row["split"], row["key"] or ""))  # a rejected row may have no key
-    return rows
+        if left_out:
+            rows = pa.Table.from_pylist(left_out, schema=MANIFEST_SCHEMA)
+            yield told(rows, where | {"shard": None, "status": "rejected"})
+    rejected = read_table(prepared / "rejected.parquet")
+    yield told(rejected.filter(pc.equal(rejected["domain"], "source")), shared | {"status": "rejected"})
 
 
 def _check_share(pieces: Sequence[Finished], plan: Plan) -> None:

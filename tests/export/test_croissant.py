@@ -6,10 +6,12 @@ from typing import Any
 
 import mlcroissant
 import numpy as np
+import pyarrow as pa
 import pytest
 from etils import epath
 
 from hflow.datasets.manifest import MANIFEST, read_manifest
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.export.description import Description, TaskScore
 from hflow.export.layouts import LAYOUTS
 from hflow.export.writing import export
@@ -87,11 +89,12 @@ def test_limits_name_the_least_alike_frames_and_the_rarest_classes() -> None:
     facts = {"status": "translated", "split": "train", "reason": ""}
     rows = [facts | {"key": str(n), "ssim": 0.5 + n / 100, "consistency": 0.9 - n / 100} for n in range(41)]
     rows.append(facts | {"key": "lost", "ssim": 0.0, "consistency": 0.0, "status": "rejected", "reason": "black"})
-    found = Description(rows, pixels={"0": 99_999, "2": 1}, classes=["road", "sky", "car"]).limits
+    told = ManifestRows(pa.Table.from_pylist(rows))
+    found = Description(told, pixels={"0": 99_999, "2": 1}, classes=["road", "sky", "car"]).limits
     assert found[0] == (
         "Mean SSIM to the source 0.700; one frame in twenty has less than 0.520: their structure changed most. "
         "The least is 0.500, of 0."
     )
     assert "The least is 0.500, of 40." in found[1]
     assert found[-2:] == ["No pixel of sky.", "Less than 0.1% of the labelled pixels each: car."]
-    assert np.isclose(Description(rows, pixels={"0": 3, "2": 1}, classes=["road", "sky", "car"]).shares["car"], 0.25)
+    assert np.isclose(Description(told, pixels={"0": 3, "2": 1}, classes=["road", "sky", "car"]).shares["car"], 0.25)

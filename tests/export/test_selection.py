@@ -1,6 +1,7 @@
 """`hflow export --split, --min-consistency, --size`: what is left out is said wherever frames are counted."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from PIL import Image
 
 from hflow.datasets.images import decode_ids, decode_rgb
-from hflow.datasets.manifest import MANIFEST, read_manifest
+from hflow.datasets.manifest import MANIFEST, MANIFEST_SCHEMA, Manifest, read_manifest
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files, write_shard
 from hflow.datasets.verification import verify
 from hflow.export.selection import Selection
@@ -105,9 +107,14 @@ def test_a_selection_of_nothing_and_frames_without_consistency_are_refused(datas
     with pytest.raises(HflowError, match=r"has no frame of consistency of at least 0\.5"):
         export(dataset, tmp_path / "out", layout="gta", selection=Selection(min_consistency=0.5))
     manifest = read_manifest(dataset / MANIFEST)
-    manifest.rows[0] |= {"consistency": None}
     with pytest.raises(HflowError, match=r"has no consistency.*translate\.judge"):
-        Selection(min_consistency=0.5).manifest(manifest)
-    manifest.rows[0] |= {"carried_sha256": [{"name": "depth", "suffix": ".png", "sha256": "0"}]}
+        Selection(min_consistency=0.5).manifest(_with(manifest, consistency=None))
+    carried = [{"name": "depth", "suffix": ".png", "sha256": "0"}]
     with pytest.raises(HflowError, match=r"carries depth.*without --size"):
-        Selection(size=(8, 8)).manifest(manifest)
+        Selection(size=(8, 8)).manifest(_with(manifest, carried_sha256=carried))
+
+
+def _with(manifest: Manifest, **changes: Any) -> Manifest:
+    """A manifest whose first row has other values."""
+    rows = [row | (changes if number == 0 else {}) for number, row in enumerate(manifest.rows)]
+    return replace(manifest, rows=ManifestRows(pa.Table.from_pylist(rows, schema=MANIFEST_SCHEMA)))

@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from hflow.datasets.image_sets import open_images
 from hflow.datasets.images import decode_rgb, encode_png
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.shards import TRANSLATED_SCHEMA, image_value, shard_files
 from hflow.metrics.closeness import MOST_DECIBELS, Closeness
 from hflow.metrics.feature_spaces import load_feature_space
@@ -56,7 +58,9 @@ def dark(given: Project, model: TrainedModel, tmp_path: Path) -> Project:
 
 def test_translations_that_are_the_truth_are_closest_and_the_others_are_shown(dark: Project, tmp_path: Path) -> None:
     rows = list(manifest_of(tmp_path).values())
-    found = measure_truth(rows, prepared=dark.prepared, translated=tmp_path / "translated")
+    found = measure_truth(
+        ManifestRows(pa.Table.from_pylist(rows)), prepared=dark.prepared, translated=tmp_path / "translated"
+    )
     assert found is not None
     first = {row["shard"]: row["key"] for row in sorted(rows, key=lambda row: row["key"], reverse=True)}
     assert (found.split, found.frames) == ("all", 12)
@@ -68,7 +72,7 @@ def test_translations_that_are_the_truth_are_closest_and_the_others_are_shown(da
 
 
 def test_simpler_methods_are_measured_beside_it_and_the_best_is_named(dark: Project, tmp_path: Path) -> None:
-    rows = list(manifest_of(tmp_path).values())
+    rows = ManifestRows(pa.Table.from_pylist(list(manifest_of(tmp_path).values())))
     same = {"clahe": dark.prepared / "source", "gamma": tmp_path / "translated"}
     found = measure_truth(rows, prepared=dark.prepared, translated=tmp_path / "translated", others=same)
     assert found is not None
@@ -80,7 +84,8 @@ def test_simpler_methods_are_measured_beside_it_and_the_best_is_named(dark: Proj
 
 
 def test_frames_without_truth_are_not_measured(tmp_path: Path) -> None:
-    assert measure_truth([{"split": "val", "truth_sha256": None}], prepared=tmp_path, translated=tmp_path) is None
+    rows = ManifestRows(pa.table({"split": ["val"], "truth_sha256": pa.nulls(1, pa.string())}))
+    assert measure_truth(rows, prepared=tmp_path, translated=tmp_path) is None
 
 
 def test_a_set_is_measured_against_the_truth_of_its_source(dark: Project, tmp_path: Path) -> None:
