@@ -7,6 +7,7 @@ from statistics import mean
 
 import torch
 
+from hflow.benchmarks.bookkeeping import Taken
 from hflow.benchmarks.case import BenchmarkCase
 from hflow.benchmarks.memory import training_bytes, translation_bytes
 from hflow.benchmarks.preparation import IMAGES, STEPS, Preparation
@@ -20,6 +21,7 @@ __all__ = [
     "BATCHES",
     "SIZES",
     "show_benchmark",
+    "show_bookkeeping",
     "show_memory",
     "show_others",
     "show_preparation",
@@ -88,6 +90,13 @@ def show_preparation(name: str, found: Preparation) -> None:
     print(f"{name}, {IMAGES} target images, seconds:")
     print(", ".join(f"{part} {seconds:.1f}" for part, seconds in found.parts.items()))
     print(f"together {found.share:.0%} of {STEPS} steps of {found.step:.3g} s")
+
+
+def show_bookkeeping(frames: int, found: Mapping[str, Taken]) -> None:
+    """What each part took beside pictures, and the peak of its memory."""
+    print(f"{frames:,} frames")
+    for part, taken in found.items():
+        print(f"{part}: {taken.seconds:.3g} s, {taken.busy:.3g} processor seconds, {taken.peak / 1e9:.2f} GB")
 
 
 def show_waiting(found: Waiting) -> None:

@@ -27,6 +27,9 @@ def bench(
     preparation: Annotated[
         bool, typer.Option("--preparation", help="Time what a training takes beside its steps.")
     ] = False,
+    bookkeeping: Annotated[
+        int, typer.Option(min=0, help="Time what so many frames, 1000000, take beside their pictures.")
+    ] = 0,
     others: Annotated[bool, typer.Option("--others", help="Time other methods' generators and the variants.")] = False,
     exported: Annotated[
         bool, typer.Option("--exported", help="Time what export-model writes, in ONNX Runtime on a CPU.")
@@ -52,6 +55,7 @@ def bench(
         if name not in VARIANTS:
             raise HflowError(f"there is no variant {name!r}: take one of {', '.join(VARIANTS)}")
     from hflow.benchmarks import printing
+    from hflow.benchmarks.bookkeeping import benchmark_bookkeeping
     from hflow.benchmarks.case import BenchmarkCase, busy_clock
     from hflow.benchmarks.exported import benchmark_exported
     from hflow.benchmarks.preparation import benchmark_preparation
@@ -85,6 +89,8 @@ def bench(
         elif memory:
             for name, case in cases.items():
                 printing.show_memory(name, case.expansions, [size] if size else SIZES, [batch] if batch else BATCHES)
+        elif bookkeeping:
+            printing.show_bookkeeping(bookkeeping, benchmark_bookkeeping(bookkeeping))
         elif waiting:
             printing.show_waiting(benchmark_waiting(case))
         elif exported:
