@@ -83,7 +83,7 @@ class Project:
 
 @pytest.fixture(scope="session")
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
-    """New databases of MLflow, to be copied."""
+    """New databases of Prefect and MLflow, to be copied."""
     return Databases(tmp_path_factory)
 
 

@@ -19,6 +19,7 @@ from hflow.foundation.params import load_params
 from hflow.pipeline.release import BECAME_CHAMPION
 from hflow.presets import preset_text
 from hflow.registry.versions import Registry
+from tests.databases import Databases
 from tests.models import write_model
 from tests.pictures import write_folder
 from tests.servers import free_port, served
@@ -35,16 +36,18 @@ def _own_connection() -> Iterator[None]:
 
 
 def test_a_new_champion_translates_the_frames_and_each_names_the_other(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    databases: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("params.yaml").write_text(preset_text("town"))
     write_folder(Path("frames"), 2)
     prefect, mlflow = f"http://127.0.0.1:{free_port()}/api", f"http://127.0.0.1:{free_port()}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow)
-    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    monkeypatch.setenv("PREFECT_HOME", str(databases.prefect(tmp_path / "prefect")))
     for_prefect = ["prefect", "server", "start", "--no-ui", "--port", prefect.removesuffix("/api").rpartition(":")[2]]
+    store = f"sqlite:///{databases.mlflow(tmp_path / 'mlflow.db')}"
     for_mlflow = ["mlflow", "server", "--port", mlflow.rpartition(":")[2], "--workers", "1"]
+    for_mlflow += ["--backend-store-uri", store]
     with (
         served(*for_prefect, url=f"{prefect}/health", log=tmp_path / "prefect.log", seconds=300),
         served(*for_mlflow, url=f"{mlflow}/health", log=tmp_path / "mlflow.log", seconds=300),

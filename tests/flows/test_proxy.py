@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.certificates import has_openssl, self_signed
+from tests.databases import Databases
 from tests.servers import free_port, served
 
 pytestmark = [
@@ -55,7 +56,7 @@ class Proxied:
 
 
 @pytest.fixture(scope="module")
-def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
+def proxied(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     place = tmp_path_factory.mktemp("proxy")
     certificate, key = place / "hflow.pem", place / "hflow.key"
     self_signed(certificate, key)
@@ -76,10 +77,12 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
         f"[mlflow]\ndefault_permission = READ\ndatabase_uri = sqlite:///{place}/auth.db\nadmin_username = {USER}\n"
         "authorization_function = mlflow.server.auth:authenticate_request_basic_auth\n"
     )
+    databases.prefect(place / "prefect")
     prefect = {"PREFECT_HOME": str(place / "prefect"), "PREFECT_SERVER_API_AUTH_STRING": f"{USER}:{PASSWORD}"}
     prefect |= {"PREFECT_API_URL": f"http://127.0.0.1:{ports['4200']}/api"}
     mlflow = {"MLFLOW_AUTH_CONFIG_PATH": str(place / "auth.ini"), "MLFLOW_AUTH_ADMIN_PASSWORD": PASSWORD}
     mlflow |= {"MLFLOW_FLASK_SERVER_SECRET_KEY": "a secret"}
+    databases.mlflow(place / "mlflow.db")
     store = [f"--backend-store-uri=sqlite:///{place}/mlflow.db", f"--artifacts-destination={place}/artifacts"]
     names = f"--allowed-hosts=localhost:{ports['5443']}"
     with (

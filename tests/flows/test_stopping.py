@@ -6,15 +6,20 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.databases import Databases
 from tests.servers import free_port, served
 
 STOPPED = "hflow: stopped; what is finished is kept, and the same command goes on from there"
+
+Runs = dict[str, tuple["subprocess.Popen[str]", Path]]
+
 FLOW = """
 import sys, time
 from pathlib import Path
@@ -33,10 +38,14 @@ run_as_command(wait, place=sys.argv[1])
 """
 
 
-def _start(place: Path, **settings: str) -> "subprocess.Popen[str]":
+def _start(databases: Databases, place: Path, **settings: str) -> "subprocess.Popen[str]":
     """The flow in a process group of its own, as a terminal starts it."""
     environment = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
-    environment |= {"PREFECT_HOME": str(place / "prefect"), "PREFECT_CLIENT_MAX_RETRIES": "0", **settings}
+    environment |= {
+        "PREFECT_HOME": str(databases.prefect(place / "prefect")),
+        "PREFECT_CLIENT_MAX_RETRIES": "0",
+        **settings,
+    }
     process = subprocess.Popen(
         [sys.executable, "-c", FLOW, str(place)],
         env=environment,
@@ -56,8 +65,10 @@ def _start(place: Path, **settings: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_ends_in_one_line_and_is_cancelled(number: signal.Signals, tmp_path: Path) -> None:
-    process = _start(tmp_path)
+def test_a_stopped_run_ends_in_one_line_and_is_cancelled(
+    number: signal.Signals, databases: Databases, tmp_path: Path
+) -> None:
+    process = _start(databases, tmp_path)
     stopped = time.monotonic()
     if number == signal.SIGINT:
         os.killpg(process.pid, number)
@@ -75,33 +86,44 @@ def test_a_stopped_run_ends_in_one_line_and_is_cancelled(number: signal.Signals,
     assert not (tmp_path / "done").exists()
 
 
-def test_a_stage_finishes_without_the_server_that_it_began_with(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}/api"
+@pytest.fixture(scope="module")
+def left(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
+    """Two runs whose server is gone since they began, with their folders."""
+    home, url = tmp_path_factory.mktemp("server"), f"http://127.0.0.1:{free_port()}/api"
     command = ("prefect", "server", "start", "--no-ui", "--port", url.removesuffix("/api").rpartition(":")[2])
-    settings = {"PREFECT_HOME": str(tmp_path / "server")}
-    with served(*command, url=f"{url}/health", log=tmp_path / "log", environment=settings, seconds=240):
-        process = _start(tmp_path, PREFECT_API_URL=url)
-    with pytest.raises(httpx.HTTPError):
-        httpx.get(f"{url}/health")
-    (tmp_path / "go").touch()
+    settings = {"PREFECT_HOME": str(databases.prefect(home))}
+    runs: Runs = {}
+    try:
+        with served(*command, url=f"{url}/health", log=home / "log", environment=settings, seconds=240):
+            for name in ("goes on", "is stopped"):
+                place = tmp_path_factory.mktemp("run")
+                runs[name] = _start(databases, place, PREFECT_API_URL=url), place
+        with pytest.raises(httpx.HTTPError):
+            httpx.get(f"{url}/health")
+        yield runs
+    finally:
+        for process, _ in runs.values():
+            process.kill()
+            process.wait()
+
+
+def test_a_stage_finishes_without_the_server_that_it_began_with(left: Runs) -> None:
+    process, place = left["goes on"]
+    (place / "go").touch()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "hflow: the Prefect server was lost" in err
-    assert (tmp_path / "done").exists()
+    assert (place / "done").exists()
 
 
-def test_a_run_that_is_stopped_after_its_server_is_lost_does_not_go_on(tmp_path: Path) -> None:
-    url = f"http://127.0.0.1:{free_port()}/api"
-    command = ("prefect", "server", "start", "--no-ui", "--port", url.removesuffix("/api").rpartition(":")[2])
-    settings = {"PREFECT_HOME": str(tmp_path / "server")}
-    with served(*command, url=f"{url}/health", log=tmp_path / "log", environment=settings, seconds=240):
-        process = _start(tmp_path, PREFECT_API_URL=url)
+def test_a_run_that_is_stopped_after_its_server_is_lost_does_not_go_on(left: Runs) -> None:
+    process, place = left["is stopped"]
     process.send_signal(signal.SIGTERM)
-    (tmp_path / "begun").unlink()
+    (place / "begun").unlink()
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert err.splitlines()[-1] == STOPPED
-    assert not (tmp_path / "begun").exists()
+    assert not (place / "begun").exists()
 
 
 def test_a_server_that_is_named_and_away_is_one_line(tmp_path: Path) -> None:

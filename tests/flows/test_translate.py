@@ -30,6 +30,7 @@ from hflow.translation.plan import plan_translation
 from hflow.translation.shard_task import ShardTask, worker_marks
 from tests.clusters import cluster_of_commands, cluster_that_gives_up
 from tests.conftest import Project
+from tests.databases import Databases
 from tests.servers import free_port, served
 from tests.workers import kill_a_worker
 
@@ -38,11 +39,12 @@ OPTIONS = {"device": "cpu", "threads": 1, "batch_size": 2}
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def api(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Prefect server; gives its address."""
     folder, port = tmp_path_factory.mktemp("prefect"), free_port()
     command = ("prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port))
     address = f"http://127.0.0.1:{port}/api"
+    databases.prefect(folder)
     home = {"PREFECT_HOME": str(folder), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     with served(*command, url=f"{address}/health", log=folder / "log", environment=home, seconds=300):
         yield address

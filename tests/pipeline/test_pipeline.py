@@ -13,6 +13,7 @@ import yaml
 from mlflow import MlflowClient
 
 from tests.browser import running_browser
+from tests.databases import Databases
 from tests.projects import SMALL, change_params, copy_project
 from tests.servers import free_port, served
 
@@ -44,21 +45,22 @@ def _python(
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clone with a params.yaml of few and small pictures, run once through the flow sim2real."""
     folder = tmp_path_factory.mktemp("pipeline") / "project"
     copy_project(folder, **SMALL)
     _python(folder, "-m", "dvc", "remote", "add", "--quiet", "--default", "store", str(folder.parent / "store"))
     _commit(folder)
+    databases.prefect(folder / ".prefect")
     done = _python(folder, "-m", "flows.sim2real")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def server(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """The settings of a Prefect server that is up, so that not every stage waits for one of its own."""
-    home, api = tmp_path_factory.mktemp("prefect"), f"http://127.0.0.1:{free_port()}/api"
+    home, api = databases.prefect(tmp_path_factory.mktemp("prefect")), f"http://127.0.0.1:{free_port()}/api"
     settings = {"PREFECT_HOME": str(home), "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
     port = api.removesuffix("/api").rpartition(":")[2]
     command = ["prefect", "server", "start", "--no-ui", "--port", port]
