@@ -37,6 +37,7 @@ class Team:
             **{k: v for k, v in os.environ.items() if k not in ("PREFECT_API_URL", "MLFLOW_TRACKING_URI", "DVC_ROOT")},
             "PYTHONPATH": str(repository),
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",  # not ten, at the start of every run
         }
         self.servers: subprocess.Popen[bytes] | None = None
         self.api = ""
