@@ -122,6 +122,8 @@ def run_as_command(stage: Flow[..., Any], **parameters: Any) -> None:
     That it was stopped is said in one line: by the run that started DVC, where this is a stage that DVC runs for it.
     """
     ensure_utf8()
+    # Prefect would print of each batch of log lines that it can't be sent: that a server is lost is said once, below.
+    logging.raiseExceptions = False
     stop = "" if is_child() else STOPPED
     # Until this process ends, not until the flow does: Prefect hands on the last log lines at the very end.
     server = contextlib.ExitStack()

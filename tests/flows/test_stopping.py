@@ -12,6 +12,8 @@ from pathlib import Path
 
 import httpx
 import pytest
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient
 
 from tests.databases import Databases
 from tests.servers import free_port, served
@@ -88,7 +90,7 @@ def test_a_stopped_run_ends_in_one_line_and_is_cancelled(
 
 @pytest.fixture(scope="module")
 def left(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runs]:
-    """Two runs whose server is gone since they began, with their folders."""
+    """Two runs whose server is gone since they began, and a stage of a third that was stopped before; their folders."""
     home, url = tmp_path_factory.mktemp("server"), f"http://127.0.0.1:{free_port()}/api"
     command = ("prefect", "server", "start", "--no-ui", "--port", url.removesuffix("/api").rpartition(":")[2])
     settings = {"PREFECT_HOME": str(databases.prefect(home))}
@@ -98,6 +100,13 @@ def left(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
             for name in ("goes on", "is stopped"):
                 place = tmp_path_factory.mktemp("run")
                 runs[name] = _start(databases, place, PREFECT_API_URL=url), place
+            with SyncPrefectClient(url) as client:
+                above = client.create_flow_run(Flow(lambda: None, name="above"))
+            place = tmp_path_factory.mktemp("run")
+            stage = _start(databases, place, PREFECT_API_URL=url, HFLOW_PARENT_RUN=str(above.id))
+            runs["a stage"] = stage, place
+            stage.send_signal(signal.SIGTERM)
+            stage.wait(120)
         with pytest.raises(httpx.HTTPError):
             httpx.get(f"{url}/health")
         yield runs
@@ -107,12 +116,22 @@ def left(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iter
             process.wait()
 
 
+def test_a_stage_leaves_it_to_the_run_above_it_to_say_that_it_was_stopped(left: Runs) -> None:
+    """Else each run on the way up would say so."""
+    out, err = left["a stage"][0].communicate(timeout=120)
+    assert left["a stage"][0].returncode == 130
+    assert out == ""
+    assert "Beginning subflow run" in err
+    assert not any(said in err for said in ("hflow:", "Finished", "Traceback"))
+
+
 def test_a_stage_finishes_without_the_server_that_it_began_with(left: Runs) -> None:
     process, place = left["goes on"]
     (place / "go").touch()
     _, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert "hflow: the Prefect server was lost" in err
+    assert "Error logging to API" not in err
     assert (place / "done").exists()
 
 
