@@ -5,6 +5,7 @@ import torch
 
 from hflow.benchmarks.case import BenchmarkCase
 from hflow.benchmarks.translation import _watched, benchmark, benchmark_others
+from hflow.foundation.params import VARIANTS
 
 
 def test_figures_of_a_small_frame():
@@ -24,7 +25,7 @@ def test_it_counts_what_one_frame_costs():
 
 def test_others_are_timed_by_name():
     found = benchmark_others(BenchmarkCase((2,), size=(16, 16), rounds=1))
-    assert len(found) == 2
+    assert len(found) == 4 + 2 * len(VARIANTS)
     assert min(found.values()) > 0
 
 
