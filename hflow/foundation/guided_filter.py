@@ -53,7 +53,7 @@ def contrast_eps(source: Tensor) -> Tensor:
     In a dark photograph all is below the usual penalty, and would count as flat.
     """
     variance = source.float().var(dim=(2, 3)).mean(dim=1)  # (B,)
-    return 1e-4 * (variance / FAINT).clamp(1e-3, 1)
+    return 1e-4 * (variance / FAINT).clamp(1e-3, 1.0)
 
 
 FAINT = 0.01
