@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from hflow.foundation.params import TRAINING_SETS
+from hflow.metrics.closeness import Closeness
 from hflow.metrics.paired_gain import Gain
 from hflow.reports.evaluation_page import write_report
 from hflow.reports.evaluation_results import Evaluation, Rejected
+from hflow.reports.truth import TruthScores
 from hflow.reports.verdict import SETS, verdict
 from hflow.segmentation.scores import SelfTrained
 from tests.evaluations import CLASSES, DATA, PROVENANCE, TIMINGS, an_evaluation, bare, example, score, written
@@ -23,6 +25,20 @@ def evaluation() -> Evaluation:
 
 def test_every_training_set_is_explained() -> None:
     assert SETS.keys() == set(TRAINING_SETS)
+
+
+@pytest.mark.parametrize("compared", [None, {}, {"gamma": Closeness(16.8, 0.7, 0.3)}])
+def test_every_row_of_a_table_has_as_many_cells_as_its_head(
+    evaluation: Evaluation, tmp_path: Path, compared: dict[str, Closeness] | None
+) -> None:
+    close = Closeness(17.0, 0.8, 0.2)
+    truth = None if compared is None else TruthScores("val", 4, close, close, 0, [], compared)
+    tables = re.findall(r"<table.*?</table>", written(replace(evaluation, truth=truth), tmp_path), re.DOTALL)
+    measured = [table for table in tables if 'class="measures"' in table]
+    assert len(measured) == (1 if compared is None else 2)
+    for table in tables:
+        head, *rows = (re.findall(r"<t[hd]\b", row) for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL))
+        assert {len(row) for row in rows} == {len(head)}
 
 
 def test_the_verdict_is_one_sentence_with_its_numbers(evaluation: Evaluation) -> None:
