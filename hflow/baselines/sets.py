@@ -90,7 +90,7 @@ def make_baselines(
         "dark_channel": dark_channel,
     }
     store = WorkFolder(work)
-    styles = Styles(style, chosen, targets)
+    styles = Styles(style, chosen, targets if names else ())
     settings = [code_fingerprint(make_baselines), styles.settings, shard_hashes(targets)]
     settings += [*machine_marks(torch.device("cpu")), platform.machine()]
     files: dict[str, Path | bytes] = {}

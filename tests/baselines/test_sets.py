@@ -110,6 +110,10 @@ def test_a_style_that_is_nowhere_is_an_error(project: Project, tmp_path: Path) -
         _make(project, tmp_path, ("gamma",), chosen="no such style")
 
 
+def test_where_no_baseline_is_named_the_style_is_not_asked_for(project: Project, tmp_path: Path) -> None:
+    assert _make(project, tmp_path, (), chosen="the key of another model's style image") == {}
+
+
 def test_sets_list_the_shards_and_those_not_named_are_empty(project: Project, tmp_path: Path) -> None:
     _make(project, tmp_path, ("histogram",))
     found = read_training_set(tmp_path / "sets/histogram.json").shards
