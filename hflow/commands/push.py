@@ -8,7 +8,7 @@ import typer
 from hflow.commands.console import DEFAULT, ParamsFile, show
 from hflow.commands.export import task_scores
 from hflow.foundation.params import load_params
-from hflow.foundation.stores import Store
+from hflow.foundation.stores import SCHEMES, Store
 from hflow.pipeline import outputs
 from hflow.pipeline.origins import origins
 
@@ -34,7 +34,7 @@ def push(
     from hflow.export.pushing import push
     from hflow.export.store_pushing import push_to_store
 
-    if to.startswith(("s3://", "gs://", "az://")):
+    if to.startswith(SCHEMES):
         show(push_to_store(path, Store(to)))
         return
     project = load_params(params) if params.is_file() else None

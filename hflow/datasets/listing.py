@@ -6,7 +6,7 @@ from pathlib import Path
 from hflow.datasets.keys import printable
 from hflow.foundation.errors import HflowError
 
-__all__ = ["IMAGE_SUFFIXES", "list_files", "list_images"]
+__all__ = ["IMAGE_SUFFIXES", "is_hidden", "list_files", "list_images"]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -30,6 +30,11 @@ def list_images(folder: Path) -> list[Path]:
     return [path for path in list_files(folder) if path.suffix.lower() in IMAGE_SUFFIXES]
 
 
+def is_hidden(name: str) -> bool:
+    """Whether files and folders of this name are passed over."""
+    return name.startswith((".", "@")) or name == "__MACOSX"
+
+
 def _collect(folder: Path, above: tuple[str, ...], found: list[Path]) -> None:
     real = os.path.realpath(folder)
     if real in above:
@@ -39,7 +44,7 @@ def _collect(folder: Path, above: tuple[str, ...], found: list[Path]) -> None:
     except OSError as error:
         raise HflowError(f"{printable(str(folder))} can't be read: {error.strerror}") from None
     for entry in entries:
-        if entry.name.startswith((".", "@")) or entry.name == "__MACOSX":
+        if is_hidden(entry.name):
             continue
         path = folder / entry.name
         if entry.is_dir():

@@ -34,6 +34,7 @@ __all__ = [
     "id2label_bytes",
     "manifest_bytes",
     "read_manifest",
+    "read_sums",
     "sums_bytes",
     "told",
 ]
@@ -292,6 +293,12 @@ def _places(split: Any, key: Any) -> pa.ChunkedArray:
 
 def _end_to_end(columns: Iterable[pa.ChunkedArray]) -> pa.Array:
     return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).combine_chunks()
+
+
+def read_sums(folder: Path) -> dict[str, str]:
+    """The hash of each file by name, of the SHA256SUMS of a folder."""
+    lines = (folder / SUMS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 def sums_bytes(known: Mapping[str, str], files: Mapping[str, Path | bytes]) -> bytes:

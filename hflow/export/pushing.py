@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hflow.datasets.manifest import CARD, CROISSANT, EXPORTED, MANIFEST, SUMS, read_manifest
+from hflow.datasets.manifest import CARD, CROISSANT, EXPORTED, MANIFEST, SUMS, read_manifest, read_sums
 from hflow.datasets.verification import verify
 from hflow.export.card import card
 from hflow.export.croissant import SHARDS, croissant, set_suffixes
@@ -86,7 +86,7 @@ def push(
             "datePublished": f"{info.created_at:%Y-%m-%d}" if info.created_at else None,
         }
         last = _last_files(folder, published, origins or {}, scores or {})
-        known = set(_sums(folder))
+        known = set(read_sums(folder))
         there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         api.upload_folder(
             repo_id=name,
@@ -126,7 +126,7 @@ def _last_files(
     folder: Path, published: Mapping[str, Any], origins: Mapping[str, str], scores: Mapping[str, TaskScore]
 ) -> dict[str, bytes]:
     """The card, where the folder has none, the metadata of a published dataset, and the hashes with theirs."""
-    sums = _sums(folder)
+    sums = read_sums(folder)
     made: dict[str, bytes] = {}
     if (folder / EXPORTED).is_file():
         metadata = (folder / CROISSANT).read_bytes()
@@ -150,12 +150,6 @@ def _last_files(
     sums |= {file: sha256(content).hexdigest() for file, content in made.items()}
     made[SUMS] = "".join(f"{digest}  {file}\n" for file, digest in sorted(sums.items())).encode()
     return made
-
-
-def _sums(folder: Path) -> dict[str, str]:
-    """The hash of each file by name."""
-    lines = (folder / SUMS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
-    return {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
 
 
 @contextmanager

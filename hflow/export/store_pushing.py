@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS
+from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS, read_sums
 from hflow.datasets.preparation_stats import STATS
 from hflow.datasets.prepared_verification import verify_prepared
 from hflow.datasets.verification import verify
@@ -89,8 +89,7 @@ def _whole_files(folder: Path) -> dict[str, str]:
         sums = {}
     elif (folder / SUMS).is_file():
         found = verify(folder)
-        lines = (folder / SUMS).read_text(encoding="utf-8").removesuffix("\n").split("\n")
-        sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+        sums = read_sums(folder)
         names = [*sums, SUMS]
     else:
         raise HflowError(f"{folder} has no {SUMS}: push a folder that prepare, translate or `hflow export` wrote")

@@ -154,10 +154,11 @@ def _export(
         }
         closing += _put(staging, EXPORTED, (json.dumps(said, indent=2) + "\n").encode())
         hashes = {name: sha256_file(staging / name) for name in closing}
-        single = hashes | (dict(written.sums()) if LAYOUTS[layout].archive else {})
-        archives = [name for name, _ in written.sums()] if LAYOUTS[layout].archive else []
+        archives = dict(written.sums()) if LAYOUTS[layout].archive else {}
         suffixes = written.suffixes_with(closing)
-        metadata = croissant(told, single, sets=written.sets, suffixes=suffixes, mark=mark, archives=archives)
+        metadata = croissant(
+            told, hashes | archives, sets=written.sets, suffixes=suffixes, mark=mark, archives=archives
+        )
         hashes |= {name: sha256_file(staging / name) for name in _put(staging, CROISSANT, metadata)}
         with (staging / SUMS).open("w", encoding="utf-8") as file:
             file.writelines(f"{digest}  {name}\n" for name, digest in written.sums(hashes))

@@ -39,9 +39,8 @@ def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float |
         spread = _box(products, radius) - torch.stack([mean_s[:, i] * mean_s[:, j] for i, j in PAIRS], dim=1)
         crossed = (y[:, :, None] * s[:, None]).flatten(1, 2)  # (B, 9, H, W), image channel by source channel
         crossed = _box(crossed, radius).unflatten(1, (3, 3)) - mean_y[:, :, None] * mean_s[:, None]
-        slope = _times_inverse(
-            crossed, spread, torch.as_tensor(eps, device=s.device).reshape(-1, 1, 1)
-        )  # (B, 3, 3, H, W)
+        penalty = torch.as_tensor(eps, device=s.device).reshape(-1, 1, 1)  # (B, 1, 1)
+        slope = _times_inverse(crossed, spread, penalty)  # (B, 3, 3, H, W)
         offset = mean_y - (slope * mean_s[:, None]).sum(dim=2)  # (B, 3, H, W)
         slope = _box(slope.flatten(1, 2), radius).unflatten(1, (3, 3))
         return (slope * s[:, None]).sum(dim=2) + _box(offset, radius)

@@ -16,7 +16,7 @@ from hflow.foundation.atomic_files import FULL, writable
 from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.progress import say
 
-__all__ = ["Store", "path_or_store"]
+__all__ = ["SCHEMES", "Store", "path_or_store"]
 
 ATTEMPTS = 3
 FIRST_DELAY = 1.0
@@ -67,6 +67,9 @@ _KINDS = {
         "AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
     ),
 }
+
+SCHEMES = tuple(f"{kind}://" for kind in _KINDS)
+"""What the address of a folder in a store begins with."""
 
 
 def path_or_store(address: str) -> "Path | Store":

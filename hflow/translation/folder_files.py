@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hflow.datasets.keys import key_fault
-from hflow.datasets.listing import IMAGE_SUFFIXES
+from hflow.datasets.listing import IMAGE_SUFFIXES, is_hidden
 from hflow.datasets.manifest import MANIFEST, SUMS
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
@@ -61,7 +61,7 @@ class FolderFiles:
             for name in self._names
             if name.startswith(within)
             and PurePosixPath(name).suffix.lower() in IMAGE_SUFFIXES
-            and not any(part.startswith((".", "@")) or part == "__MACOSX" for part in name.split("/"))
+            and not any(map(is_hidden, name.split("/")))
         ]
 
     def without_label(self, images: Sequence[tuple[str, str]]) -> list[str]:

@@ -1,6 +1,6 @@
 """What translated frames are held against, the downstream task, and the report."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field, field_validator
 
@@ -8,14 +8,15 @@ from hflow.foundation.params.section import Count, Section, Seed, Share, Workers
 
 __all__ = ["BASELINES", "TRAINING_SETS", "BaselinesParams", "EvaluateParams", "SegmentParams", "SelfTrainingParams"]
 
-BASELINES = ("histogram", "reinhard", "fda", "gpa", "gamma", "clahe", "dark_channel")
+Baseline = Literal["histogram", "reinhard", "fda", "gpa", "gamma", "clahe", "dark_channel"]
+BASELINES: tuple[Baseline, ...] = get_args(Baseline)
 TRAINING_SETS = ("source", "translated", "restyled", "target", *BASELINES)
 
 
 class BaselinesParams(Section):
     """The recoloured frames that translation is held against: those that `segment.train_on` names, and `compare`."""
 
-    compare: tuple[Literal["histogram", "reinhard", "fda", "gpa", "gamma", "clahe", "dark_channel"], ...] = ()
+    compare: tuple[Baseline, ...] = ()
     """Those to make besides, and to hold against the truth in the report: histogram, reinhard, fda, gpa; gamma and
     clahe for dark frames, dark_channel for hazy ones."""
 
