@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: repro test test-gpu bench-gpu fuzz lint secrets audit docs reference soak soak-repro up deploy setup requirements
+.PHONY: repro test test-gpu bench-gpu fuzz lint secrets audit docs reference soak soak-repro up deploy preflight setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
@@ -59,6 +59,9 @@ up: setup ## a Prefect server, an MLflow server and workers on this machine, unt
 deploy: setup ## register the deployments with the servers of `make up`, or with those that PREFECT_API_URL names
 	@python -m flows.deploy
 
+preflight: ## what this machine lacks for deploy/compose.yaml; needs Python alone
+	@python3 -m deploy.preflight
+
 setup: $(VENV)/.installed ## a virtual environment with pinned dependencies
 
 $(VENV)/.installed: requirements.txt pyproject.toml
@@ -71,4 +74,4 @@ $(VENV)/.installed: requirements.txt pyproject.toml
 
 requirements: ## pin the dependencies again
 	uv pip compile --universal --python-version 3.11 --no-emit-index-url --no-header \
-		--extra pipeline --group dev pyproject.toml -o requirements.txt
+		--extra pipeline --extra servers --group dev pyproject.toml -o requirements.txt

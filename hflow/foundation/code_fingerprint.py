@@ -26,6 +26,7 @@ CHANGES_NO_BYTE = {
     "hflow.foundation.free_disk": "asks whether there is room for a result",
     "hflow.foundation.locks": "keeps two processes from writing the same result",
     "hflow.foundation.nearby": "has files of a store here while they are read",
+    "hflow.foundation.params.cluster": "says where shards are translated elsewhere",
     "hflow.foundation.params.whole": "each piece of work is handed sections, and has these in its own code",
     "hflow.foundation.progress": "tells how far the work is",
     "hflow.foundation.stores": "brings files from a store and sends them there as they are",
@@ -33,6 +34,7 @@ CHANGES_NO_BYTE = {
     "hflow.pipeline.run_notes": "notes which pieces of work a run used, beside its results",
     "hflow.pipeline.timings": "tells how long the work took, beside its results",
     "hflow.registry": "tells MLflow what was made; a model that it hands out counts by its weights",
+    "hflow.translation.engines.clusters": "starts the workers that translate shards, by the same code",
     "hflow.translation.engines.dask": "has shards translated elsewhere, by the same code",
 }
 """Rooms, modules and definitions that no fingerprint holds, and why not."""

@@ -31,7 +31,8 @@ __all__ = ["CHANGE_NO_BYTE", "Plan", "plan_translation"]
 
 SPLITS = ("train", "val")
 CHANGE_NO_BYTE = {
-    *("model", "judge", "device", "workers", "engine", "devices", "threads", "scheduler", "max_rejected", "reject")
+    *("model", "judge", "device", "workers", "engine", "devices", "threads", "scheduler", "cluster"),
+    *("max_rejected", "reject"),
 }
 """Parameters that say where a run goes on or what is published of it, or that are in its fingerprint by their content.
 """

@@ -31,11 +31,15 @@ CHANGE_NO_BYTE = {
         *("train.workers", "train.checkpoint_every", "train.log_every", "train.measure_every", "train.judge"),
         *("train.keep", "translate.model", "translate.styles", "translate.class_colours", "translate.judge"),
         *("translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "segment.workers"),
+        "translate.cluster",
         *("translate.min_consistency", "translate.reject", "translate.style", "translate.strength"),
         *("segment.train_on", "segment.self_training"),
     },
     "train": {"train.workers", "train.checkpoint_every", "data.source.root", "data.target.root"},  # roots: for MLflow
-    "translate": {"translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "tracking"},
+    "translate": {
+        *("translate.workers", "translate.engine", "translate.devices", "translate.scheduler", "translate.cluster"),
+        "tracking",
+    },
     "baselines": {"baselines.workers"},
     "segment": {"segment.train_on", "segment.workers"},  # the set's own file is a dependency
     "evaluate": {"translate.model", "tracking"},  # the model's folder is a dependency
@@ -202,7 +206,9 @@ def ran() -> Iterator[set[str]]:
             found.add(f"{module}.{definition}")
 
     for module in pkgutil.walk_packages([str(ROOT / "hflow")], "hflow."):
-        if not module.name.startswith(("hflow.__main__", "hflow.translation.engines.dask")):
+        if not module.name.startswith(
+            ("hflow.__main__", "hflow.translation.engines.dask", "hflow.translation.engines.clusters")
+        ):
             importlib.import_module(module.name)
     threading.setprofile(note)
     sys.setprofile(note)

@@ -3,6 +3,7 @@
 In comes the file's text, out go frozen sections; a subject's sections are a file. Imports the foundation alone.
 """
 
+from hflow.foundation.params.cluster import ClusterParams, KubernetesParams, SlurmParams
 from hflow.foundation.params.data import DataParams, DomainParams, PrepareParams, TownParams
 from hflow.foundation.params.registry import ReleaseParams, TrackingParams
 from hflow.foundation.params.scoring import (
@@ -23,10 +24,12 @@ __all__ = [
     "TRAINING_SETS",
     "VARIANTS",
     "BaselinesParams",
+    "ClusterParams",
     "DataParams",
     "DomainParams",
     "EncoderParams",
     "EvaluateParams",
+    "KubernetesParams",
     "LossParams",
     "ModelParams",
     "Params",
@@ -34,6 +37,7 @@ __all__ = [
     "ReleaseParams",
     "SegmentParams",
     "SelfTrainingParams",
+    "SlurmParams",
     "StyleParams",
     "TownParams",
     "TrackingParams",

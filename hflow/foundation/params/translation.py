@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import field_validator, model_validator
 
+from hflow.foundation.params.cluster import ClusterParams
 from hflow.foundation.params.section import Count, Section, Seed, Share
 
 __all__ = ["StyleParams", "TranslateParams"]
@@ -78,7 +79,9 @@ class TranslateParams(StyleParams):
     threads: Count | None = None
     """Of torch in each process; null leaves it to torch."""
     scheduler: str | None = None
-    """The address of Dask's scheduler; null starts one here."""
+    """The address of Dask's scheduler; null starts one here, or the cluster below."""
+    cluster: ClusterParams | None = None
+    """A Dask cluster that the run starts and ends, by Slurm or on Kubernetes; null is none."""
     judge: Path | None = None
     """A segmenter that looks at each frame before and after: a folder in models/given, as `hflow judge` writes it."""
     min_consistency: Share = 0.0
@@ -102,4 +105,8 @@ class TranslateParams(StyleParams):
             raise ValueError(f"min_consistency ({self.min_consistency}) needs a judge: name its folder in judge")
         if self.scheduler and self.engine != "dask":
             raise ValueError("a scheduler is for the engine dask: set engine to dask, or scheduler to null")
+        if self.cluster and self.engine != "dask":
+            raise ValueError("a cluster is for the engine dask: set engine to dask, or cluster to null")
+        if self.cluster and self.scheduler:
+            raise ValueError(f"scheduler ({self.scheduler}) and cluster exclude each other: set one of them to null")
         return self

@@ -10,8 +10,9 @@ import torch
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
 from hflow.foundation.finished_work import Finished
-from hflow.foundation.params import TranslateParams
+from hflow.foundation.params import ClusterParams, TranslateParams
 from hflow.translation.engines.base import Advance
+from hflow.translation.engines.clusters import started
 from hflow.translation.shard_task import ShardTask, WorkerMarks, worker_marks
 from hflow.translation.shard_worker import translate_here
 from hflow.translation.translator import Precision
@@ -32,11 +33,13 @@ class DaskCluster:
 
     def __init__(self, client: Any, params: TranslateParams):
         self._client, self.device, self.address = client, params.device, str(client.scheduler.address)
-        workers = client.scheduler_info(n_workers=-1)["workers"]
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
         if not workers:
             raise HflowError(f"the Dask cluster has no worker: start some (`dask worker {self.address}`) first")
+        if params.cluster:
+            workers = max(workers, params.cluster.workers.workers)
         # The calls only wait; workers that come later find work too.
-        self.slots = max(8, 4 * len(workers))
+        self.slots = max(8, 4 * workers)
         with losses_named(self.address):
             self.marks = client.submit(
                 _marks_there, params.device, params.threads, params.precision, pure=False
@@ -51,10 +54,10 @@ class DaskCluster:
 
 @contextlib.contextmanager
 def open_cluster(params: TranslateParams, workers: int) -> Iterator[DaskCluster]:
-    """The cluster whose scheduler `params` name, or one of so many workers that is started here.
+    """The cluster whose scheduler `params` name, the one that they have started, or one of so many workers here.
 
     Raises:
-        HflowError: there is no such scheduler, or Dask is not installed.
+        HflowError: there is no such scheduler, a cluster can't be started, or Dask is not installed.
     """
     try:
         from distributed import Client, LocalCluster
@@ -68,11 +71,27 @@ def open_cluster(params: TranslateParams, workers: int) -> Iterator[DaskCluster]
         with client:
             yield DaskCluster(client, params)
         return
+    if params.cluster:
+        with started(params.cluster) as cluster, Client(cluster) as client:
+            _wait_for_a_worker(client, params.cluster)
+            yield DaskCluster(client, params)
+        return
     with (
         LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
         yield DaskCluster(client, params)
+
+
+def _wait_for_a_worker(client: Any, params: ClusterParams) -> None:
+    seconds = params.workers.wait
+    try:
+        client.wait_for_workers(1, timeout=seconds)
+    except TimeoutError:
+        raise HflowError(
+            f"no worker of the cluster has come in {seconds} s: see what its jobs or pods say, or raise wait in "
+            "translate.cluster"
+        ) from None
 
 
 @contextlib.contextmanager

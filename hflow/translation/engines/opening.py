@@ -23,10 +23,10 @@ def open_engine(params: TranslateParams) -> Iterator[Engine]:
     """The engine that the section `translate` of params.yaml names.
 
     Raises:
-        HflowError: a device or the scheduler is not there, or Dask is not installed.
+        HflowError: a device, the scheduler or a cluster is not there, or Dask is not installed.
     """
     if params.engine == "dask":
-        with open_cluster(params, 0 if params.scheduler else len(devices_of(params))) as cluster:
+        with open_cluster(params, 0 if params.scheduler or params.cluster else len(devices_of(params))) as cluster:
             yield cluster
         return
     devices = devices_of(params)
