@@ -4,11 +4,9 @@ import http.client
 import os
 import platform
 import shutil
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -16,12 +14,14 @@ from typing import Literal
 from hflow.commands.console import DEFAULT, ParamsFile
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
+from hflow.foundation.findings import Finding, print_findings
 from hflow.foundation.free_disk import free_disk
 from hflow.foundation.free_memory import free_memory
+from hflow.foundation.gpu_driver import driver_version
 from hflow.foundation.loopback import ask_loopback_directly, free_port, is_taken
 from hflow.foundation.params import Params, TrackingParams, load_params
 
-__all__ = ["Finding", "doctor", "findings"]
+__all__ = ["doctor", "findings"]
 
 GIB = 2**30
 MEMORY, DISK = 4 * GIB, 10 * GIB
@@ -45,19 +45,11 @@ EXTRAS = {
     "az": ("adlfs",),
     "fiftyone": ("fiftyone",),
     "dask": ("distributed", "prefect_dask"),
+    "slurm": ("dask_jobqueue",),
+    "kubernetes": ("dask_kubernetes",),
+    "servers": ("boto3", "dvc_s3", "flask_wtf", "prefect_kubernetes", "psycopg"),
 }
 """The modules of each optional extra of pyproject.toml."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked for: "ok", "absent" if everything runs without it, or "fault"."""
-
-    what: str
-    state: Literal["ok", "absent", "fault"]
-    found: str
-    remedy: str = ""
-    """What to do where it is absent or at fault."""
 
 
 def doctor(params: ParamsFile = DEFAULT) -> None:
@@ -65,12 +57,7 @@ def doctor(params: ParamsFile = DEFAULT) -> None:
 
     Prints a table and writes nothing, in seconds, in a project or anywhere. Example: `hflow doctor`
     """
-    found = list(findings(load_params(params) if params.is_file() else None))
-    for one in found:
-        print(f"{one.what:<12} {one.state:<7} {one.found}")
-        if one.remedy:
-            print(f"{'':<20} -> {one.remedy}")
-    faults = [one.what for one in found if one.state == "fault"]
+    faults = print_findings(findings(load_params(params) if params.is_file() else None))
     if faults:
         raise HflowError(f"to be mended before a run: {', '.join(faults)}")
 
@@ -99,7 +86,7 @@ def findings(params: Params | None) -> Iterator[Finding]:
 def _gpu() -> Finding:
     import torch
 
-    driver = _driver()
+    driver = driver_version()
     if torch.cuda.is_available():
         each = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
         names = "; ".join(f"{one.name}, {one.total_memory / GIB:.0f} GiB" for one in each)
@@ -111,19 +98,6 @@ def _gpu() -> Finding:
             "GPU", "fault", f"driver {driver}, yet torch {torch.__version__}, for {built}, sees none", remedy
         )
     return Finding("GPU", "absent", "none", "the CPU is used; large datasets want a GPU")
-
-
-def _driver() -> str:
-    """The version of NVIDIA's driver; "" where there is none, or no GPU."""
-    program = shutil.which("nvidia-smi")
-    if program is None:
-        return ""
-    asked = [program, "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(asked, capture_output=True, text=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.split("\n")[0].strip() if done.returncode == 0 else ""
 
 
 def _room(what: str, free: int, wanted: int, least: int, remedy: str) -> Finding:

@@ -45,6 +45,7 @@ PIPELINE, DEPLOYMENTS, PROXY = (
     f"tests/{name}.py" for name in ("pipeline/test_pipeline", "flows/test_deployments", "flows/test_proxy")
 )
 SERVING, DASK, RELEASE = (f"tests/{name}.py" for name in ("registry/test_serving", "clusters", "pipeline/test_release"))
+COMPOSE, JOB = "tests/deploy/test_compose.py", "tests/deploy/test_kubernetes_job.py"
 STORES = "tests/export/test_stores.py"
 LINKS = "tests/pipeline/test_cache_links.py"
 
@@ -70,6 +71,12 @@ ELSEWHERE = {
     "prefect deployment run": (DEPLOYMENTS, "create_flow_run"),
     "prefect deployment schedule": (DEPLOYMENTS, '["schedules"]'),
     "prefect flow-run cancel": (DEPLOYMENTS, "CANCELLING"),
+    "prefect work-pool create": (JOB, "deploy/kubernetes-job.json"),
+    "prefect worker start": (DEPLOYMENTS, "worker-gpu"),
+    "make preflight": ("tests/deploy/test_preflight.py", "preflight.findings("),
+    "docker build": (COMPOSE, "deploy/Dockerfile"),
+    "docker compose": (COMPOSE, '"--net"'),
+    "cp deploy/env.example": (COMPOSE, "deploy/env.example"),
     "prefect server": (PROXY, '"prefect", "server", "start"'),
     "export PREFECT_SERVER": (PROXY, "PREFECT_SERVER_API_AUTH_STRING"),
     "export PREFECT_API_URL=https": (PROXY, "PREFECT_API_AUTH_STRING"),
@@ -119,6 +126,9 @@ NOT_RUN = {
     "uv pip install": "it needs the network",
     "lowest/bin/python": "it needs an environment of old packages",
     "source .venv": "it changes the shell alone",
+    "docker run": "it needs Docker",
+    "helm install": "it needs a cluster",
+    "kubectl create": "it needs a cluster",
     "mkdir": "it makes a folder of a server's",
     "git add": "Git's own",
 }
