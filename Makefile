@@ -8,7 +8,7 @@ export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export DO_NOT_TRACK := 1
 export NO_MKDOCS_2_WARNING := 1
 
-.PHONY: repro test test-gpu bench-gpu fuzz lint secrets audit docs reference soak soak-repro up deploy preflight setup requirements
+.PHONY: repro test test-gpu test-compose bench-gpu fuzz lint secrets audit docs reference soak soak-repro up deploy preflight setup requirements
 
 repro: setup ## reproduce the pipeline that params.yaml describes
 	@hflow check
@@ -20,6 +20,9 @@ test: setup ## run all tests
 
 test-gpu: ## the tests that need a GPU, in three minutes; without a virtual environment, by the Python that is there
 	python3 -m pytest -m gpu -rs -p no:cacheprovider tests/gpu
+
+test-compose: setup ## run the services of deploy/compose.yaml here by their own commands, as root, in two minutes
+	HFLOW_TEST_COMPOSE=1 pytest tests/deploy
 
 bench-gpu: ## the tables of docs/why/performance.md for a GPU, in nine minutes: bench/bench.json, bench/bench.md
 	python3 -m hflow bench --device cuda --rounds 20 --minutes 8 --suite bench

@@ -94,6 +94,7 @@ def short_folder() -> Iterator[Path]:
 
 
 @pytest.mark.end_to_end
+@pytest.mark.skipif("HFLOW_TEST_COMPOSE" not in os.environ, reason="takes two minutes: `make test-compose`")
 @pytest.mark.skipif(
     not (can_make_hosts() and postgres_program("initdb") and shutil.which("setpriv")),
     reason="needs root, network namespaces and PostgreSQL",

@@ -84,7 +84,10 @@ def test_an_old_driver_is_named(tmp_path: Path, programs: Path) -> None:
 
 @pytest.mark.parametrize(
     ("settings", "said"),
-    [({"MINIO_PASSWORD": ""}, "MINIO_PASSWORD not set"), ({"MLFLOW_PASSWORD": "p@ss"}, "MLFLOW_PASSWORD: not twelve")],
+    [
+        ({"MINIO_PASSWORD": ""}, "MINIO_PASSWORD not set"),
+        ({"MLFLOW_PASSWORD": "sEcret99"}, "MLFLOW_PASSWORD: not twelve"),
+    ],
 )
 def test_a_setting_that_servers_would_refuse_is_named(tmp_path: Path, settings: dict[str, str], said: str) -> None:
     (one,) = _found(_env(tmp_path, **settings))["settings"]
