@@ -15,7 +15,7 @@ def sweep(
     what: Annotated[
         str,
         typer.Argument(
-            help="k, variant, layers, resolution or seeds; or a parameter with its values, such as loss.k=0.7,0.9."
+            help="k, variant, layers, adain, resolution or seeds; or a parameter with values, such as loss.k=0.7,0.9."
         ),
     ],
     out: Annotated[Path, typer.Option(help="The folder that gets a folder of the sweep's name.")] = Path("sweeps"),

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from hflow.model.adain import adain_as_affine
 from hflow.model.coupling import Coupling
-from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
+from hflow.model.hierarchy_flow import PADDING, HierarchyFlow, Statistics
 
 __all__ = ["BatchTransfer"]
 
@@ -44,10 +44,12 @@ class BatchTransfer(nn.Module):
                 maps.append(x)
             kept.append(a)
             x = torch.cat(maps, dim=1)
-        x = _innermost(couplings[-1], x, self._affine(couplings[-1], x), *statistics[-1])
+        innermost = statistics[-1]
+        assert innermost is not None
+        x = _innermost(couplings[-1], x, self._affine(couplings[-1], x), *innermost)
         outer = zip(couplings[:-1], statistics[:-1], kept, strict=True)
-        for coupling, (mean, std), a in reversed(list(outer)):
-            x = _invert(coupling, x, a, mean, std)
+        for coupling, wanted, a in reversed(list(outer)):
+            x = _invert(coupling, x, a, wanted)
         return x[..., PADDING:-PADDING, PADDING:-PADDING].clamp(0, 1)
 
     def _affine(self, coupling: Coupling, x: Tensor) -> Tensor:
@@ -81,10 +83,12 @@ def _innermost(coupling: Coupling, x: Tensor, a: Tensor, mean: Tensor, std: Tens
     return total
 
 
-def _invert(coupling: Coupling, y: Tensor, a: Tensor, mean: Tensor, std: Tensor) -> Tensor:
+def _invert(coupling: Coupling, y: Tensor, a: Tensor, wanted: Statistics | None) -> Tensor:
     """Algorithm 2: x, (B, C, H, W), from y and a, (B, nC, H, W)."""
-    gain, offset = _adain(y, mean, std)
-    sums = (y * gain + offset + a).chunk(coupling.expansion, dim=1)
+    if wanted is not None:
+        gain, offset = _adain(y, *wanted)
+        y = y * gain + offset
+    sums = (y + a).chunk(coupling.expansion, dim=1)
     return torch.stack([weight * part for weight, part in zip(coupling.fusion_weights(), sums, strict=True)]).sum(0)
 
 

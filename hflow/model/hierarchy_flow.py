@@ -10,6 +10,7 @@ inverses put it together again:
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,7 +20,12 @@ from hflow.foundation.guided_filter import contrast_eps, local_affine
 from hflow.model.coupling import Coupling
 from hflow.model.style import StyleEncoder, StyleMapping
 
-__all__ = ["PADDING", "HierarchyFlow"]
+__all__ = ["PADDING", "AdaINPlace", "HierarchyFlow", "Statistics"]
+
+AdaINPlace = Literal["every", "innermost"]
+
+Statistics = tuple[Tensor, Tensor]
+"""A mean and a std, (B, C) each."""
 
 PADDING = 10
 """Pixels by which the content is reflected outwards before the network and cropped after it."""
@@ -34,15 +40,17 @@ class HierarchyFlow(nn.Module):
         guide: the radius of a guided filter at the end, whose guide is the content: of what the couplings make of it,
             what is a local affine change of its colours comes out, and no halo, grain or fringe. 0 leaves it out, as
             the paper does. Training goes without it.
+        adain: which couplings get the statistics of the style on the way back: every one, as in the paper, or the
+            innermost alone, as in ArtFlow (An and others 2021).
     """
 
-    def __init__(self, expansions: Sequence[int] = (10, 4), guide: int = 0):
+    def __init__(self, expansions: Sequence[int] = (10, 4), guide: int = 0, adain: AdaINPlace = "every"):
         super().__init__()
-        self.expansions, self.guide = tuple(expansions), guide
+        self.expansions, self.guide, self.adain = tuple(expansions), guide, adain
         channels = list(itertools.accumulate(self.expansions, lambda c, n: c * n, initial=3))
         self.couplings = nn.ModuleList(Coupling(c, n) for c, n in zip(channels, self.expansions, strict=False))
         self.style_encoder = StyleEncoder()
-        self.style_mappings = nn.ModuleList(StyleMapping(c) for c in channels[1:])
+        self.style_mappings = nn.ModuleList(StyleMapping(c) for c in channels[1:][self._styled])
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
         """Translate `content` in the style of `style`.
@@ -79,13 +87,13 @@ class HierarchyFlow(nn.Module):
             mapping.start_at(means.mean(dim=0), stds.mean(dim=0))
 
     @torch.no_grad()
-    def measure(self, images: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """The mean and the std, (B, C) each, that every coupling finds in images, (B, 3, H, W); outermost first."""
+    def measure(self, images: Tensor) -> list[Statistics]:
+        """What every coupling with AdaIN finds in images, (B, 3, H, W); outermost first."""
         x, found = self.pad(images), []
         for coupling in self.couplings:
             x, _ = coupling(x)  # (B, C, H + 20, W + 20)
             found.append((x.mean(dim=(2, 3)), x.std(dim=(2, 3))))
-        return found
+        return found[self._styled]
 
     def transfer(self, content: Tensor, code: Tensor) -> Tensor:
         """Translate `content`, (B, 3, H, W), in the styles of the codes, (B, 8); gives (B, 3, H, W). Images in [0, 1].
@@ -100,7 +108,7 @@ class HierarchyFlow(nn.Module):
             kept.append(a)
         for coupling, statistics, a in reversed(list(zip(self.couplings, self.statistics(code), kept, strict=True))):
             assert isinstance(coupling, Coupling)
-            x = coupling.inverse(x, a, *statistics)
+            x = coupling.inverse(x, a, *statistics or ())
         return self.finish(content, x[..., PADDING:-PADDING, PADDING:-PADDING])
 
     def finish(self, content: Tensor, image: Tensor) -> Tensor:
@@ -121,9 +129,20 @@ class HierarchyFlow(nn.Module):
             raise ValueError(f"content must be (B, 3, H, W) with H and W over {PADDING}, not {tuple(content.shape)}")
         return F.pad(content, [PADDING] * 4, mode="reflect")
 
-    def statistics(self, code: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """The mean and the std, (B, C) each, that the codes, (B, 8), ask of every coupling, from the image inwards."""
+    def statistics(self, code: Tensor) -> list[Statistics | None]:
+        """What the codes, (B, 8), ask of every coupling, from the image inwards; None of those without AdaIN."""
+        asked: list[Statistics | None] = [None] * len(self.couplings)
+        asked[self._styled] = self.asked(code)
+        return asked
+
+    def asked(self, code: Tensor) -> list[Statistics]:
+        """What the codes, (B, 8), ask of the couplings with AdaIN alone, in the order of `measure`."""
         return [mapping(code) for mapping in self._mappings()]
+
+    @property
+    def _styled(self) -> slice:
+        """The couplings with AdaIN."""
+        return slice(None) if self.adain == "every" else slice(-1, None)
 
     def _mappings(self) -> list[StyleMapping]:
         return [mapping for mapping in self.style_mappings if isinstance(mapping, StyleMapping)]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from hflow.model.adain import adain_as_affine
 from hflow.model.coupling import Coupling
-from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
+from hflow.model.hierarchy_flow import PADDING, HierarchyFlow, Statistics
 from hflow.model.strip_affine_net import BLOCK, StripAffineNet, Strips, strip_rows
 from hflow.model.strip_buffers import StripBuffers
 from hflow.model.strip_moments import StripMoments
@@ -103,10 +103,12 @@ class StripTransfer:
                 part.addmm_(_pixels(self._floats(strip)), summed, alpha=-1)
             kept.append(a)
             x = y
-        x = self._innermost(self._couplings[-1], x, *statistics[-1], keep=keep)
+        innermost = statistics[-1]
+        assert innermost is not None
+        x = self._innermost(self._couplings[-1], x, *innermost, keep=keep)
         outer = zip(self._couplings[:-1], statistics[:-1], kept, strict=True)
-        for coupling, (mean, std), a in reversed(list(outer)):
-            x = self._invert(coupling, x, a, mean, std)
+        for coupling, wanted, a in reversed(list(outer)):
+            x = self._invert(coupling, x, a, wanted)
         return x
 
     def _is_kept(self, x: Tensor) -> bool:
@@ -137,12 +139,14 @@ class StripTransfer:
                 total.addcmul_(part, factor)
         return x
 
-    def _invert(self, coupling: Coupling, y: Tensor, a: Strips, mean: Tensor, std: Tensor) -> Tensor:
+    def _invert(self, coupling: Coupling, y: Tensor, a: Strips, wanted: Statistics | None) -> Tensor:
         """Algorithm 2: x, (1, C, H, W), from y, (1, nC, H, W), and a of the same shape."""
-        moments = StripMoments()
-        for rows in strip_rows(y, self._rows):
-            moments.add(y[:, :, rows])
-        gain, offset = adain_as_affine(*moments.moments(correction=1), mean, std)
+        gain, offset = y.new_ones(1, y.shape[1], 1, 1), y.new_zeros(1, y.shape[1], 1, 1)
+        if wanted is not None:
+            moments = StripMoments()
+            for rows in strip_rows(y, self._rows):
+                moments.add(y[:, :, rows])
+            gain, offset = adain_as_affine(*moments.moments(correction=1), *wanted)
         weights = coupling.fusion_weights()
         channels = y.shape[1] // coupling.expansion
         of_a = torch.cat([w * torch.eye(channels, device=y.device) for w in weights])  # (nC, C)

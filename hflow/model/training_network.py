@@ -43,8 +43,8 @@ class TrainingNetwork(nn.Module):
             a = _affine(coupling, x)  # (B, nC, H + 20, W + 20)
             x = coupling.intermediate(x, a)
             kept.append(a)
-        for coupling, (mean, std), a in reversed(list(zip(couplings, statistics, kept, strict=True))):
-            x = coupling.inverse(restyle(x, mean, std), a)
+        for coupling, wanted, a in reversed(list(zip(couplings, statistics, kept, strict=True))):
+            x = coupling.inverse(restyle(x, *wanted) if wanted else x, a)
         x = x[..., PADDING:-PADDING, PADDING:-PADDING]
         return returning_clamp(x) if self.returning else x.clamp(0, 1)
 

@@ -47,6 +47,7 @@ SWEEPS: Mapping[str, Callable[[Params], Sequence[Setting]]] = {
     "k": lambda _: [{"loss.k": k} for k in (0.7, 0.8, 0.9, 1.0)],
     "variant": lambda _: [{"model.variant": variant} for variant in ("hf", "hf+", "hf++")],
     "layers": lambda _: [{"loss.style_layers": list(LAYERS[: n + 1])} for n in range(len(LAYERS))],
+    "adain": lambda _: [{"model.adain": place} for place in ("every", "innermost")],
     "resolution": _resolutions,
     "seeds": lambda _: [{"train.seed": seed} for seed in range(10)],
 }

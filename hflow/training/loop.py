@@ -169,7 +169,7 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
     params = job.params
     target = ShardSet(job.target, ["key", "image"])
     torch.manual_seed(params.seed)
-    network = HierarchyFlow(job.model.expansions, job.model.guide).to(fabric.device)
+    network = HierarchyFlow(job.model.expansions, job.model.guide, job.model.adain).to(fabric.device)
 
     def image(number: int) -> Tensor:
         pixels = whole_image(target[number], params.size, START_PIXELS)
@@ -280,7 +280,7 @@ def _finished(job: TrainingJob) -> tuple[Progress, HierarchyFlow, list[float]]:
     assert saved is not None
     done, content = saved
     assert done.step == job.params.steps
-    network = HierarchyFlow(job.model.expansions, job.model.guide)
+    network = HierarchyFlow(job.model.expansions, job.model.guide, job.model.adain)
     network.load_state_dict(content["network"])
     shown = WeightAverage(network, job.params.average, content["average"]).network
     if job.params.keep == "best":

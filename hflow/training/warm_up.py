@@ -16,14 +16,12 @@ from torch.nn import functional as F
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
+from hflow.model.hierarchy_flow import Statistics
 
 __all__ = ["MOST_IMAGES", "learn_styles"]
 
 MOST_IMAGES = 128
 """Their statistics are measured once, before the first step."""
-
-Statistics = list[tuple[Tensor, Tensor]]
-"""The mean and the std of every coupling's channels, (B, C) each."""
 
 CODE_PIXELS = 4096
 """Of an image that the Style-Net learns from, at most; the statistics are those of the image as it is."""
@@ -75,7 +73,7 @@ def learn_styles(
             drawn = random.integers(len(chosen), size=BATCH)
             with autocast():
                 code = _codes(network, [pictures[j] for j in drawn])
-            loss = _loss(network.statistics(code.float()), [wanted[j] for j in drawn])
+            loss = _loss(network.asked(code.float()), [wanted[j] for j in drawn])
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -101,7 +99,7 @@ def _codes(network: HierarchyFlow, images: list[Tensor]) -> Tensor:
     return torch.cat([network.encode_style(b.contiguous(memory_format=torch.channels_last)) for b in batches])
 
 
-def _loss(asked: Statistics, wanted: list[Statistics]) -> Tensor:
+def _loss(asked: list[Statistics], wanted: list[list[Statistics]]) -> Tensor:
     """Of the statistics asked for, (B, C) a coupling, and of those wanted by each of the B images, (1, C)."""
     terms = [
         F.mse_loss(ours, torch.cat([statistics[level][moment] for statistics in wanted]))

@@ -18,7 +18,7 @@ TOWN = Params.model_validate(yaml.safe_load(preset_text("town")))
 @pytest.mark.parametrize("name", SWEEPS)
 def test_every_named_sweep_goes_with_the_default(name: str) -> None:
     settings = sweep_settings(name, TOWN)
-    assert len(settings) == len({str(setting) for setting in settings}) > 2
+    assert len(settings) == len({str(setting) for setting in settings}) > 1
 
 
 def test_a_resolution_takes_the_crop_with_it() -> None:

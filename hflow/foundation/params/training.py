@@ -28,6 +28,8 @@ class ModelParams(Section):
     """hf is (10, 4), hf+ (4, 5, 2), hf++ (10, 4, 4), hf-dagger (10, 4, 4, 4); or a list of expansion rates."""
     guide: Annotated[int, Field(ge=0, le=64)] = 0
     """The radius in pixels of a guided filter behind the network, whose guide is the frame; 0, none, in the paper."""
+    adain: Literal["every", "innermost"] = "every"
+    """Which couplings get the style's statistics: every one, as in the paper, or the innermost alone, as in ArtFlow."""
 
     @property
     def expansions(self) -> tuple[int, ...]:
