@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import settings
 
 from hflow.datasets.preparation import prepare
 from hflow.datasets.shards import shard_files
@@ -20,6 +21,10 @@ from tests.translations import bytes_of, translate
 
 # Some tests fork, and a forked process has none of the threads that OpenMP believes in: with several it would wait.
 torch.set_num_threads(1)
+
+# How long an example may take is a matter of what else the machine does.
+settings.register_profile("hflow", deadline=None)
+settings.load_profile("hflow")
 
 # Of a training of four steps, more than half would be the fitting of the camera.
 camera_fit.FRAMES = 2

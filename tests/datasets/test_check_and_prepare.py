@@ -105,7 +105,7 @@ def target(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_gta(tmp_path_factory.mktemp("target"), 2)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(layout=st.sampled_from(["gta", "folder"]), frames=st.lists(FRAMES, max_size=6), labelled=st.booleans())
 def test_what_check_lets_through_is_prepared_and_nothing_else(
     target: Path, layout: str, frames: list[tuple[str, str, str, int, str, str]], labelled: bool

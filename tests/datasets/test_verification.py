@@ -65,7 +65,7 @@ def test_a_whole_dataset_passes(whole: Path) -> None:
     assert (found.given, found.translated, found.rejected, found.faults) == (12, 12, 0, [])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_flipped_bit_anywhere_is_found_and_its_file_named(whole: Path, data: st.DataObject) -> None:
     path = data.draw(st.sampled_from([p for p in sorted(whole.rglob("*")) if p.is_file()]))

@@ -87,7 +87,7 @@ def test_kid_of_equal_distributions_is_nothing_on_average() -> None:
     assert abs(found.mean) < 2 * found.std
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(batch=st.integers(1, 50), seed=st.integers(0, 100))
 def test_a_summary_depends_on_seed_and_order_and_not_on_batches(batch: int, seed: int) -> None:
     values = _features(50, 0)

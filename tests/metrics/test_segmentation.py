@@ -63,7 +63,7 @@ def test_rows_are_the_truth() -> None:
     assert confusion.tolist() == [[1, 2], [0, 0]]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(classes=st.integers(2, 12), seed=st.integers(0, 2**16), ignored=st.floats(0, 0.9))
 def test_properties_of_scores(classes: int, seed: int, ignored: float) -> None:
     prediction, truth = _maps(classes, seed, ignored)

@@ -26,7 +26,7 @@ def _input(coupling: Coupling) -> torch.Tensor:
     return torch.randn(2, channels, 9, 12, dtype=torch.float64)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(couplings)
 def test_inverse_without_style_takes_back_all_but_the_weighted_parts(coupling: Coupling) -> None:
     x = _input(coupling)
@@ -37,7 +37,7 @@ def test_inverse_without_style_takes_back_all_but_the_weighted_parts(coupling: C
     assert torch.allclose(coupling.inverse(y, a), expected, rtol=0, atol=1e-10)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(couplings)
 def test_inverse_without_style_is_exact_at_fusion_weights_of_one(coupling: Coupling) -> None:
     torch.nn.init.ones_(coupling.fusion)
@@ -57,7 +57,7 @@ def test_forward_gives_the_running_difference() -> None:
     assert torch.allclose(y, torch.cat([x - first, x - first - second, x - first - second - third], dim=1))
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(couplings)
 def test_the_inverse_is_a_sum_by_the_fusion_weights(coupling: Coupling) -> None:
     y, a = coupling(_input(coupling))
