@@ -23,7 +23,7 @@ def _soft(seed: int, size: tuple[int, int] = (48, 24)) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", METHODS)
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_an_image_that_is_its_own_style_stays(name: str, seed: int) -> None:
     frame = random_picture(seed)
@@ -42,7 +42,7 @@ def test_size_is_the_frames_whatever_the_styles_and_neither_is_written_to(name: 
     assert np.array_equal(style, before[1])
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(seed=st.integers(0, 10_000))
 def test_reinhard_gives_the_styles_mean_and_spread(seed: int) -> None:
     style = _soft(seed)
