@@ -137,6 +137,7 @@ def test_the_pods_ask_kubernetes_for_what_the_section_says() -> None:
     for pod in (worker, scheduler):
         assert pod["containers"][0]["image"] == params.image
         assert pod["containers"][0]["workingDir"] == "/srv/hflow"
+        assert pod["containers"][0]["command"] == ["python3", "-m", "dask"]  # the image's entry point is hflow
         assert pod["securityContext"]["runAsUser"] != 0
     assert worker["containers"][0]["args"][-3:] == ["--nthreads", "1", "--no-dashboard"]
 
