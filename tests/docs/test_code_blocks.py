@@ -181,7 +181,7 @@ def place(project: Project, model: TrainedModel, model_folder: Path, tmp_path_fa
     for name in ("data/cityscapes", "CITYSCAPES"):
         shutil.copytree(project.folder / "cs", place / name)
     cameras = ("data/mine", "data/carla", "data/camvid", "data/cameras", "CAMERA", "CARLA", "CAMVID")
-    for name in (*cameras, "data/photographs", "data/paintings"):
+    for name in (*cameras, "data/photographs", "data/paintings", "data/dark", "data/bright"):
         write_folder(place / name, 3)
     write_folder(place / "FRAMES", 3, labels=False)
     (place / "docs").mkdir()
