@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import torch
 from lightning.fabric import Fabric
+from lightning.fabric.plugins.environments import LightningEnvironment, TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from torch import nn
 
@@ -52,6 +53,8 @@ def training_fabric(params: TrainParams) -> Fabric:
             num_nodes=started.machines if started else 1,
             strategy=strategy,
             precision=precision,
+            # Named, since Fabric would take a job of Slurm for one whose tasks are the training's processes.
+            plugins=TorchElasticEnvironment() if started else LightningEnvironment(),
         )
     except MisconfigurationException as error:
         first = str(error).strip().splitlines()[0]
