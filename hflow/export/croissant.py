@@ -13,7 +13,7 @@ from typing import Any
 from hflow.datasets.manifest import MANIFEST, PSEUDO_LABELLED
 from hflow.export.description import Description
 
-__all__ = ["SHARDS", "croissant", "exact_patterns", "set_suffixes"]
+__all__ = ["SHARDS", "croissant", "exact_patterns", "patterns_without", "set_suffixes"]
 
 SHARDS = "shards"
 """The name of the set of Parquet files whose columns are told of."""
@@ -158,6 +158,21 @@ def exact_patterns(names: Iterable[str]) -> list[str]:
     """
     ends = {(len(stem), dot + suffix) for stem, dot, suffix in (name.partition(".") for name in names)}
     return ["[!.]" * length + suffix for length, suffix in sorted(ends)]
+
+
+def patterns_without(ending: str, folder: str) -> list[str]:
+    """Patterns of a folder's names that have the suffix of `ending` and do not end in it: one for each of its letters.
+
+    For the same reason as `exact_patterns`. No name may consist of the last letters of `ending` alone.
+
+    >>> patterns_without("_id.png", "labels")
+    ['labels/*[!d].png', 'labels/*[!i]d.png', 'labels/*[!_]id.png']
+    """
+    letters, dot, suffix = ending.partition(".")
+    return [
+        f"{folder}/*[!{letter}]{letters[place + 1 :]}{dot}{suffix}"
+        for place, letter in reversed(list(enumerate(letters)))
+    ]
 
 
 def set_suffixes(names: Iterable[str], sets: Mapping[str, Sequence[str]]) -> dict[str, str]:

@@ -17,11 +17,15 @@ from hflow.datasets.images import decode_ids
 from hflow.datasets.layouts.carried import cityscapes_place
 from hflow.datasets.listing import IMAGE_SUFFIXES
 from hflow.export.base import Frame, FrameKey, Layout, json_bytes
+from hflow.export.croissant import patterns_without
 from hflow.export.json_lists import JsonList, write_object
 from hflow.export.object_layouts import coco, coco_closing, object_notes, yolo, yolo_closing
 from hflow.foundation.labels import CITYSCAPES
 
 __all__ = ["LAYOUTS"]
+
+TRAIN_IDS = "_labelTrainIds.png"
+"""By which DAFormer and its successors tell a label of train ids from the label of ids beside it."""
 
 OFFICIAL_NAME = re.compile(r"(?P<city>[^_/]+)/(?P=city)_\d{6}_\d{6}")
 
@@ -37,7 +41,7 @@ def _gta(frame: Frame) -> dict[str, bytes]:
     if frame.label:
         files[f"{root}labels/{frame.key}.png"] = _with_palette(frame.label)
     if frame.label_train_ids:
-        files[f"{root}labels/{frame.key}_labelTrainIds.png"] = frame.label_train_ids
+        files[f"{root}labels/{frame.key}{TRAIN_IDS}"] = frame.label_train_ids
     return files | {f"{root}{kind}/{frame.key}{suffix}": content for kind, (suffix, content) in frame.carried.items()}
 
 
@@ -45,7 +49,7 @@ def _gta_closing(frames: Iterable[Mapping[str, Any]], _: Sequence[str], folder: 
     """The class statistics by which DAFormer and its successors draw rare classes more often."""
     stats, by_class = JsonList(folder, indent=2), dict[str, JsonList]()
     for frame in frames:
-        label = next((name for name in frame["files"] if name.endswith("_labelTrainIds.png")), None)
+        label = next((name for name in frame["files"] if name.endswith(TRAIN_IDS)), None)
         if frame["facts"]["split"] != "train" or label is None:
             continue
         stats.add({**frame["pixels"], "file": label})
@@ -178,8 +182,8 @@ LAYOUTS: Mapping[str, Layout] = {
         official=True,
         sets={
             "images": ("images/*", "val/images/*"),
-            "labels": ("labels/*", "val/labels/*"),
-            "label_train_ids": ("labels/*_labelTrainIds.png", "val/labels/*_labelTrainIds.png"),
+            "labels": [p for f in ("labels", "val/labels") for p in patterns_without(TRAIN_IDS, f)],
+            "label_train_ids": (f"labels/*{TRAIN_IDS}", f"val/labels/*{TRAIN_IDS}"),
         },
     ),
     "cityscapes": Layout(
