@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["contact_sheet", "narrowed"]
+__all__ = ["contact_sheet", "first_row", "narrowed"]
 
 GAP, HEADER = 4, 18
 
@@ -36,6 +36,15 @@ def contact_sheet(
             image = image.resize((round(image.width * fitted), round(image.height * fitted)), Image.Resampling.BICUBIC)
             sheet.paste(image, (GAP + column * (cell[0] + GAP), HEADER + line * (cell[1] + GAP)))
     return sheet
+
+
+def first_row(sheet: Image.Image, height: int) -> Image.Image:
+    """The titles and the first row of a contact sheet, at most so high; the whole where no gap ends a row."""
+    white = np.asarray(sheet.convert("L")).min(axis=1) == 255  # (H,)
+    gaps = (y for y in range(HEADER, sheet.height - GAP) if white[y : y + GAP].all())
+    row = sheet.crop((0, 0, sheet.width, next(gaps, sheet.height)))
+    row.thumbnail((row.width, height))
+    return row
 
 
 def narrowed(pixels: np.ndarray, width: int) -> np.ndarray:

@@ -106,9 +106,11 @@ def train(params: Params) -> dict[str, Any]:
                 work=work_folder("train"),
                 logger=logger,
             )
-    except BaseException:
-        if logger:
+    except BaseException as error:
+        if logger and isinstance(error, Exception):
             logger.fail()
+        elif logger:  # Ctrl-C, SIGTERM, a flow that is cancelled
+            logger.stop()
         raise
     steps = params.train.steps - steps_before.get(result.fingerprint, 0)
     if first:

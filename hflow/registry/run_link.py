@@ -1,5 +1,6 @@
 """Links into MLflow's pages: to the list of trainings, the run that made a model, a picture of a run."""
 
+from html import escape
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -9,7 +10,7 @@ from hflow.registry.client import connect, experiment_id, tracking_uri
 from hflow.registry.model_runs import find_run
 from hflow.registry.runs_view import TRAININGS
 
-__all__ = ["find_run_page", "picture_link", "trainings_page"]
+__all__ = ["find_run_page", "linked_picture", "picture_link", "trainings_page"]
 
 LOCAL_PAGES = "http://127.0.0.1:5000"
 """Where `mlflow ui` serves a store that is a file, unless told otherwise."""
@@ -59,4 +60,13 @@ def _pages(uri: str) -> str:
 
 def picture_link(run: str, artifact: str, title: str) -> str:
     """Markdown that shows a run's picture in a description on MLflow's pages."""
-    return f"![{title}](get-artifact?path={quote(artifact, safe='')}&run_uuid={run})"
+    return f"![{title}]({_place(run, artifact)})"
+
+
+def linked_picture(run: str, artifact: str, *, opens: str) -> str:
+    """HTML that does so, and opens another of its artifacts where it is clicked."""
+    return f'<a href="{escape(_place(run, opens))}"><img src="{escape(_place(run, artifact))}"></a>'
+
+
+def _place(run: str, artifact: str) -> str:
+    return f"get-artifact?path={quote(artifact, safe='')}&run_uuid={run}"

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,10 @@ from mlflow.utils.mlflow_tags import (
     MLFLOW_SOURCE_NAME,
     MLFLOW_SOURCE_TYPE,
 )
+from PIL import Image
 
 from hflow.datasets.images import opened
+from hflow.foundation.contact_sheet import first_row
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint, sha256_file
@@ -27,7 +30,8 @@ from hflow.registry.client import connect, experiment_id
 from hflow.registry.model_runs import MODEL, run_that_made
 from hflow.registry.names import legal_names
 from hflow.registry.offline_queue import Entry, RefusedError
-from hflow.registry.run_link import picture_link
+from hflow.registry.run_description import PICTURE_HEIGHT, RunDescription
+from hflow.registry.run_link import linked_picture
 from hflow.registry.runs_view import DATA, versions_of_data
 
 __all__ = ["MAIN", "RunWriter", "flat_values"]
@@ -45,6 +49,9 @@ MAIN = {
 """The figures of metrics/summary.json that tell trainings apart, and what MLflow shows them as."""
 
 BEFORE_AFTER = "before-after.png"
+
+SHOWN = "images/shown.png"
+"""The artifact that a run's description shows."""
 
 REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "RESOURCE_ALREADY_EXISTS")
 """MLflow's codes for what it will not take at another time either. Being turned away is none: that can be mended."""
@@ -113,8 +120,7 @@ class RunWriter:
         # Not by key and step: such an image lies on MLflow's pages under a caption of all parameters.
         with opened(Path(entry["path"])) as image:
             client.log_image(self._run_id, image, place)
-        picture = picture_link(self._run_id, place, f"{entry['key']}, step {entry['step']}")
-        _describe(client, self._run_id, picture=f"Step {entry['step']}:\n{picture}")
+            _show(client, self._run_id, image, place, f"step {entry['step']}")
 
     def _finish(self, client: MlflowClient, entry: Entry) -> None:
         model = Path(entry["model"])
@@ -126,6 +132,9 @@ class RunWriter:
 
     def _fail(self, client: MlflowClient, entry: Entry) -> None:
         client.set_terminated(self._run_id, "FAILED", end_time=entry["time"])
+
+    def _stop(self, client: MlflowClient, entry: Entry) -> None:
+        client.set_terminated(self._run_id, "KILLED", end_time=entry["time"])
 
     def _scores(self, client: MlflowClient, entry: Entry) -> None:
         experiment = experiment_id(client, self._params)
@@ -144,16 +153,22 @@ class RunWriter:
         for path in paths:
             log = client.log_artifacts if path.is_dir() else client.log_artifact
             log(run, str(path), "evaluate")
-        if any((path / BEFORE_AFTER).is_file() for path in paths):
-            _describe(client, run, picture=picture_link(run, f"evaluate/{BEFORE_AFTER}", "Frames before and after"))
+        for path in paths:
+            if (path / BEFORE_AFTER).is_file():
+                with opened(path / BEFORE_AFTER) as image:
+                    _show(client, run, image, f"evaluate/{BEFORE_AFTER}", "")
 
 
-def _describe(client: MlflowClient, run: str, *, figures: str = "", picture: str = "") -> None:
-    """Renew a part of a run's description, which is a line on what it is, its figures and a picture."""
-    about, *parts = client.get_run(run).data.tags.get(MLFLOW_RUN_NOTE, "").split("\n\n")
-    known = {"![" in part: part for part in parts}
-    now = [about, figures or known.get(False, ""), picture or known.get(True, "")]
-    client.set_tag(run, MLFLOW_RUN_NOTE, "\n\n".join(part for part in now if part))
+def _show(client: MlflowClient, run: str, sheet: Image.Image, artifact: str, caption: str) -> None:
+    """Show the first row of a contact sheet in a run's description; a click opens the whole, an artifact of the run."""
+    client.log_image(run, first_row(sheet, PICTURE_HEIGHT), SHOWN)
+    _describe(client, run, picture=linked_picture(run, SHOWN, opens=artifact), caption=caption)
+
+
+def _describe(client: MlflowClient, run: str, **parts: str) -> None:
+    """Renew parts of a run's description."""
+    said = RunDescription.read(client.get_run(run).data.tags.get(MLFLOW_RUN_NOTE, ""))
+    client.set_tag(run, MLFLOW_RUN_NOTE, replace(said, **parts).text())
 
 
 def _log_child(

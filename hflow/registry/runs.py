@@ -66,6 +66,10 @@ class TrainingRun:
         """End the run as failed; the same training started again goes on in it."""
         self._end("fail")
 
+    def stop(self) -> None:
+        """End the run as killed, by a person or whoever cancels it; started again it goes on as a failed one does."""
+        self._end("stop")
+
     def _end(self, what: str, **values: Any) -> None:
         self._next_try = 0.0
         self._tell(what, **values)

@@ -48,7 +48,19 @@ def import_dataset(folder: Path, name: str, *, measure: str, embedded: bool) -> 
 
 
 def open_app(dataset: Any) -> None:
-    """Open FiftyOne's app on the view `worst first`, until it is closed."""
-    import fiftyone as fo
+    """Open FiftyOne's app on the view `worst first`, until it is closed.
 
-    fo.launch_app(view=dataset.load_saved_view(WORST)).wait()
+    Raises:
+        HflowError: its server did not start.
+    """
+    import fiftyone as fo
+    from fiftyone.core.service import ServiceListenTimeout
+
+    try:
+        session = fo.launch_app(view=dataset.load_saved_view(WORST))
+    except ServiceListenTimeout as error:
+        raise HflowError(
+            f"FiftyOne's app did not start within a minute ({error}): try again where the machine was busy, or name a "
+            "free port by FIFTYONE_DEFAULT_APP_PORT"
+        ) from None
+    session.wait()

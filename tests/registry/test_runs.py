@@ -1,24 +1,31 @@
 """A tracking server that is away stops nothing, and hears everything later."""
 
 import json
+import os
 import re
 import shutil
+import signal
+import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
-from PIL import Image
 
+from hflow.commands.cli import end_on_sigterm
 from hflow.foundation.atomic_files import write_json
+from hflow.foundation.contact_sheet import contact_sheet
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import Params
+from hflow.foundation.params import ModelParams, Params, TrainParams
+from hflow.pipeline import outputs, stages
 from hflow.registry.run_link import find_run_page, trainings_page
 from hflow.registry.run_writer import MAIN
 from hflow.registry.runs import TrainingRun, hand_in, log_scores
 from hflow.registry.versions import Registry
 from hflow.reports.evaluation_files import run_summary
 from tests.browser import running_browser
+from tests.conftest import CLASSES, Project
 from tests.databases import Databases
 from tests.evaluations import an_evaluation
 from tests.models import write_model
@@ -60,9 +67,12 @@ def _look(of_list: str, of_run: str) -> None:
         row.wait_for()
         assert {"0.5", "0.9", "hflow train"} <= set(row.inner_text().split("\n"))
         page.goto(of_run)
-        picture = page.locator('img[src*="contact-sheet-step-000003"]')
+        picture = page.locator('a[href*="contact-sheet-step-000003"] img')
         picture.wait_for()
-        page.wait_for_function("image => image.naturalWidth == 8", arg=picture.element_handle())
+        page.wait_for_function("image => image.naturalHeight == 88", arg=picture.element_handle())
+        page.get_by_text("mIoU 0.5000, SSIM 0.9000").wait_for()
+        page.get_by_text("step 3", exact=True).wait_for()
+        assert not page.get_by_text("Show more").is_visible(), "the picture is hidden until someone asks for more"
 
 
 @pytest.fixture
@@ -72,7 +82,8 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Params:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     (tmp_path / "plots").mkdir()
-    Image.new("RGB", (8, 8)).save("plots/sheet.png")
+    row = [np.zeros((120, 240, 3), np.uint8)] * 3
+    contact_sheet([row] * 4, ["content", "style", "translated"]).save("plots/sheet.png")
     return Params.model_validate(
         {
             "data": {"source": {"root": "a", "layout": "gta"}, "target": {"root": "b", "layout": "gta"}},
@@ -186,6 +197,51 @@ def test_what_waited_is_handed_in_by_the_next_run(params: Params, capsys: pytest
         _train(params)
         again = client.search_runs([experiment.experiment_id], f"attributes.run_name = '{name}'")
         assert [run.info.status for run in again] == ["FINISHED", "FINISHED"]
+
+
+@pytest.mark.parametrize(
+    ("number", "raised", "status"),
+    [
+        (signal.SIGINT, KeyboardInterrupt, "KILLED"),
+        (signal.SIGTERM, SystemExit, "KILLED"),
+        (0, HflowError, "FAILED"),
+    ],
+    ids=["Ctrl-C", "SIGTERM", "crops too large"],
+)
+def test_a_training_that_is_stopped_was_killed_and_one_with_a_fault_has_failed(
+    number: int,
+    raised: type[BaseException],
+    status: str,
+    params: Params,
+    project: Project,
+    databases: Databases,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = f"sqlite:///{databases.mlflow(Path.cwd() / 'mlflow.db')}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    shutil.copytree(project.prepared, outputs.PREPARED)
+    settings = {"steps": 10_000, "crop": (24, 16), "batch_size": 2, "log_every": 1, "workers": 0}
+    settings |= {"accelerator": "cpu"} if number else {"crop": (640, 640)}
+    changed = {"train": TrainParams.model_validate(settings), "model": ModelParams(variant=(2,))}
+    changed["data"] = params.data.model_copy(update={"classes": tuple(CLASSES)})
+
+    def end() -> None:
+        while not any(run.data.metrics for run in MlflowClient(store).search_runs(["1"])):
+            time.sleep(0.1)
+        os.kill(os.getpid(), number)
+
+    before = signal.getsignal(signal.SIGTERM)
+    end_on_sigterm()
+    try:
+        if number:
+            threading.Thread(target=end, daemon=True).start()
+        with pytest.raises(raised):
+            stages.train(params.model_copy(update=changed))
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (run,) = MlflowClient(store).search_runs(["1"])
+    assert run.info.status == status
+    assert not list(Path(".hflow/tracking").glob("*.jsonl"))
 
 
 def test_a_run_in_a_dvc_experiment_has_its_name(
