@@ -50,7 +50,7 @@ from hflow.training.region_style import Regions, label_masks
 from hflow.training.schedules import learning_rate, loss_at
 from hflow.training.sheet import training_sheet
 from hflow.training.style_bank import encode_styles
-from hflow.training.style_fit import fit_styles
+from hflow.training.style_fit import fit_styles, keep_features
 from hflow.training.torchrun import find_torchrun
 from hflow.training.typical_colours import typical_colours
 from hflow.training.typical_regions import measure_typical
@@ -175,6 +175,8 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
         pixels = whole_image(target[number], params.size, START_PIXELS)
         return to_tensor(pixels)[None].to(fabric.device)  # (1, 3, H, W)
 
+    if params.fit:
+        keep_features(network)
     first = range(min(FIRST_IMAGES, len(target)))
     saved = load_newest(job.work)
     if not saved:

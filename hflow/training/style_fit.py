@@ -15,7 +15,7 @@ from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
 from hflow.model.style import CODE_SIZE, StyleMapping
 
-__all__ = ["MOST_IMAGES", "fit_styles"]
+__all__ = ["MOST_IMAGES", "fit_styles", "keep_features"]
 
 MOST_IMAGES = 48
 FAINT = 0.01
@@ -77,6 +77,17 @@ def fit_styles(network: HierarchyFlow, image: Callable[[int], Tensor], count: in
         assert isinstance(mapping, StyleMapping)
         _set_line(mapping, (part * unit).T, middle)
     return explained
+
+
+def keep_features(network: HierarchyFlow) -> None:
+    """Leave the features that the fit was made for out of training: all of the style encoder but its 1x1 convolution.
+
+    They differ between images by a thousandth of their size, which the fit multiplies to codes of variance 1. A step of
+    Adam moves them by as much, and within three steps frames would come out grey, or as negatives.
+    """
+    *layers, _, _ = network.style_encoder
+    for layer in layers:
+        layer.requires_grad_(False)
 
 
 def _ridge(x: Tensor, y: Tensor) -> tuple[Tensor, float]:

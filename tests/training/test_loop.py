@@ -19,6 +19,7 @@ from PIL import Image
 
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TrainParams
+from hflow.model import HierarchyFlow
 from hflow.model.store import load_model
 from hflow.training import loop
 from hflow.training.checkpoints import checkpoint_files
@@ -149,6 +150,18 @@ def _in_two_parts(project: Project, out: Path, monkeypatch: pytest.MonkeyPatch, 
     with monkeypatch.context() as resumed:
         resumed.setattr(loop, "measure_scales", None)  # what was measured before the first step is read
         project.train(out, **options)
+
+
+def test_what_a_fit_reads_of_an_image_is_not_trained_nor_after_a_stop(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _in_two_parts(project, tmp_path, monkeypatch, steps=8, fit=True)
+    torch.manual_seed(0)
+    untrained, trained = HierarchyFlow((2,)), load_model(tmp_path / "model").network
+    *features, _, _ = trained.style_encoder
+    for layer, before in zip(features, untrained.style_encoder, strict=False):
+        assert all(torch.equal(a, b) for a, b in zip(layer.parameters(), before.parameters(), strict=True))
+    assert not torch.equal(trained.couplings[0].fusion, untrained.couplings[0].fusion)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -3,7 +3,7 @@
 import torch
 
 from hflow.model import HierarchyFlow
-from hflow.training.style_fit import fit_styles
+from hflow.training.style_fit import fit_styles, keep_features
 
 
 def images(count: int) -> torch.Tensor:
@@ -45,6 +45,21 @@ def test_the_couplings_stay_and_the_result_is_the_same_every_time() -> None:
         assert all(torch.equal(before[name], value) for name, value in network.couplings.state_dict().items())
         states.append(network.state_dict())
     assert all(torch.equal(states[0][name], value) for name, value in states[1].items())
+
+
+def test_the_first_steps_of_training_hardly_move_the_codes() -> None:
+    pictures = images(40)
+    network = start(pictures)
+    fit_styles(network, lambda i: pictures[i : i + 1], 40)
+    keep_features(network)
+    before = network.encode_style(pictures).detach()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
+    for _ in range(3):
+        optimizer.zero_grad()
+        network(pictures[:4], pictures[4:8]).square().mean().backward()
+        optimizer.step()
+    assert before.std(dim=0).max() > 0.9
+    assert (network.encode_style(pictures) - before).abs().max() < 0.1
 
 
 def test_two_images_are_enough_to_go_on() -> None:
