@@ -28,6 +28,8 @@ class Hub:
         uploaded: the hashes that came by Git LFS, in order.
         lfs: the endings of files that go by it.
         refuse: how many commits it refuses from now on, each with the status 403, once `accept` others were taken.
+        hang: whether an upload by Git LFS is left without an answer, in its middle, once one has come.
+        hanging: is set when one is.
     """
 
     url: str = ""
@@ -40,6 +42,8 @@ class Hub:
     lfs: tuple[str, ...] = ()
     accept: int = 0
     refuse: int = 0
+    hang: bool = False
+    hanging: threading.Event = field(default_factory=threading.Event)
 
     def commit(self, lines: list[dict[str, Any]]) -> list[str]:
         changed = []
@@ -82,11 +86,18 @@ def hub_server(hub: Hub) -> Iterator[Hub]:
 
         def do_PUT(self) -> None:
             oid = self.path.rpartition("/")[2]
+            if hub.hang and hub.uploaded:
+                hub.hanging.set()
+                self.rfile.read(1)
+                self.connection.settimeout(60)
+                while self.rfile.read1():  # until the sender is gone
+                    pass
+                return None
             content = self._content()
             assert hashlib.sha256(content).hexdigest() == oid
             hub.objects[oid] = content
             hub.uploaded.append(oid)
-            self._answer({})
+            return self._answer({})
 
         def do_POST(self) -> None:
             content, place = self._content(), self.path.partition("?")[0]

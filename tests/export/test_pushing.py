@@ -34,11 +34,19 @@ def hub() -> Iterator[Hub]:
         yield served
 
 
-def _type(hub: Hub, folder: Path, home: Path) -> subprocess.CompletedProcess[str]:
+def _start(hub: Hub, folder: Path, home: Path) -> "subprocess.Popen[str]":
     """The command as it is typed, without Xet, for which the stand-in has nothing."""
     told = {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_test", "HF_HOME": str(home), "HF_HUB_DISABLE_XET": "1"}
     command = [sys.executable, "-m", "hflow", "push", "hf://team/town", str(folder)]
-    return subprocess.run(command, env=os.environ | told, cwd=home, capture_output=True, text=True, check=False)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=os.environ | told, cwd=home, stdout=pipe, stderr=pipe, text=True)
+
+
+def _type(hub: Hub, folder: Path, home: Path) -> tuple[int, str]:
+    """Gives the command's exit status and what it says of faults."""
+    process = _start(hub, folder, home)
+    _, said = process.communicate()
+    return process.returncode, said
 
 
 def _written(hub: Hub, folder: Path) -> Path:
@@ -81,14 +89,31 @@ def test_what_was_sent_before_a_failure_is_not_sent_again(dataset: Path, hub: Hu
 
 def test_large_files_are_uploaded_once_by_git_lfs(dataset: Path, hub: Hub, tmp_path: Path) -> None:
     hub.lfs, hub.refuse = (".parquet",), 1
-    failed = _type(hub, dataset, tmp_path)
-    assert (failed.returncode, "Traceback" in failed.stderr) == (1, False)
-    assert "hf://team/town: 403" in failed.stderr
+    status, said = _type(hub, dataset, tmp_path)
+    assert (status, "Traceback" in said) == (1, False)
+    assert "hf://team/town: 403" in said
     shards = [path.name for path in dataset.rglob("*.parquet")]
     assert len(hub.uploaded) == len(shards)
-    done = _type(hub, dataset, tmp_path)
-    assert done.returncode == 0, done.stderr
+    status, said = _type(hub, dataset, tmp_path)
+    assert status == 0, said
     assert len(hub.uploaded) == len(shards), "no file twice"
+    assert not verify(_written(hub, tmp_path / "copy")).faults
+
+
+def test_a_push_that_is_killed_within_a_file_goes_on_with_that_file(dataset: Path, hub: Hub, tmp_path: Path) -> None:
+    hub.lfs, hub.hang = (".parquet",), True
+    process = _start(hub, dataset, tmp_path)
+    assert hub.hanging.wait(120), process.poll()
+    process.kill()
+    process.communicate()
+    whole = list(hub.uploaded)
+    assert len(whole) > 0
+    assert hub.files == {}, "no reader sees a dataset of which a part is missing"
+    hub.hang = False
+    status, said = _type(hub, dataset, tmp_path)
+    assert status == 0, said
+    assert len(hub.uploaded) == len(set(hub.uploaded)), "no file twice"
+    assert hub.uploaded[: len(whole)] == whole
     assert not verify(_written(hub, tmp_path / "copy")).faults
 
 
