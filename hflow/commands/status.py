@@ -30,6 +30,8 @@ def status(params: ParamsFile = DEFAULT) -> None:
         print(f"{one.name:<{wide}}  {one.state:<8}{made:>12}{size:>10}  {why}".rstrip())
     waiting = sum(one.state != "fresh" for one in states)
     print(f"{waiting} of {len(states)} stages would run" if waiting else "nothing has changed since the last run")
+    if any(one.state == "missing" for one in states):
+        print("missing: not run by `make repro` or DVC, which make again what plain commands made")
 
 
 def _age(seconds: float) -> str:

@@ -44,7 +44,9 @@ def find_images(
     if names is None:
         paths = found
         if not paths:
-            raise HflowError(f"{frames} has no images: name a folder of {', '.join(IMAGE_SUFFIXES)}")
+            gone = isinstance(frames, Path) and not frames.exists()
+            fault = "is not there" if gone else "has no images"
+            raise HflowError(f"{frames} {fault}: name a folder of {', '.join(IMAGE_SUFFIXES)}")
     else:
         paths = list(dict.fromkeys(_listed(names)))
         for path in paths:

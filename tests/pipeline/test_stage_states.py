@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from hflow.commands.status import status
 from hflow.foundation.errors import HflowError
 from hflow.pipeline.stage_states import StageState, stage_states
+from hflow.presets import preset_text
 
 ROOT = """
 stages:
@@ -82,3 +84,20 @@ def test_a_deleted_output_and_a_stage_that_never_ran_are_told_apart(ran: Path) -
 def test_a_folder_that_is_no_project_says_so(tmp_path: Path) -> None:
     with pytest.raises(HflowError, match=r"dvc stage: .*not inside of a DVC repository"):
         stage_states(tmp_path)
+
+
+def test_what_only_plain_commands_made_is_said_to_be_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(preset_text("town"))
+    Path("dvc.yaml").write_text(RAW)
+    Path("town").mkdir()
+    for command in (("git", "init", "-q"), ("dvc", "init", "-q")):
+        subprocess.run(command, check=True, capture_output=True)
+    status(Path("params.yaml"))
+    assert capsys.readouterr().out.splitlines() == [
+        "town  missing",
+        "1 of 1 stages would run",
+        "missing: not run by `make repro` or DVC, which make again what plain commands made",
+    ]

@@ -121,7 +121,10 @@ def test_a_dataset_of_shards_or_an_export_is_not_written_to(frames: Path, model:
 
 
 def test_a_folder_without_images_is_an_error(model: TrainedModel, tmp_path: Path) -> None:
-    with pytest.raises(HflowError, match="has no images"):
+    with pytest.raises(HflowError, match="none is not there"):
+        translate_folder(tmp_path / "none", tmp_path / "out", model)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(HflowError, match="none has no images"):
         translate_folder(tmp_path / "none", tmp_path / "out", model)
 
 
