@@ -50,7 +50,7 @@ MAIN = {
 
 BEFORE_AFTER = "before-after.png"
 
-SHOWN = "images/shown.png"
+SHOWN = "shown.png"
 """The artifact that a run's description shows."""
 
 REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_DOES_NOT_EXIST", "NOT_FOUND", "RESOURCE_ALREADY_EXISTS")
