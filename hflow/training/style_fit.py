@@ -82,7 +82,7 @@ def fit_styles(network: HierarchyFlow, image: Callable[[int], Tensor], count: in
 def keep_features(network: HierarchyFlow) -> None:
     """Leave the features that the fit was made for out of training: all of the style encoder but its 1x1 convolution.
 
-    They differ between images by a thousandth of their size, which the fit multiplies to codes of variance 1. A step of
+    They differ between images by less than a thousandth, which the fit multiplies to codes of variance 1. A step of
     Adam moves them by as much, and within three steps frames would come out grey, or as negatives.
     """
     *layers, _, _ = network.style_encoder
