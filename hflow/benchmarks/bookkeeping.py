@@ -1,4 +1,5 @@
-"""What a dataset of many frames takes beside its pictures: publishing, verifying, evaluating and exporting it.
+"""What a dataset of many frames takes beside its pictures: publishing, verifying, evaluating, exporting
+and comparing it.
 
 The frames are tiny, so that what is measured is the manifest, the shards' rows and the files of the result.
 """
@@ -146,13 +147,21 @@ def _export(folder: Path) -> None:
     export(folder / "translated", folder / "exported", layout="webdataset")
 
 
+def _compare(folder: Path) -> None:
+    from hflow.reports.comparison import compare
+
+    compare(folder / "translated", folder / "translated", prepared=folder / "prepared")
+
+
 PARTS: Mapping[str, Callable[[Path], None]] = {
     "publish": _publish,
     "verify": _verify,
     "evaluate": _evaluate,
     "export": _export,
+    "compare": _compare,
 }
-"""By name, what is measured, in the order in which each finds what it needs; the export is one of WebDataset."""
+"""By name, what is measured, in the order in which each finds what it needs; the export is one of WebDataset, and
+what is compared is the dataset with itself."""
 
 
 def _apart(part: str, folder: Path) -> Taken:

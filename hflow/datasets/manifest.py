@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hflow.datasets.carried import CARRIED_SHA256
-from hflow.datasets.manifest_rows import SHARED, ManifestRows, dense
+from hflow.datasets.manifest_rows import SHARED, ManifestRows, as_one_text, dense
 from hflow.datasets.shards import open_table, read_table, shard_files
 from hflow.foundation.errors import HflowError
 
@@ -230,10 +230,10 @@ class Manifest:
             for split in ("train", "val")
             for path in shard_files(prepared / "source" / split)
         ]
-        given = _end_to_end(_places(pa.scalar(split), table["key"]) for split, table in tables)
+        given = _end_to_end(as_one_text(pa.scalar(split), table["key"]) for split, table in tables)
         hashes = _end_to_end(table["source_sha256"].fill_null("") for _, table in tables)
         made, rejected = (
-            _places(rows.column("split"), rows.column("key")) for rows in (self.translated, self.rejected)
+            as_one_text(rows.column("split"), rows.column("key")) for rows in (self.translated, self.rejected)
         )
         found = pc.index_in(made, value_set=given).combine_chunks()
         same = pc.equal(hashes.take(found), self.translated.column("source_sha256").fill_null("").combine_chunks())
@@ -284,11 +284,6 @@ def _columns(
                     yield name, read([name])[name]
 
         yield schema.metadata, given
-
-
-def _places(split: Any, key: Any) -> pa.ChunkedArray:
-    """Split and key as one text each, whatever is null."""
-    return pc.binary_join_element_wise(split, key, "\0", null_handling="replace", null_replacement="\1")
 
 
 def _end_to_end(columns: Iterable[pa.ChunkedArray]) -> pa.Array:

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["ROWS_AT_ONCE", "SHARED", "ManifestRows", "dense", "joined"]
+__all__ = ["ROWS_AT_ONCE", "SHARED", "ManifestRows", "as_one_text", "dense", "joined"]
 
 Row = Mapping[str, Any]
 
@@ -42,7 +42,7 @@ class ManifestRows(Sequence[Row]):
     def __getitem__(self, index: slice) -> "ManifestRows": ...
     def __getitem__(self, index: int | slice) -> "Row | ManifestRows":
         if isinstance(index, slice):
-            return ManifestRows(self.table, self.places[index])
+            return self.at(index)
         row: Row = self.table.slice(int(self.places[index]), 1).to_pylist()[0]
         return row
 
@@ -57,9 +57,13 @@ class ManifestRows(Sequence[Row]):
 
     def in_order(self, *names: str) -> "ManifestRows":
         """The rows sorted by columns of texts, null as "", those that are equal in their order."""
+        return self.at(self.order(*names))
+
+    def order(self, *names: str) -> np.ndarray:
+        """The numbers of the rows as `in_order` sorts them, int64 (N,)."""
         keys = pa.table({name: self.column(name).fill_null("") for name in names})
-        order = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in names])
-        return ManifestRows(self.table, self.places[order.to_numpy()])
+        numbers: np.ndarray = pc.sort_indices(keys, sort_keys=[(name, "ascending") for name in names]).to_numpy()
+        return numbers.astype(np.int64)
 
     def select(self, *names: str) -> "ManifestRows":
         """The same rows with these columns alone, which are then read faster."""
@@ -90,6 +94,22 @@ class ManifestRows(Sequence[Row]):
         # One thread, so that groups come in the order of their first rows.
         table = pa.table({name: self.column(name) for name in names})
         return table.group_by(list(names), use_threads=False).aggregate([([], "count_all")])
+
+    def found_in(self, others: "ManifestRows", *names: str) -> np.ndarray:
+        """For each row the number of the first of `others` with the same in these columns of texts, null as "", or -1.
+
+        int64 (N,).
+        """
+        mine, theirs = (
+            as_one_text(*(rows.column(name).fill_null("") for name in names)).combine_chunks()
+            for rows in (self, others)
+        )
+        numbers: np.ndarray = pc.index_in(mine, value_set=theirs).fill_null(-1).to_numpy().astype(np.int64)
+        return numbers
+
+    def at(self, numbers: "np.ndarray | slice") -> "ManifestRows":
+        """The rows with these numbers, in the order of the numbers."""
+        return ManifestRows(self.table, self.places[numbers])
 
     def where(self, holds: "pa.ChunkedArray | np.ndarray") -> "ManifestRows":
         """The rows for which a column of truth values holds, one a row; null does not."""
@@ -137,6 +157,11 @@ class ManifestRows(Sequence[Row]):
             rows = ManifestRows(self.table, self.places[piece])
             first = rows.select(*names)[0]
             yield tuple(first[name] for name in names), rows
+
+
+def as_one_text(*columns: Any) -> pa.ChunkedArray:
+    """Columns of texts as one, in which rows are equal that are equal in all of them, whatever is null."""
+    return pc.binary_join_element_wise(*columns, "\0", null_handling="replace", null_replacement="\1")
 
 
 def dense(columns: Iterable[tuple[str, pa.ChunkedArray]]) -> pa.Table:

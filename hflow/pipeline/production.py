@@ -1,11 +1,12 @@
 """A dataset made by a registered version: its card names the version, and the version's description the dataset."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from hflow.datasets.manifest import CARD, CROISSANT, MANIFEST, read_manifest
+from hflow.datasets.manifest_rows import ManifestRows
 from hflow.export.card import card
 from hflow.export.croissant import croissant, set_suffixes
 from hflow.export.description import Description
@@ -37,11 +38,11 @@ def note_production(params: Params, model: str, frames: Path, out: Path, counts:
         note = [f"- this dataset: a row for every frame given, with hashes, in {MANIFEST}, sha256 {version}"]
         text = card(told, note=note)
         write_text(out / CARD, text)
-        sums = {name: digest for row in rows for name, digest in _files(row)}
-        sets = _sets(sums)
+        sets = _sets(told.present)
+        suffixes = set_suffixes(_files(told.present), sets)
         single = {MANIFEST: version, CARD: hashlib.sha256(text.encode()).hexdigest()}
         with atomic_path(out / CROISSANT) as place:
-            place.write_bytes(croissant(told, single, sets=sets, suffixes=set_suffixes(sums, sets), mark=version))
+            place.write_bytes(croissant(told, single, sets=sets, suffixes=suffixes, mark=version))
 
     from hflow.registry.produced import note_dataset
 
@@ -50,14 +51,14 @@ def note_production(params: Params, model: str, frames: Path, out: Path, counts:
     note_dataset(params.tracking, model, str(out), f"sha256 {version[:12]}, {numbers}, {ssim}")
 
 
-def _files(row: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The files of a row with their hashes."""
-    files = [(row["image_path"], row["image_sha256"]), (row["label_path"], row["label_sha256"])]
-    return [(name, digest) for name, digest in files if name and digest]
+def _files(rows: ManifestRows) -> Iterator[str]:
+    """The names of the images and labels, as they are asked for."""
+    for row in rows.select("image_path", "label_path"):
+        yield from filter(None, row.values())
 
 
-def _sets(files: Mapping[str, str]) -> dict[str, Sequence[str]]:
+def _sets(rows: ManifestRows) -> dict[str, Sequence[str]]:
     """Images and labels by patterns of their names: by folder where there are labels, else by ending."""
-    if any(name.startswith("labels/") for name in files):
+    if any(name.startswith("labels/") for name in _files(rows)):
         return {"images": ["images/*"], "labels": ["labels/*"]}
-    return {"images": sorted({f"*{PurePosixPath(name).suffix}" for name in files})}
+    return {"images": sorted({f"*{PurePosixPath(name).suffix}" for name in _files(rows)})}

@@ -1,19 +1,22 @@
 """What differs between two translated datasets, or between what two models make of the same frames."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
+import pyarrow.compute as pc
 from PIL import Image
 
+from hflow.datasets.manifest_rows import ROWS_AT_ONCE, ManifestRows
 from hflow.foundation.contact_sheet import narrowed
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
-from hflow.reports.compared_frames import ComparedFrames, DatasetFrames, Key, ModelFrames, kind_of_folder
+from hflow.reports.compared_frames import ComparedFrames, DatasetFrames, ModelFrames, kind_of_folder
 
-__all__ = ["Comparison", "FrameChange", "ShownChange", "SideSummary", "compare"]
+__all__ = ["Changes", "Comparison", "FrameChange", "ShownChange", "SideSummary", "compare"]
 
 BINS = 20
 SHOWN_WIDTH = 960
@@ -53,6 +56,57 @@ class FrameChange:
     ssim: tuple[float | None, float | None]
 
 
+class Changes(Sequence[FrameChange]):
+    """Changes that become objects when they are asked for, so that a million of them take little memory.
+
+    Args:
+        a, b: what each side says of the frames, (N,).
+        differences: float64 (N,).
+        ssim: of each side, float64 (N,), not a number where it does not say.
+    """
+
+    def __init__(
+        self, a: ManifestRows, b: ManifestRows, differences: np.ndarray, ssim: tuple[np.ndarray, np.ndarray]
+    ) -> None:
+        self.a, self.b, self.differences, self.ssim = a, b, differences, ssim
+
+    def __len__(self) -> int:
+        return len(self.differences)
+
+    @overload
+    def __getitem__(self, index: int) -> FrameChange: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Changes": ...
+    def __getitem__(self, index: int | slice) -> "FrameChange | Changes":
+        if isinstance(index, slice):
+            return self._at(index)
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        return next(iter(self[index % len(self) :][:1]))
+
+    def __iter__(self) -> Iterator[FrameChange]:
+        for first in range(0, len(self), ROWS_AT_ONCE):
+            some = self[first : first + ROWS_AT_ONCE]
+            figures = zip(some.differences.tolist(), *(_or_none(values) for values in some.ssim), strict=True)
+            for row, other, (difference, *ssim) in zip(some.a, some.b, figures, strict=True):
+                styles = row["style"], other["style"]
+                yield FrameChange(row["split"] or "", row["key"], difference, styles, (ssim[0], ssim[1]))
+
+    def largest_first(self) -> "Changes":
+        """The same in order, those of one difference by split and key."""
+        by_key = self.a.order("split", "key")
+        return self._at(by_key[np.argsort(-self.differences[by_key], kind="stable")])
+
+    def _at(self, which: slice | np.ndarray) -> "Changes":
+        return Changes(
+            self.a.at(which), self.b.at(which), self.differences[which], (self.ssim[0][which], self.ssim[1][which])
+        )
+
+
+def _or_none(values: np.ndarray) -> list[float | None]:
+    return [None if math.isnan(value) else value for value in values.tolist()]
+
+
 @dataclass(frozen=True)
 class ShownChange:
     """A change with its pictures, uint8 (H, W, 3) and at most 960 wide; its label map, train ids (H, W), or None."""
@@ -70,16 +124,16 @@ class Comparison:
     Attributes:
         changes: the frames that differ, the largest difference first.
         same: how many frames are the same in both.
-        alone: the frames that only A, and only B, has.
+        alone: split and key of the frames that only A, and only B, has.
         relabelled: how many frames have another label in B than in A.
         histogram: how many changes lie in each twentieth from 0 to `top`, a round number.
         shown: the first changes, with their pictures.
     """
 
     sides: tuple[SideSummary, SideSummary]
-    changes: Sequence[FrameChange]
+    changes: Changes
     same: int
-    alone: tuple[Sequence[Key], Sequence[Key]]
+    alone: tuple[ManifestRows, ManifestRows]
     relabelled: int
     histogram: Sequence[int]
     top: float
@@ -125,37 +179,55 @@ def compare(
 
 
 def _compared(a: ComparedFrames, b: ComparedFrames, examples: int) -> Comparison:
-    both = [key for key in a.rows if key in b.rows]
-    if not both:
+    numbers = a.rows.found_in(b.rows, "split", "key")
+    if not (numbers >= 0).any():
         raise HflowError(f"{a.name} and {b.name} have no frame in common: are they of the same source?")
-    changes = []
-    similar: tuple[list[float | None], list[float | None]] = ([], [])
-    with progress("compare", len(both), unit="frames") as advance:
-        for key in both:
-            row, other = a.rows[key], b.rows[key]
-            ssims, difference = (row["ssim"], other["ssim"]), 0.0
-            # Equal bytes need no look.
-            if not row["image_sha256"] or row["image_sha256"] != other["image_sha256"]:
-                seen = (a.image_and_ssim(key), b.image_and_ssim(key))
-                ssims, difference = (seen[0][1], seen[1][1]), _difference(seen[0][0], seen[1][0])
-            if difference > 0:
-                changes.append(FrameChange(*key, difference, (row["style"], other["style"]), ssims))
-            for values, value in zip(similar, ssims, strict=True):
-                values.append(value)
-            advance()
-    changes.sort(key=lambda change: (-change.difference, change.split, change.key))
-    top = _rounded_up(changes[0].difference) if changes else 1.0
-    counts: list[int] = np.histogram([change.difference for change in changes], BINS, (0, top))[0].tolist()
+    both = a.rows.where(numbers >= 0), b.rows.at(numbers[numbers >= 0])
+    # Shard by shard, so that each is opened once.
+    by_shard = both[0].order("split", "shard")
+    both = both[0].at(by_shard), both[1].at(by_shard)
+    changes, ssim = _changes(a, b, *both)
+    top = _rounded_up(float(changes.differences[0])) if changes else 1.0
+    counts: list[int] = np.histogram(changes.differences, BINS, (0, top))[0].tolist()
+    labels = [rows.column("label_sha256").fill_null("") for rows in both]
     return Comparison(
-        sides=(_side(a, similar[0]), _side(b, similar[1])),
+        sides=(_side(a, ssim[0]), _side(b, ssim[1])),
         changes=changes,
-        same=len(both) - len(changes),
-        alone=([key for key in a.rows if key not in b.rows], [key for key in b.rows if key not in a.rows]),
-        relabelled=sum(a.rows[key]["label_sha256"] != b.rows[key]["label_sha256"] for key in both),
+        same=len(both[0]) - len(changes),
+        alone=(a.rows.where(numbers < 0), b.rows.where(b.rows.found_in(a.rows, "split", "key") < 0)),
+        relabelled=pc.sum(pc.not_equal(*labels)).as_py(),
         histogram=counts,
         top=top,
-        shown=[_shown(change, a, b) for change in changes[:examples]],
+        shown=[_shown(changes[number : number + 1], a, b) for number in range(min(examples, len(changes)))],
     )
+
+
+def _changes(
+    a: ComparedFrames, b: ComparedFrames, rows: ManifestRows, others: ManifestRows
+) -> tuple[Changes, tuple[np.ndarray, np.ndarray]]:
+    """What differs, the largest first, and the SSIM of all frames for each side; of rows of the same frames."""
+    hashes = [of.column("image_sha256").fill_null("") for of in (rows, others)]
+    # Equal bytes need no look.
+    looked_at = np.flatnonzero(pc.or_(pc.equal(hashes[0], ""), pc.not_equal(*hashes)).to_numpy())
+    ssim = _ssim(rows), _ssim(others)
+    differences = np.zeros(len(rows))
+    with progress("compare", len(rows), unit="frames") as advance:
+        advance(len(rows) - len(looked_at))
+        for number, row, other in zip(looked_at, rows.at(looked_at), others.at(looked_at), strict=True):
+            first, second = a.image_and_ssim(row), b.image_and_ssim(other)
+            differences[number] = _difference(first[0], second[0])
+            for values, value in zip(ssim, (first[1], second[1]), strict=True):
+                values[number] = np.nan if value is None else value
+            advance()
+    differ = np.flatnonzero(differences)
+    found = Changes(rows.at(differ), others.at(differ), differences[differ], (ssim[0][differ], ssim[1][differ]))
+    return found.largest_first(), ssim
+
+
+def _ssim(rows: ManifestRows) -> np.ndarray:
+    """What the rows say of it, float64 (N,), not a number where they do not."""
+    values: np.ndarray = rows.column("ssim").cast("float64").fill_null(np.nan).to_numpy().copy()
+    return values
 
 
 def _rounded_up(value: float) -> float:
@@ -164,19 +236,18 @@ def _rounded_up(value: float) -> float:
     return math.ceil(value / unit) * unit
 
 
-def _side(frames: ComparedFrames, ssims: Sequence[float | None]) -> SideSummary:
-    known = [value for value in ssims if value is not None]
-    return SideSummary(
-        frames.name, len(frames.rows), float(np.mean(known)) if len(known) == len(ssims) else None, frames.facts
-    )
+def _side(frames: ComparedFrames, ssim: np.ndarray) -> SideSummary:
+    mean = float(ssim.mean())
+    return SideSummary(frames.name, len(frames.rows), None if math.isnan(mean) else mean, frames.facts)
 
 
-def _shown(change: FrameChange, a: ComparedFrames, b: ComparedFrames) -> ShownChange:
-    key = (change.split, change.key)
-    label = b.label(key)
+def _shown(change: Changes, a: ComparedFrames, b: ComparedFrames) -> ShownChange:
+    """Of one change."""
+    label = b.label(change.b[0])
     small = None if label is None else narrowed(label, SHOWN_WIDTH)
-    before, after = (narrowed(side.image_and_ssim(key)[0], SHOWN_WIDTH) for side in (a, b))
-    return ShownChange(change, before, after, small)
+    pictures = a.image_and_ssim(change.a[0])[0], b.image_and_ssim(change.b[0])[0]
+    before, after = (narrowed(picture, SHOWN_WIDTH) for picture in pictures)
+    return ShownChange(change[0], before, after, small)
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:

@@ -1,12 +1,13 @@
 """The page of a comparison: two datasets or two models side by side, the largest changes first."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hflow.foundation.atomic_files import atomic_path, csv_bytes
+from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.labels import IGNORE
 from hflow.reports.charts import histogram_bars
 from hflow.reports.comparison import Comparison, ShownChange
@@ -15,6 +16,9 @@ from hflow.reports.html_parts import PICTURE_BYTES, Colour, class_colours, count
 __all__ = ["summary", "write_comparison"]
 
 LISTED = 100
+
+COLUMNS = ("split", "key", "difference", "style_a", "style_b", "ssim_a", "ssim_b")
+"""Of changes.csv."""
 
 
 def write_comparison(comparison: Comparison, folder: Path, *, classes: Sequence[str]) -> Path:
@@ -28,22 +32,14 @@ def write_comparison(comparison: Comparison, folder: Path, *, classes: Sequence[
     Returns:
         The page.
     """
-    changes = [
-        {
-            "split": change.split,
-            "key": change.key,
-            "difference": round(change.difference, 4),
-            "style_a": change.styles[0],
-            "style_b": change.styles[1],
-            "ssim_a": change.ssim[0],
-            "ssim_b": change.ssim[1],
-        }
-        for change in comparison.changes
-    ]
     table = folder / "changes.csv"
-    if changes:
-        with atomic_path(table) as place:
-            place.write_bytes(csv_bytes(changes))
+    if comparison.changes:
+        with atomic_path(table) as place, place.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            for change in comparison.changes:
+                difference = round(change.difference, 4)
+                writer.writerow([change.split, change.key, difference, *change.styles, *change.ssim])
     else:
         table.unlink(missing_ok=True)
     page = folder / "index.html"
@@ -55,15 +51,15 @@ def summary(comparison: Comparison) -> str:
     """What differs, in one sentence with its numbers."""
     changes, total = comparison.changes, len(comparison.changes) + comparison.same
     if changes:
-        mean = sum(change.difference for change in changes) / len(changes)
+        mean = changes.differences.mean()
         said = (
             f"{count(len(changes))} of {count(total)} frames differ, by {mean:.1f} grey levels of 255 on average and "
             f"by {changes[0].difference:.1f} at most"
         )
     else:
         said = f"All {count(total)} frames are the same" if total > 1 else "The one frame of both is the same"
-    for side, keys in zip("AB", comparison.alone, strict=True):
-        said += f"; {count(len(keys))} more {'is' if len(keys) == 1 else 'are'} in {side} alone" if keys else ""
+    for side, rows in zip("AB", comparison.alone, strict=True):
+        said += f"; {count(len(rows))} more {'is' if len(rows) == 1 else 'are'} in {side} alone" if rows else ""
     return said + "."
 
 
@@ -86,9 +82,9 @@ def _page(comparison: Comparison, classes: Sequence[str]) -> dict[str, Any]:
         "histogram": histogram_bars(comparison.histogram, 0, comparison.top),
         "listed": comparison.changes[:LISTED],
         "alone": [
-            (side, [" ".join(filter(None, key)) for key in keys[:LISTED]], len(keys))
-            for side, keys in zip("AB", comparison.alone, strict=True)
-            if keys
+            (side, [" ".join(filter(None, (row["split"], row["key"]))) for row in rows[:LISTED]], len(rows))
+            for side, rows in zip("AB", comparison.alone, strict=True)
+            if rows
         ],
     }
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from hflow.datasets.images import decode_ids, decode_rgb
-from hflow.datasets.manifest import MANIFEST, Manifest, read_manifest
+from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.rows_by_key import RowsByKey
 from hflow.datasets.verdicts import Verdicts, image_mark
 from hflow.foundation.contact_sheet import narrowed
@@ -19,6 +21,12 @@ from hflow.reports.html_parts import class_colours
 __all__ = ["Review", "ReviewFrame", "choose_frames"]
 
 SHOWN_WIDTH = 960
+
+KNOWN_BY = ("split", "key", "image_sha256")
+"""By what a verdict knows a frame."""
+
+COLUMNS = (*KNOWN_BY, "shard", "status", "style", "ssim", "consistency", "model_sha256")
+"""Of the manifest, what people are shown of a frame."""
 
 
 @dataclass(frozen=True)
@@ -103,25 +111,24 @@ def choose_frames(translated: Path, prepared: Path, count: int, judged: Verdicts
     Raises:
         HflowError: there are no frames, or none that has no verdict.
     """
-    manifest: Manifest = read_manifest(translated / MANIFEST, fill=True)
-    rows = [row for row in manifest.translated if row["shard"]]
+    manifest = read_manifest(translated / MANIFEST, fill=True, columns=COLUMNS)
+    rows = manifest.translated
+    rows = rows.where(pc.not_equal(rows.column("shard"), ""))
     if not rows:
         raise HflowError(
             f"{translated} has no shards of translated frames: review a folder that the stage translate wrote"
         )
-    left = [row for row in rows if judged.of(row) is None]
+    left = rows.where(np.fromiter((judged.of(row) is None for row in rows.select(*KNOWN_BY)), bool, len(rows)))
     if not left:
         raise HflowError(f"all {len(rows)} frames of {translated} have a verdict: there is nothing left to review")
-    measure = "consistency" if any(row["consistency"] is not None for row in left) else "ssim"
-
-    def doubt(row: Mapping[str, Any]) -> tuple[float, str, str]:
-        value = row[measure]
-        return (float("inf") if value is None else value, row["split"], row["key"])
-
+    measure = "consistency" if pc.any(left.column("consistency").is_valid()).as_py() else "ssim"
+    order = [(name, "ascending") for name in (measure, "split", "key")]
+    # What has no value comes last, by itself.
+    places = pc.sort_indices(pa.table({name: left.column(name) for name, _ in order}), sort_keys=order)
     return Review(
         translated=translated,
         prepared=prepared,
-        rows=sorted(left, key=doubt)[:count],
+        rows=left.at(places[:count].to_numpy()),
         measure=measure,
         total=len(rows),
         judged=len(rows) - len(left),
