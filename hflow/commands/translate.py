@@ -8,7 +8,7 @@ import typer
 from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
-from hflow.foundation.params import StyleParams, check_section, load_params
+from hflow.foundation.params import StyleParams, TranslateParams, check_section, load_params
 from hflow.foundation.stores import path_or_store
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import exact_name, find_model
@@ -26,11 +26,17 @@ def translate(
     model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(outputs.MODEL),
     style: Annotated[
         str | None,
-        typer.Option(help="One for all: an image file, average, or a key of the model's style images; none: by lot."),
+        typer.Option(
+            help="random, nearest, or one for all: an image file, average, a key of the model's style images; none: as "
+            "params.yaml says."
+        ),
     ] = None,
     strength: Annotated[
-        float, typer.Option(min=0, max=1, help="From 0, an image's own style, to 1, that of its style image.")
-    ] = 1.0,
+        float | None,
+        typer.Option(
+            min=0, max=1, help="From 0, an image's own style, to 1, that of its style image; none: as params.yaml says."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
     style_by: Annotated[
         str, typer.Option(help="frame, or sequence: one style for all frames of a sequence.")
@@ -77,22 +83,32 @@ def translate(
     given, target = path_or_store(frames), path_or_store(out)
     from hflow.foundation.devices import pick_device
     from hflow.model.store import load_model
-    from hflow.translation.chosen_style import with_style
+    from hflow.translation.chosen_style import NEAREST, RANDOM, with_style
     from hflow.translation.folder import translate_folder
     from hflow.translation.video import is_video, translate_video
 
-    chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
-    choice = check_section(StyleParams, chosen, "hflow translate")
+    known = load_params(params) if params.is_file() else None
+    told = known.translate if known else TranslateParams()
+    style = told.style if style is None else style
+    strength = told.strength if strength is None else strength
+    how_chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
+    if style == NEAREST:
+        how_chosen |= {"nearest": 1}
+    choice = check_section(StyleParams, how_chosen, "hflow translate")
     where = str(pick_device(device))
-    folder = find_model(model, load_params(params) if params.is_file() else None)
+    folder = find_model(model, known)
     trained = load_model(folder)
-    if style:
+    if style not in (NEAREST, RANDOM):
         trained = with_style(trained, style)
     how: dict[str, Any] = {"camera": camera, "strength": strength, "device": where, "max_pixels": max_pixels}
     how |= {"batch_size": batch_size, "workers": workers, "compiled": compiled}
     if isinstance(given, Path) and is_video(given):
         if names or output_format or suffix:
             raise HflowError(f"{given} is a video, and --list, --output-format and --suffix are for folders")
+        if style == NEAREST:
+            raise HflowError(
+                f"{given} is a video, which has one style, and nearest goes by each frame: --style average"
+            )
         if not isinstance(target, Path):
             raise HflowError(f"{target} is in a store, and a video is written to a file of this machine")
         show(translate_video(given, target, trained, seed=seed, **how))

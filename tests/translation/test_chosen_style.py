@@ -8,11 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
+from typer.testing import CliRunner
 
+from hflow.commands.cli import app
 from hflow.datasets.images import encode_png
+from hflow.datasets.shards import read_rows, shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TranslateParams
 from hflow.model.store import TrainedModel
+from hflow.presets import preset_text
 from hflow.translation.chosen_style import with_style
 from hflow.translation.folder import translate_folder
 from hflow.translation.translator import Translator
@@ -73,6 +77,30 @@ def test_a_folder_takes_the_chosen_style_and_its_manifest_says_so(model: Trained
     tables = [pq.read_table(tmp_path / name / "manifest.parquet") for name in ("whole", "half")]
     assert tables[0]["style"].to_pylist() == [str(tmp_path / "painting.png")]
     assert tables[0]["params_fingerprint"] != tables[1]["params_fingerprint"]
+
+
+def test_the_command_takes_for_each_image_the_style_laid_out_most_like_it_where_the_parameters_say_so(
+    project: Project, model_folder: Path, tmp_path: Path
+) -> None:
+    rows = [row for shard in shard_files(project.prepared / "target/train") for row in read_rows(shard)]
+    for row in rows:
+        path = tmp_path / "frames" / f"{row['key']}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(row["image"]["bytes"])
+    params = tmp_path / "params.yaml"
+    params.write_text(preset_text("town").replace("  style: random ", "  style: nearest "))
+
+    def styles(out: str, *options: str) -> dict[str, str]:
+        arguments = ["translate", str(tmp_path / "frames"), str(tmp_path / out), "--model", str(model_folder)]
+        done = CliRunner().invoke(app, [*arguments, "--device", "cpu", *options])
+        assert done.exit_code == 0, done.output
+        table = pq.read_table(tmp_path / out / "manifest.parquet")
+        return dict(zip(table["key"].to_pylist(), table["style"].to_pylist(), strict=True))
+
+    each = {row["key"]: row["key"] for row in rows}
+    assert styles("told", "--params", str(params)) == each
+    assert styles("asked", "--style", "nearest") == each
+    assert set(styles("other", "--params", str(params), "--style", "average").values()) == {"average"}
 
 
 def test_a_dataset_takes_the_chosen_style_and_is_the_models_own(
