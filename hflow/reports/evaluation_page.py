@@ -53,6 +53,7 @@ MEASURED = {
     "invented_detail": "halos, grain and fringes, in grey levels; lower is better",
     "colour_error": "to the style image over the picture, in CIELAB; lower is better",
     "class_colour_error": "the same by class, to the target; lower is better",
+    "ssim": "to the frame; brighter or darker lowers it too, near 0 light and dark are exchanged",
     "kid": "how unlike the target's images the frames are as a set; lower is better",
     "fcn_score": "mIoU at which a segmenter of the target reads the frames; higher is better",
 }

@@ -19,14 +19,15 @@ from hflow.metrics.feature_spaces import load_feature_space
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, kid
 from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
+from hflow.metrics.ssim_psnr import ssim
 from hflow.segmentation.judge import Judge
 
 __all__ = ["HeldOut", "measures_table"]
 
-FRAMES, TYPICAL, LEAST_SIDE = 16, 48, 9
+FRAMES, TYPICAL, LEAST_SIDE = 16, 48, 11
 LEAST_IMAGES = 4
 MOST_PIXELS = 1 << 20
-MEASURES = ("invented_detail", "colour_error", "class_colour_error", "kid", "fcn_score")
+MEASURES = ("invented_detail", "colour_error", "class_colour_error", "ssim", "kid", "fcn_score")
 
 
 class HeldOut:
@@ -78,11 +79,13 @@ class HeldOut:
 
         Means over the frames, lower is better: `invented_detail` in grey levels; `colour_error` in CIELAB, between each
         translation and its style image, over the whole picture; `class_colour_error`, class by class against what the
-        class is like in the target, where both have labels. `kid` to the target in the VGG-16's features, lower is
-        better, where both have four images or more: of so few it says where a training goes and is no published figure.
-        `fcn_score`, the mIoU at which the judge reads the frames, higher is better, where they have labels.
+        class is like in the target, where both have labels. `ssim` to the frame: right changes of brightness lower it
+        too, but near 0 light and dark are exchanged, which no other of these measures sees. `kid` to the target in the
+        VGG-16's features, lower is better, where both have four images or more: of so few it says where a training goes
+        and is no published figure. `fcn_score`, the mIoU at which the judge reads the frames, higher is better, where
+        they have labels.
         """
-        detail, colour, by_class, images = [], [], [], []
+        detail, colour, by_class, kept, images = [], [], [], [], []
         read = torch.zeros(0, 0, dtype=torch.int64)
         for (frame, ids), style in zip(self._frames, self._styles, strict=True):
             content = to_tensor(frame)[None].to(device)  # (1, 3, H, W)
@@ -91,12 +94,14 @@ class HeldOut:
             detail.append(invented_detail(content, made).item())
             colour.append(colour_error(pixels, style))
             by_class.append(mean_class_error(pixels, ids, self._wanted))
+            kept.append(ssim(made.clamp(0, 1), content).item())
             images.append(pixels)
             if self._judge:
                 seen = self._judge.predict(made.clamp(0, 1))[0].cpu()  # (H, W)
                 confusion = confusion_matrix(seen, torch.tensor(ids), len(self._judge.classes))
                 read = read + confusion if len(read) else confusion
         values = {"invented_detail": float(np.mean(detail)), "colour_error": float(np.mean(colour))}
+        values["ssim"] = float(np.mean(kept))
         known = [error for error in by_class if error is not None]
         if known:
             values["class_colour_error"] = float(np.mean(known))

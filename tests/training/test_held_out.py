@@ -22,7 +22,7 @@ from hflow.training.held_out import LEAST_IMAGES, HeldOut
 from tests.conftest import Project
 
 CPU = torch.device("cpu")
-COLUMNS = "step,invented_detail,colour_error,class_colour_error,kid,fcn_score"
+COLUMNS = "step,invented_detail,colour_error,class_colour_error,ssim,kid,fcn_score"
 
 
 def _table(out: Path) -> list[dict[str, str]]:
@@ -98,7 +98,7 @@ def test_frames_without_labels_are_measured_over_the_picture(project: Project, t
     network = HierarchyFlow((2,))
     judge = Judge(segmentation_network("lraspp_mobilenet_v3_large", 3).eval(), "", ("road", "sky", "car"))
     unlabelled = HeldOut([bare], files, target, None, judge=judge).measure(network, CPU)
-    assert set(unlabelled) == {"invented_detail", "colour_error", "kid"}
+    assert set(unlabelled) == {"invented_detail", "colour_error", "ssim", "kid"}
     labelled = HeldOut([], files, target, None, judge=judge).measure(network, CPU)
     assert set(labelled) == {*unlabelled, "class_colour_error", "fcn_score"}
 
@@ -162,7 +162,7 @@ def test_frames_too_small_to_measure_say_so(project: Project) -> None:
 
 def test_the_best_has_the_lowest_colour_error_of_those_without_much_invented_detail() -> None:
     def point(step: int, detail: float, colour: float, **by_class: float) -> dict[str, float]:
-        return {"step": step, "invented_detail": detail, "colour_error": colour, **by_class}
+        return {"step": step, "invented_detail": detail, "colour_error": colour, "ssim": 0.5, **by_class}
 
     assert best_point([point(0, 0.5, 20), point(1, 3.0, 8), point(2, 3.1, 8), point(3, 9.0, 2)])["step"] == 1
     assert best_point([point(0, 9.0, 2), point(1, 5.0, 8)])["step"] == 1
@@ -170,6 +170,16 @@ def test_the_best_has_the_lowest_colour_error_of_those_without_much_invented_det
     assert best_point(labelled)["step"] == 1
     read = [point(0, 1.0, 5, fcn_score=0.3), point(1, 1.0, 6, fcn_score=0.4), point(2, 9.0, 1, fcn_score=0.5)]
     assert best_point(read)["step"] == 1
+    negative = [point(0, 5.0, 9), point(1, 1.0, 2, ssim=0.05), point(2, 1.0, 1, ssim=0.05)]
+    assert [best_point(negative)["step"], best_point(negative[1:])["step"]] == [0, 2]
+
+
+def test_a_negative_of_the_frames_is_seen(project: Project) -> None:
+    files, target = (shard_files(project.prepared / name / "train") for name in ("source", "target"))
+    held_out = HeldOut([], files, target, (32, 24))
+    same, negative = (held_out.measure(lambda x, _, a=a: a + (1 - 2 * a) * x, CPU)["ssim"] for a in (0, 1))
+    assert same == pytest.approx(1)
+    assert negative < 0.1
 
 
 BEST = {"steps": 10, "checkpoint_every": 3, "log_every": 1, "measure_every": 2, "keep": "best"}
