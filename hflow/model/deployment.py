@@ -21,6 +21,7 @@ from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import SMALLEST_SIDE
 from hflow.model.batch_transfer import BatchTransfer
+from hflow.model.correction import GUIDE_RADIUS
 from hflow.model.hierarchy_flow import HierarchyFlow
 from hflow.model.store import StyleBank, TrainedModel
 
@@ -47,6 +48,7 @@ class StyledNetwork(nn.Module):
         self.register_buffer("style_code", code[None].clone())  # (1, 8)
 
     def forward(self, frames: Tensor) -> Tensor:
+        frames = self.transfer.network.correct(frames)
         # Statistics of one code serve every frame of the batch.
         return self.transfer.network.finish(frames, self.transfer(frames, self.style_code))
 
@@ -116,8 +118,9 @@ def _number(styles: StyleBank, key: str) -> int:
 
 
 def _least_side(network: HierarchyFlow) -> int:
-    """Of a frame in pixels: in a smaller one the guided filter's windows would have to be smaller."""
-    return max(SMALLEST_SIDE, 2 * network.guide + 1)
+    """Of a frame in pixels: in a smaller one the guided filters' windows would have to be smaller."""
+    radius = max(network.guide, GUIDE_RADIUS if network.correction == "dark_channel" else 0)
+    return max(SMALLEST_SIDE, 2 * radius + 1)
 
 
 def _write_onnx(

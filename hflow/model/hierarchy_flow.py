@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hflow.foundation.guided_filter import contrast_eps, local_affine
+from hflow.model.correction import Correction, correct
 from hflow.model.coupling import Coupling
 from hflow.model.style import StyleEncoder, StyleMapping
 
@@ -42,11 +43,18 @@ class HierarchyFlow(nn.Module):
             the paper does. Training goes without it.
         adain: which couplings get the statistics of the style on the way back: every one, as in the paper, or the
             innermost alone, as in ArtFlow (An and others 2021).
+        correction: what is done to the content ahead of the couplings, such as the dark channel prior to hazy frames.
     """
 
-    def __init__(self, expansions: Sequence[int] = (10, 4), guide: int = 0, adain: AdaINPlace = "every"):
+    def __init__(
+        self,
+        expansions: Sequence[int] = (10, 4),
+        guide: int = 0,
+        adain: AdaINPlace = "every",
+        correction: Correction = "none",
+    ):
         super().__init__()
-        self.expansions, self.guide, self.adain = tuple(expansions), guide, adain
+        self.expansions, self.guide, self.adain, self.correction = tuple(expansions), guide, adain, correction
         channels = list(itertools.accumulate(self.expansions, lambda c, n: c * n, initial=3))
         self.couplings = nn.ModuleList(Coupling(c, n) for c, n in zip(channels, self.expansions, strict=False))
         self.style_encoder = StyleEncoder()
@@ -62,7 +70,11 @@ class HierarchyFlow(nn.Module):
         Returns:
             (B, 3, H, W), in [0, 1].
         """
-        return self.transfer(content, self.encode_style(style))
+        return self.transfer(self.correct(content), self.encode_style(style))
+
+    def correct(self, content: Tensor) -> Tensor:
+        """Content, (B, 3, H, W) in [0, 1], as `transfer` and `finish` take it."""
+        return correct(content, self.correction)
 
     def encode_style(self, style: Tensor) -> Tensor:
         """The style codes, (B, 8), of images (B, 3, h, w) in [0, 1]."""
@@ -96,7 +108,7 @@ class HierarchyFlow(nn.Module):
         return found[self._styled]
 
     def transfer(self, content: Tensor, code: Tensor) -> Tensor:
-        """Translate `content`, (B, 3, H, W), in the styles of the codes, (B, 8); gives (B, 3, H, W). Images in [0, 1].
+        """Translate corrected content, (B, 3, H, W), in the styles of the codes, (B, 8); gives (B, 3, H, W), in [0, 1].
 
         Raises:
             ValueError: the content is not of this shape, or too small to be reflected.
@@ -112,7 +124,7 @@ class HierarchyFlow(nn.Module):
         return self.finish(content, x[..., PADDING:-PADDING, PADDING:-PADDING])
 
     def finish(self, content: Tensor, image: Tensor) -> Tensor:
-        """What comes out, in [0, 1], for content and what the couplings made of it, (B, 3, H, W) each."""
+        """What comes out, in [0, 1], for corrected content and what the couplings made of it, (B, 3, H, W) each."""
         image = image.clamp(0, 1)
         if not self.guide:
             return image

@@ -60,6 +60,7 @@ def model_files(network: HierarchyFlow, styles: StyleBank, config: Mapping[str, 
     if styles.layouts is not None:
         bank["layouts"] = styles.layouts.contiguous()
     built = {"expansions": list(network.expansions), "guide": network.guide, "adain": network.adain}
+    built["correction"] = network.correction
     return {
         WEIGHTS: save(weights),
         STYLES: save(bank, metadata={"keys": keys}),
@@ -80,7 +81,12 @@ def load_model(folder: Path) -> TrainedModel:
         config = _read_config(folder)
         # Without memory of its own: a file of a few bytes is not to ask for gigabytes.
         with torch.device("meta"):
-            network = HierarchyFlow(config["expansions"], config.get("guide", 0), config.get("adain", "every"))
+            network = HierarchyFlow(
+                config["expansions"],
+                config.get("guide", 0),
+                config.get("adain", "every"),
+                config.get("correction", "none"),
+            )
         # A copy, since what safetensors gives is a window into the file.
         weights = {name: tensor.to(torch.float32, copy=True) for name, tensor in load_file(folder / WEIGHTS).items()}
         network.load_state_dict(weights, assign=True)

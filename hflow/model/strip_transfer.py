@@ -75,7 +75,7 @@ class StripTransfer:
 
     @torch.inference_mode()
     def __call__(self, content: Tensor, code: Tensor) -> Tensor:
-        """Translate content, (B, 3, H, W), in the styles of the codes, (B, 8); gives (B, 3, H, W). Images in [0, 1].
+        """Translate corrected content, (B, 3, H, W), in the styles of the codes, (B, 8); gives (B, 3, H, W), in [0, 1].
 
         Raises:
             ValueError: the content is not of this shape, or too small to be reflected.

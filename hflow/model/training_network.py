@@ -31,7 +31,7 @@ class TrainingNetwork(nn.Module):
         self.network, self.returning = network, returning
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Content, (B, 3, H, W), in the style of style, (B, 3, h, w): (B, 3, H, W). Images in [0, 1]."""
+        """Corrected content, (B, 3, H, W), in the style of style, (B, 3, h, w): (B, 3, H, W). Images in [0, 1]."""
         network = self.network
         code = network.encode_style(style.contiguous(memory_format=torch.channels_last))  # (B, 8)
         with torch.autocast(content.device.type, enabled=False):

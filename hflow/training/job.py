@@ -43,7 +43,7 @@ def training_fingerprint(job: TrainingJob, fabric: Fabric, code: str) -> str:
     return fingerprint(
         {
             "code": code,
-            "model": [job.model.expansions, job.model.guide, job.model.adain],
+            "model": [job.model.expansions, job.model.guide, job.model.adain, job.model.correction],
             "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
             "loss": job.loss.model_dump(mode="json"),
             "train": job.params.model_dump(mode="json", exclude=CHANGE_NO_BYTE),

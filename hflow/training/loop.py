@@ -169,7 +169,7 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
     params = job.params
     target = ShardSet(job.target, ["key", "image"])
     torch.manual_seed(params.seed)
-    network = HierarchyFlow(job.model.expansions, job.model.guide, job.model.adain).to(fabric.device)
+    network = _network(job.model).to(fabric.device)
 
     def image(number: int) -> Tensor:
         pixels = whole_image(target[number], params.size, START_PIXELS)
@@ -242,6 +242,7 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
                 group["lr"] = learning_rate(params, done.step)
             masks = [label_masks(each, classes, job.loss.bands) for each in ids]
             regions = Regions(masks[0], masks[1], typical) if masks else None
+            content = network.correct(content)
             losses = training_losses(module, encoder, content, style, loss_at(job.loss, done.step), regions)
             values = mean_over_processes(fabric, losses)
             if not all(math.isfinite(value) for value in values.values()):
@@ -276,13 +277,17 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
                 fabric.barrier()
 
 
+def _network(model: ModelParams) -> HierarchyFlow:
+    return HierarchyFlow(model.expansions, model.guide, model.adain, model.correction)
+
+
 def _finished(job: TrainingJob) -> tuple[Progress, HierarchyFlow, list[float]]:
     """What the training left in the work folder: its progress, the network, the encoder's scales."""
     saved = load_newest(job.work)
     assert saved is not None
     done, content = saved
     assert done.step == job.params.steps
-    network = HierarchyFlow(job.model.expansions, job.model.guide, job.model.adain)
+    network = _network(job.model)
     network.load_state_dict(content["network"])
     shown = WeightAverage(network, job.params.average, content["average"]).network
     if job.params.keep == "best":

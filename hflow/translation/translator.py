@@ -93,7 +93,7 @@ class Translator:
         choice = [i % len(self._codes) for i in range(len(frames))] if choice is None else choice
         # Indexed by a list, a GPU would first end what it has to do.
         numbers = torch.tensor(list(choice)).to(self.device, non_blocking=True)
-        frames = frames.to(self.device)
+        frames = self.network.correct(frames.to(self.device))
         codes = self._codes[numbers]  # (B, 8)
         if self.strength != 1:
             codes = torch.lerp(self.network.encode_style(frames), codes, self.strength)

@@ -30,6 +30,8 @@ class ModelParams(Section):
     """The radius in pixels of a guided filter behind the network, whose guide is the frame; 0, none, in the paper."""
     adain: Literal["every", "innermost"] = "every"
     """Which couplings get the style's statistics: every one, as in the paper, or the innermost alone, as in ArtFlow."""
+    correction: Literal["none", "gamma", "dark_channel"] = "none"
+    """What is done to frames ahead of the network: a gamma to dark ones, the dark channel prior to hazy ones."""
 
     @property
     def expansions(self) -> tuple[int, ...]:
