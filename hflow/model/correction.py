@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hflow.foundation.guided_filter import local_affine
+from hflow.foundation.guided_filter import contrast_eps, local_affine
 
 __all__ = ["GUIDE_RADIUS", "Correction", "brighten", "correct", "dehaze"]
 
@@ -22,6 +22,9 @@ WELL_LIT = 0.45
 
 LEAST_POWER, GREATEST_POWER, HALVINGS = 0.1, 10.0, 12
 """Between which powers one is searched, and how often what is between them is halved."""
+
+NOISE_RADIUS = 8
+"""Pixels: of the filter that keeps the noise of the dark from being lifted."""
 
 OMEGA, LEAST_TRANSMISSION = 0.95, 0.1
 """Of the dark channel prior: the share of the haze that is taken away, and the transmission below which none is."""
@@ -39,15 +42,25 @@ def correct(images: Tensor, correction: Correction) -> Tensor:
 
 
 def brighten(images: Tensor) -> Tensor:
-    """To the power, one for each of (B, 3, H, W), that makes its mean that of a well lit photograph."""
-    seen = images.float()[..., ::2, ::2]  # (B, 3, H/2, W/2), enough for a mean
+    """To the power, one for each picture, that makes its mean that of a well lit photograph.
+
+    A power lifts the noise of dark places too. What is left of it is the best local affine change of the dark picture's
+    colours, in which edges stay.
+
+    Args:
+        images: (B, 3, H, W) in [0, 1].
+    """
+    images = images.float()
+    seen = images[..., ::2, ::2]  # (B, 3, H/2, W/2), enough for a mean
     low = torch.full_like(seen[:, :1, :1, :1], math.log(LEAST_POWER))  # (B, 1, 1, 1)
     high = torch.full_like(low, math.log(GREATEST_POWER))
     for _ in range(HALVINGS):
         middle = (low + high) / 2  # (B, 1, 1, 1)
         bright = seen.pow(middle.exp()).mean(dim=(1, 2, 3), keepdim=True) > WELL_LIT
         low, high = torch.where(bright, middle, low), torch.where(bright, high, middle)
-    return images.float().pow(((low + high) / 2).exp())
+    bright = images.pow(((low + high) / 2).exp())
+    radius = min(NOISE_RADIUS, *((side - 1) // 2 for side in images.shape[2:]))
+    return local_affine(images, bright, radius=radius, eps=contrast_eps(images)).clamp(0, 1)
 
 
 def dehaze(images: Tensor) -> Tensor:

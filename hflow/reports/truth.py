@@ -6,9 +6,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 import torch
-from torch import Tensor
 
 from hflow.datasets.images import decode_rgb
 from hflow.datasets.manifest_rows import ManifestRows
@@ -18,13 +18,14 @@ from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.progress import progress
 from hflow.metrics.closeness import Closeness, closeness, mean_closeness
 from hflow.metrics.lpips import load_vgg
+from hflow.metrics.niqe import niqe
 from hflow.reports.sampled_images import SAMPLE
 
-__all__ = ["TruthScores", "measure_truth"]
+__all__ = ["RAW", "TRANSLATED", "TRUTH", "TruthScores", "measure_truth"]
 
 FURTHEST = 3
 
-TRANSLATED = "translated"
+RAW, TRANSLATED, TRUTH = "raw", "translated", "the truth"
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class TruthScores:
         others: means of the frames recoloured by simple means, by the name of the baseline.
         closer: how many frames have a higher PSNR after translation.
         furthest: rows of the manifest with the translation's PSNR, the lowest first.
+        natural: the mean NIQE of `RAW`, `TRANSLATED`, the others and `TRUTH`; of those for which it is known.
     """
 
     split: str
@@ -47,6 +49,7 @@ class TruthScores:
     closer: int
     furthest: Sequence[tuple[Mapping[str, Any], float]]
     others: Mapping[str, Closeness] = field(default_factory=dict)
+    natural: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def gain(self) -> float:
@@ -83,14 +86,24 @@ def measure_truth(
     sources, outputs = RowsByKey(["image", "truth"]), RowsByKey(["image"])
     raw: list[Closeness] = []
     made: dict[str, list[Closeness]] = {name: [] for name in folders}
+    natural: dict[str, list[float]] = {name: [] for name in (RAW, *folders, TRUTH)}
+
+    def pixels_of(name: str, image: Mapping[str, Any]) -> np.ndarray:
+        pixels = decode_rgb(image["bytes"])
+        value = niqe(pixels)
+        natural[name] += [] if value is None else [value]
+        return pixels
+
     with progress("measure against the truth", len(sample), unit="frames") as advance:
         for row in sample:
             source = sources.find(prepared / "source" / row["split"] / row["shard"], row["key"])
-            truth = _image(source["truth"], device)
-            raw.append(closeness(_image(source["image"], device), truth, vgg))
+            truth = to_tensor(pixels_of(TRUTH, source["truth"]))[None].to(device)  # (1, 3, H, W)
+            image = to_tensor(pixels_of(RAW, source["image"]))[None].to(device)
+            raw.append(closeness(image, truth, vgg))
             for name, folder in folders.items():
                 output = outputs.find(folder / row["split"] / row["shard"], row["key"])
-                made[name].append(closeness(_image(output["image"], device), truth, vgg))
+                image = to_tensor(pixels_of(name, output["image"]))[None].to(device)
+                made[name].append(closeness(image, truth, vgg))
             advance()
     by_psnr = sorted(zip(sample, (pair.psnr for pair in made[TRANSLATED]), strict=True), key=lambda pair: pair[1])
     closer = sum(after.psnr > before.psnr for before, after in zip(raw, made[TRANSLATED], strict=True))
@@ -103,9 +116,5 @@ def measure_truth(
         closer=closer,
         furthest=by_psnr[:FURTHEST],
         others=means,
+        natural={name: float(np.mean(values)) for name, values in natural.items() if values},
     )
-
-
-def _image(value: Mapping[str, Any], device: torch.device | str) -> Tensor:
-    """(1, 3, H, W) of a shard's image."""
-    return to_tensor(decode_rgb(value["bytes"]))[None].to(device)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from hflow.reports.html_parts import count, number
-from hflow.reports.truth import TruthScores
+from hflow.reports.truth import RAW, TRANSLATED, TRUTH, TruthScores
 
 __all__ = ["furthest_frames", "truth_columns", "truth_line", "truth_rows"]
 
@@ -33,6 +33,10 @@ def truth_rows(truth: TruthScores | None) -> list[dict[str, Any]]:
     if len(distances) == len(sets):
         text = "distance as people judge it, in the features of VGG-16; lower is closer"
         rows.append(_row("ST-LPIPS", text, distances, number, lower=True))
+    natural = [truth.natural.get(name) for name in (RAW, *truth.others, TRANSLATED)]
+    if TRUTH in truth.natural and None not in natural:
+        text = f"how natural a picture looks by itself, of the truth {number(truth.natural[TRUTH])}; lower is more so"
+        rows.append(_row("NIQE", text, [value for value in natural if value is not None], number, lower=True))
     return rows
 
 
