@@ -33,9 +33,7 @@ def translate(
     ] = None,
     strength: Annotated[
         float | None,
-        typer.Option(
-            min=0, max=1, help="From 0, an image's own style, to 1, that of its style image; none: as params.yaml says."
-        ),
+        typer.Option(min=0, max=1, help="From 0, an image as it is, to 1, in its style; none: as params.yaml says."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the choice of a style for each frame.")] = 0,
     style_by: Annotated[

@@ -5,6 +5,7 @@ leaves all contrast in a few grey levels. Not in the paper.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from hflow.foundation.guided_filter import contrast_eps, local_affine
 
-__all__ = ["GUIDE_RADIUS", "Correction", "brighten", "correct", "dehaze"]
+__all__ = ["RADIUS", "Correction", "brighten", "correct", "dehaze"]
 
 Correction = Literal["none", "gamma", "dark_channel"]
 
@@ -23,14 +24,14 @@ WELL_LIT = 0.45
 LEAST_POWER, GREATEST_POWER, HALVINGS = 0.1, 10.0, 12
 """Between which powers one is searched, and how often what is between them is halved."""
 
-NOISE_RADIUS = 8
-"""Pixels: of the filter that keeps the noise of the dark from being lifted."""
-
 OMEGA, LEAST_TRANSMISSION = 0.95, 0.1
 """Of the dark channel prior: the share of the haze that is taken away, and the transmission below which none is."""
 
-DARK_WINDOW, GUIDE_RADIUS = 15, 30
-"""Pixels: the width of the windows of the dark channel, the radius of the filter that fits it to edges."""
+DARK_WINDOW = 15
+"""Pixels: the width of the windows of the dark channel."""
+
+RADIUS: Mapping[Correction, int] = {"none": 0, "gamma": 8, "dark_channel": 30}
+"""Pixels: of the guided filter that keeps noise from being lifted, and of that which fits the transmission to edges."""
 
 
 @torch.no_grad()
@@ -59,7 +60,7 @@ def brighten(images: Tensor) -> Tensor:
         bright = seen.pow(middle.exp()).mean(dim=(1, 2, 3), keepdim=True) > WELL_LIT
         low, high = torch.where(bright, middle, low), torch.where(bright, high, middle)
     bright = images.pow(((low + high) / 2).exp())
-    radius = min(NOISE_RADIUS, *((side - 1) // 2 for side in images.shape[2:]))
+    radius = min(RADIUS["gamma"], *((side - 1) // 2 for side in images.shape[2:]))
     return local_affine(images, bright, radius=radius, eps=contrast_eps(images)).clamp(0, 1)
 
 
@@ -78,7 +79,7 @@ def dehaze(images: Tensor) -> Tensor:
     air = images.flatten(2).gather(2, haziest[:, None].expand(-1, 3, -1)).amax(dim=2)  # (B, 3)
     air = air.clamp_min(1e-3)[..., None, None]
     rough = 1 - OMEGA * _least(images / air)  # (B, 1, H, W)
-    radius = min(GUIDE_RADIUS, (height - 1) // 2, (width - 1) // 2)
+    radius = min(RADIUS["dark_channel"], (height - 1) // 2, (width - 1) // 2)
     refined = local_affine(images, rough.expand(-1, 3, -1, -1), radius=radius, eps=1e-3)[:, :1]  # (B, 1, H, W)
     return ((images - air) / refined.clamp_min(LEAST_TRANSMISSION) + air).clamp(0, 1)
 

@@ -21,7 +21,7 @@ from hflow.foundation.atomic_files import atomic_path
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import SMALLEST_SIDE
 from hflow.model.batch_transfer import BatchTransfer
-from hflow.model.correction import GUIDE_RADIUS
+from hflow.model.correction import RADIUS
 from hflow.model.hierarchy_flow import HierarchyFlow
 from hflow.model.store import StyleBank, TrainedModel
 
@@ -119,8 +119,7 @@ def _number(styles: StyleBank, key: str) -> int:
 
 def _least_side(network: HierarchyFlow) -> int:
     """Of a frame in pixels: in a smaller one the guided filters' windows would have to be smaller."""
-    radius = max(network.guide, GUIDE_RADIUS if network.correction == "dark_channel" else 0)
-    return max(SMALLEST_SIDE, 2 * radius + 1)
+    return max(SMALLEST_SIDE, 2 * max(network.guide, RADIUS[network.correction]) + 1)
 
 
 def _write_onnx(

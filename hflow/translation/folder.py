@@ -80,7 +80,7 @@ def translate_folder(
         names: a text file of the images to take, a path in `frames` a line; None takes all.
         style: of the choice of a style for each image; None is what StyleParams says by itself.
         camera: whether images get the sharpness, noise and JPEG of the model's target.
-        strength: from 0, each image's own style, to 1, that of its style image.
+        strength: from 0, each image as it is, to 1, in its style; see `Translator`.
         device: where to translate.
         devices: processes of this machine, a device each; "all" is every GPU of one model, or one process on a CPU.
         batch_size: images of one size at once.

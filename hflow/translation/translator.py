@@ -36,7 +36,8 @@ class Translator:
             statistics on whole batches, "compiled" is the same by `torch.compile`, which needs a compiler on the
             machine and makes a graph for each size of frames; see `uncompiled`. "auto" is strips on a CPU, else
             compiled, or whole where that fails, with a line that says why.
-        strength: how far a frame goes from its own style code, 0, to that of its style, 1.
+        strength: how far a frame goes from what it is, corrected where the network corrects, 0, to its style, 1. The
+            means of its channels go there linearly.
 
     Attributes:
         precision, backend: what was chosen.
@@ -95,11 +96,10 @@ class Translator:
         numbers = torch.tensor(list(choice)).to(self.device, non_blocking=True)
         frames = self.network.correct(frames.to(self.device))
         codes = self._codes[numbers]  # (B, 8)
-        if self.strength != 1:
-            codes = torch.lerp(self.network.encode_style(frames), codes, self.strength)
         images = self._transfer(frames, codes)
-        # The plain network has done it itself.
-        return images if self.backend == "plain" else self.network.finish(frames, images)
+        if self.backend != "plain":  # which has done it itself
+            images = self.network.finish(frames, images)
+        return images if self.strength == 1 else torch.lerp(frames, images, self.strength)
 
     def bytes_needed(self, height: int, width: int) -> int | None:
         """About how much memory a frame of this size takes at its peak; None where that isn't known beforehand."""

@@ -35,7 +35,7 @@ def test_the_papers_setting_is_the_papers() -> None:
         "detail": 0,
         "label_threshold": 0.9,
     }
-    assert values["model"] == {"variant": "hf", "guide": 0, "adain": "every"}
+    assert values["model"] == {"variant": "hf", "guide": 0, "adain": "every", "correction": "none"}
     assert values["encoder"]["name"] == "vgg19"
     training = values["train"]
     assert (training["steps"], training["batch_size"], training["crop"]) == (300_000, 1, [256, 256])

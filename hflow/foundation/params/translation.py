@@ -57,7 +57,7 @@ class TranslateParams(StyleParams):
     """random, by lot; nearest, of the image laid out most like the frame; or one for all frames: average, the mean of
     all style codes, the key of a style image, or an image file in models/given."""
     strength: Share = 1.0
-    """How far frames go, from 0, each one's own style, to 1, that of its style image."""
+    """How far frames go, from 0, each as it is but for `model.correction`, to 1, in its style."""
     styles: Count = 1
     """Styles a frame; frames in their further styles are the training set `restyled`."""
     class_colours: bool = False
