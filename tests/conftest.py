@@ -11,6 +11,7 @@ from hypothesis import settings
 from hflow.datasets.preparation import prepare
 from hflow.datasets.shards import shard_files
 from hflow.foundation.params import DataParams, EncoderParams, LossParams, ModelParams, PrepareParams, TrainParams
+from hflow.model.correction import Correction
 from hflow.model.store import TrainedModel, load_model
 from hflow.training import camera_fit
 from hflow.training.logger import TrainingLogger
@@ -60,6 +61,7 @@ class Project:
         work: Path | None = None,
         logger: TrainingLogger | None = None,
         encoder: EncoderParams | None = None,
+        correction: Correction = "none",
         **options: object,
     ) -> TrainingResult:
         """Train the smallest network on it, into out/model and out/plots."""
@@ -72,7 +74,7 @@ class Project:
             "accelerator": "cpu",
         }
         return train(
-            ModelParams(variant=(2,)),
+            ModelParams(variant=(2,), correction=correction),
             encoder or EncoderParams(),
             LossParams(),
             TrainParams.model_validate({**settings, **options}),

@@ -20,6 +20,7 @@ from PIL import Image
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TrainParams
 from hflow.model import HierarchyFlow
+from hflow.model.correction import Correction
 from hflow.model.store import load_model
 from hflow.training import loop
 from hflow.training.checkpoints import checkpoint_files
@@ -44,6 +45,21 @@ def test_training_leaves_a_model_its_curves_and_a_contact_sheet(project: Project
     )
     assert result.losses["loss"] == float(rows[-1]["loss"])
     assert Image.open(tmp_path / "plots" / "contact-sheet.png").width > 3 * 200
+
+
+def test_training_sees_frames_corrected_as_translation_does(project: Project, tmp_path: Path) -> None:
+    seen: list[Correction] = []
+
+    def noted(images: torch.Tensor, correction: Correction) -> torch.Tensor:
+        seen.append(correction)
+        return images.sqrt()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hflow.model.hierarchy_flow.correct", noted)
+        corrected = project.train(tmp_path / "corrected", correction="gamma").losses
+    assert set(seen) == {"gamma"}
+    assert load_model(tmp_path / "corrected/model").network.correction == "gamma"
+    assert corrected["content"] != project.train(tmp_path / "plain").losses["content"]
 
 
 class Onlooker:
