@@ -30,6 +30,9 @@ OMEGA, LEAST_TRANSMISSION = 0.95, 0.1
 DARK_WINDOW = 15
 """Pixels: the width of the windows of the dark channel."""
 
+NOISE = 4.0
+"""How much more contrast than elsewhere counts as noise in what a gamma has lifted."""
+
 RADIUS: Mapping[Correction, int] = {"none": 0, "gamma": 8, "dark_channel": 30}
 """Pixels: of the guided filter that keeps noise from being lifted, and of that which fits the transmission to edges."""
 
@@ -61,7 +64,7 @@ def brighten(images: Tensor) -> Tensor:
         low, high = torch.where(bright, middle, low), torch.where(bright, high, middle)
     bright = images.pow(((low + high) / 2).exp())
     radius = min(RADIUS["gamma"], *((side - 1) // 2 for side in images.shape[2:]))
-    return local_affine(images, bright, radius=radius, eps=contrast_eps(images)).clamp(0, 1)
+    return local_affine(images, bright, radius=radius, eps=NOISE * contrast_eps(images)).clamp(0, 1)
 
 
 def dehaze(images: Tensor) -> Tensor:
