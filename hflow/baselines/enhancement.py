@@ -4,10 +4,9 @@ Each takes and gives what the ways of recolouring do; CLAHE and the dark channel
 """
 
 import numpy as np
-from skimage.color import rgb2lab
 from skimage.exposure import equalize_adapthist
 
-from hflow.baselines.pixels import from_lab, to_pixels
+from hflow.baselines.pixels import from_lab, to_lab, to_pixels
 from hflow.datasets.tensors import to_tensor
 from hflow.model.correction import dehaze
 
@@ -25,7 +24,7 @@ def gamma(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
 
 def clahe(frame: np.ndarray, _style: np.ndarray) -> np.ndarray:
     """Contrast limited adaptive histogram equalisation (Zuiderveld 1994) of the lightness of CIELAB (scikit-image)."""
-    lab = rgb2lab(frame)  # (H, W, 3)
+    lab = to_lab(frame)  # (H, W, 3)
     lab[..., 0] = 100 * equalize_adapthist(np.clip(lab[..., 0] / 100, 0, 1))
     return from_lab(lab)
 

@@ -11,17 +11,18 @@ import math
 
 import numpy as np
 from PIL import Image
-from skimage.color import rgb2lab
 from skimage.exposure import match_histograms
 
-from hflow.baselines.pixels import from_lab, to_pixels
+from hflow.baselines.pixels import from_lab, to_lab, to_pixels
 
 __all__ = ["fda", "gpa", "histogram", "reinhard"]
 
 
 def histogram(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
     """Each channel's values mapped, in order, so that its histogram becomes the style's (scikit-image)."""
-    return to_pixels(match_histograms(frame.astype(np.float64), style.astype(np.float64), channel_axis=-1))
+    channels = zip(np.moveaxis(frame, -1, 0), np.moveaxis(style, -1, 0), strict=True)
+    matched = [to_pixels(match_histograms(f.astype(np.float64), s.astype(np.float64))) for f, s in channels]
+    return np.stack(matched, axis=-1)
 
 
 def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
@@ -30,11 +31,12 @@ def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
     In CIELAB (D65) instead of the paper's lαβ, as most implementations do it. Colours that RGB doesn't have are cut
     off, so the statistics of what comes out differ a little.
     """
-    content, target = rgb2lab(frame), rgb2lab(style)  # (H, W, 3)
+    content, target = to_lab(frame), to_lab(style)  # (H, W, 3)
     mean, std = content.mean(axis=(0, 1)), content.std(axis=(0, 1))
-    scale = target.std(axis=(0, 1)) / np.maximum(std, 1e-6)
-    out = (content - mean) * scale + target.mean(axis=(0, 1))
-    return from_lab(out)
+    content -= mean
+    content *= target.std(axis=(0, 1)) / np.maximum(std, 1e-6)
+    content += target.mean(axis=(0, 1))
+    return from_lab(content)
 
 
 def fda(frame: np.ndarray, style: np.ndarray, *, beta: float) -> np.ndarray:
@@ -49,12 +51,16 @@ def fda(frame: np.ndarray, style: np.ndarray, *, beta: float) -> np.ndarray:
         return frame.copy()
     height, width, _ = frame.shape
     fitted = np.asarray(Image.fromarray(style).resize((width, height), Image.Resampling.BICUBIC))
-    content, target = (np.fft.fft2(image.astype(np.float64), axes=(0, 1)) for image in (frame, fitted))
     reach = math.floor(beta * min(height, width))
-    rows, columns = (np.abs(np.fft.fftfreq(side) * side) <= reach for side in (height, width))
-    low = (rows[:, None] & columns[None, :])[..., None]  # (H, W, 1)
-    amplitude = np.where(low, np.abs(target), np.abs(content))
-    return to_pixels(np.fft.ifft2(amplitude * np.exp(1j * np.angle(content)), axes=(0, 1)).real)
+    rows = np.flatnonzero(np.abs(np.fft.fftfreq(height) * height) <= reach)
+    out = np.empty_like(frame)
+    for channel in range(3):  # one at a time, which takes a third of the memory
+        # The other half of the frequencies of a picture says the same.
+        content, target = (np.fft.rfft2(image[..., channel]) for image in (frame, fitted))
+        low = np.ix_(rows, np.arange(min(reach + 1, content.shape[1])))
+        content[low] = np.abs(target[low]) * np.exp(1j * np.angle(content[low]))
+        out[..., channel] = to_pixels(np.fft.irfft2(content, (height, width)))
+    return out
 
 
 def gpa(frame: np.ndarray, style: np.ndarray, *, beta: float = 0.01) -> np.ndarray:
@@ -68,13 +74,13 @@ def gpa(frame: np.ndarray, style: np.ndarray, *, beta: float = 0.01) -> np.ndarr
         frame, style: uint8 (H, W, 3) and (h, w, 3), RGB.
         beta: the penalty on a strong gamma; the paper's.
     """
-    content, target = rgb2lab(frame), rgb2lab(style)  # (H, W, 3)
+    content, target = to_lab(frame), to_lab(style)  # (H, W, 3)
     lightness, wanted = np.clip(content[..., 0] / 100, 0, 1), float(np.clip(target[..., 0] / 100, 0, 1).mean())
     levels, counts = np.unique(np.rint(lightness * 255) / 255, return_counts=True)
     gammas = np.exp(np.linspace(np.log(0.2), np.log(5), 401))  # one of them is 1
     means = (levels[:, None] ** gammas * (counts / counts.sum())[:, None]).sum(axis=0)  # (401,)
     gamma = gammas[np.argmin((means - wanted) ** 2 + beta * (gammas - 1) ** 2)]
-    out = np.empty_like(content)
-    out[..., 0] = 100 * lightness**gamma
-    out[..., 1:] = match_histograms(content[..., 1:], target[..., 1:], channel_axis=-1)
-    return from_lab(out)
+    content[..., 0] = 100 * lightness**gamma
+    for channel in (1, 2):
+        content[..., channel] = match_histograms(content[..., channel], target[..., channel])
+    return from_lab(content)

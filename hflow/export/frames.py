@@ -21,7 +21,7 @@ from hflow.export.selection import Selection
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import IGNORE
 
-__all__ = ["FORMATS", "FrameReader"]
+__all__ = ["ASKED", "FORMATS", "FrameReader"]
 
 FORMATS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "png": (".png", "PNG", {}),
@@ -30,8 +30,14 @@ FORMATS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
 }
 """By name: the suffix, Pillow's name, and the quality that loses least; labels are PNG always."""
 
+HASHES = ("image_sha256", "label_sha256", "label_train_ids_sha256", "carried_sha256")
 FACTS = ("key", "split", "source_path", "source_sha256", "style", "ssim", "consistency")
+ASKED = (*FACTS, *HASHES)
+"""Of the manifest, what is held against a frame or told of it."""
+
 AHEAD = 64
+TOGETHER = 4
+"""So many frames are handed to a thread at once, since handing one over takes about as long as copying a small one."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,9 @@ class FrameReader:
                     raise _unlike(path, row["key"])
             chosen = [row for row in group if row["key"] in rows]
             missing -= {row["key"] for row in chosen}
-            yield from pool.map(lambda row: self._frame(path, rows[row["key"]], row), chosen)
+            some = [chosen[first : first + TOGETHER] for first in range(0, len(chosen), TOGETHER)]
+            for made in pool.map(lambda some: [self._frame(path, rows[row["key"]], row) for row in some], some):
+                yield from made
         if missing:
             raise HflowError(f"{path} has no frame {min(missing)!r}, though the manifest names it: see `hflow verify`")
 

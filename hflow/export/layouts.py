@@ -126,7 +126,7 @@ def _webdataset(frame: Frame) -> dict[str, bytes]:
     if frame.label_train_ids:
         files[f"{base}.label_train_ids.png"] = frame.label_train_ids
     files |= {f"{base}.{kind}{suffix}": content for kind, (suffix, content) in frame.carried.items()}
-    return files | {f"{base}.json": json_bytes(frame.facts)}
+    return files | {f"{base}.json": json_bytes(frame.facts, indent=None)}
 
 
 def _imagefolder(frame: Frame) -> dict[str, bytes]:

@@ -33,7 +33,7 @@ from hflow.export.cityscapes_train_ids import CityscapesTrainIds
 from hflow.export.croissant import croissant
 from hflow.export.description import Description, TaskScore
 from hflow.export.destination import Destination, open_destination
-from hflow.export.frames import FORMATS, FrameReader
+from hflow.export.frames import ASKED, FORMATS, FrameReader
 from hflow.export.instances import INSTANCES
 from hflow.export.layouts import LAYOUTS
 from hflow.export.selection import Selection
@@ -198,7 +198,8 @@ def _write_frames(
     """Every shard's frames as files, and `written` told of each."""
     numbers: Counter[str] = Counter()
     all_keys = dict(given.frames.select("split", "shard", "key").by("split", "shard"))
-    shards = sorted(_named(manifest.frames, layout).by("split", "shard"), key=lambda shard: shard[0])
+    named = _named(manifest.frames, layout).select("shard", "name", *ASKED)
+    shards = sorted(named.by("split", "shard"), key=lambda shard: shard[0])
     with ThreadPoolExecutor(workers) as pool, progress("export", len(manifest.frames), unit="frames") as advance:
         for (split, shard), rows in shards:
             check_path(f"{split}/{shard}")
