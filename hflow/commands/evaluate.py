@@ -11,6 +11,7 @@ from hflow.commands.console import DEFAULT, Device, ParamsFile, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
 from hflow.foundation.progress import say
+from hflow.foundation.stores import path_or_store
 from hflow.pipeline import outputs, stages
 
 if TYPE_CHECKING:
@@ -26,10 +27,13 @@ Score = Callable[[str, "ImageSet", "ImageSet"], Mapping[str, Any] | None]
 
 def evaluate(
     datasets: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=PATH]...", help="Folders of shards or of images to compare.")
+        list[str] | None,
+        typer.Argument(metavar="[NAME=PATH]...", help="Folders of shards or of images to compare; may be s3://..."),
     ] = None,
-    source: Annotated[Path, typer.Option(help="The frames that they were made of.")] = outputs.PREPARED / "source",
-    target: Annotated[Path, typer.Option(help="The images that they should look like.")] = (
+    source: Annotated[str, typer.Option(metavar="PATH", help="The frames that they were made of.")] = str(
+        outputs.PREPARED / "source"
+    ),
+    target: Annotated[str, typer.Option(metavar="PATH", help="The images that they should look like.")] = str(
         outputs.PREPARED / "target" / "train"
     ),
     suffix: Annotated[
@@ -54,12 +58,13 @@ def evaluate(
     if not datasets:
         show(stages.evaluate(load_params(params)))
         return
-    settings, named = load_params(params), {name: Path(path) for name, path in _named(datasets).items()}
+    settings, named = load_params(params), {name: path_or_store(path) for name, path in _named(datasets).items()}
+    frames, wanted = path_or_store(source), path_or_store(target)
     suffixes = _named(suffix or ())
     for name in suffixes.keys() - named.keys():
         raise HflowError(f"--suffix names {name!r}, which is no dataset given: {', '.join(named)}")
-    for place in (*named.values(), source, target):
-        if not place.exists():
+    for place in (*named.values(), frames, wanted):
+        if isinstance(place, Path) and not place.exists():
             raise HflowError(f"{place} is missing: name a folder of shards or of images")
     from hflow.foundation.devices import pick_device
     from hflow.metrics.feature_spaces import load_feature_space
@@ -77,8 +82,8 @@ def evaluate(
     vgg = load_vgg().to(where)
     space = load_feature_space(features, device=where, weights=inception, vgg=vgg)
     protocol: dict[str, Any] = {
-        "source": str(source),
-        "target": str(target),
+        "source": source,
+        "target": target,
         "split": split,
         "SSIM, PSNR, ST-LPIPS": "means over pairs of one key, at the size of the source frame",
         "to truth": "the same, to what the source frame should become, where that is known",
@@ -91,8 +96,8 @@ def evaluate(
     with noted_run("evaluate", "evaluate", "segment") if segment else nullcontext():
         rows = score_datasets(
             named,
-            source=source,
-            target=target,
+            source=frames,
+            target=wanted,
             split=split,
             space=space,
             vgg=vgg,

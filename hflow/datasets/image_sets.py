@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -11,15 +12,18 @@ import numpy as np
 from PIL import Image
 
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png, open_rgb
-from hflow.datasets.listing import list_images
-from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, image_value, read_table, shard_files, write_shard
+from hflow.datasets.listing import IMAGE_SUFFIXES, list_images
+from hflow.datasets.manifest import MANIFEST
+from hflow.datasets.shards import PREPARED_SCHEMA, SHARDS, ShardSet, image_value, read_table, shard_files, write_shard
 from hflow.datasets.training_sets import TrainingSet
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import WorkFolder
 from hflow.foundation.hashes import fingerprint, sha256_file
+from hflow.foundation.nearby import nearby
 from hflow.foundation.progress import say
+from hflow.foundation.stores import Store
 
-__all__ = ["Frame", "ImageSet", "check_partners", "fitted", "labelled_set", "match_keys", "open_images"]
+__all__ = ["Frame", "ImageSet", "brought", "check_partners", "fitted", "labelled_set", "match_keys", "open_images"]
 
 ROWS_A_SHARD = 256
 
@@ -40,13 +44,13 @@ class ImageSet:
     """The images of a set, decoded when they are asked for.
 
     Attributes:
-        path: as it was given.
+        path: as it was given; of a set in a store, its address there.
         keys: of the images, in order; a key is a file's name below the folder, without the suffix.
         shards: the files that hold them; none for a folder of images.
         load: the frame of this number.
     """
 
-    path: Path
+    path: Path | Store
     keys: Sequence[str]
     shards: Sequence[Path]
     load: Callable[[int], Frame]
@@ -98,6 +102,23 @@ def open_images(path: Path, split: str = "train", *, suffix: str = "", truth: bo
         return Frame(keys[number], pixels, None, wanted)
 
     return ImageSet(path, keys, (), load)
+
+
+@contextmanager
+def brought(place: Path | Store, split: str) -> Iterator[Path]:
+    """The folder on this machine from which `open_images` reads a set: of a store, what it reads, until the block ends.
+
+    Raises:
+        HflowError: the store has neither shards nor images there, or can't be read.
+    """
+    with nearby(place) as files:
+        # As open_images chooses; the manifest says who made a set.
+        shards = files.named(f"{split}/{SHARDS}") or files.named(SHARDS)
+        names = shards or [name for name in files.stored() if Path(name).suffix.lower() in IMAGE_SUFFIXES]
+        if isinstance(place, Store) and not names:
+            raise HflowError(f"{place} has no shards ({SHARDS}, or in {split}/) and no images")
+        with files.at_hand([*names, MANIFEST]):
+            yield files.folder
 
 
 def match_keys(keys: Sequence[str], others: Sequence[str]) -> dict[str, str]:

@@ -37,6 +37,10 @@ class Nearby:
             for name in brought:
                 (self.folder / name).unlink(missing_ok=True)
 
+    def stored(self) -> list[str]:
+        """All files of the store, sorted; of a folder of this machine, where nothing need be brought, none."""
+        return list(self._there)
+
     def named(self, pattern: str) -> list[str]:
         """The files whose names fit, sorted; * stands for no slash."""
         if self._store is None:

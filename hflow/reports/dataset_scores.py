@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from hflow.datasets.image_sets import ImageSet, check_partners, open_images
+from hflow.datasets.image_sets import ImageSet, brought, check_partners, open_images
 from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.tensors import to_bytes
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
+from hflow.foundation.stores import Store
 from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
 from hflow.metrics.closeness import Closeness, closeness, mean_closeness
 from hflow.metrics.colour_error import ColourStatistics, class_statistics, pooled
@@ -105,10 +106,10 @@ class DatasetScores:
 
 
 def score_datasets(
-    datasets: Mapping[str, Path],
+    datasets: Mapping[str, Path | Store],
     *,
-    source: Path,
-    target: Path,
+    source: Path | Store,
+    target: Path | Store,
     split: str,
     space: FeatureSpace,
     vgg: ShiftTolerantVGG,
@@ -120,7 +121,8 @@ def score_datasets(
     """The figures of each dataset, in the order given.
 
     Args:
-        datasets: name to path, as `open_images` takes them.
+        datasets: name to path, as `open_images` takes them; what lies in a store is brought here first, for as long as
+            it is measured. So of source and target.
         source: the frames that the datasets were made of, matched by key.
         target: the images that they should look like.
         split: which split of shards is meant, where a folder has several.
@@ -135,42 +137,47 @@ def score_datasets(
         HflowError: a path has no images, or there are too few.
     """
     suffixes = suffixes or {}
-    sets = {name: open_images(path, split, suffix=suffixes.get(name, "")) for name, path in datasets.items()}
-    frames = open_images(source, split, truth=True)
-    for images in sets.values():
-        check_partners(images, frames)
-    wanted_images = open_images(target, split)
-    for images in (wanted_images, *sets.values()):
-        if len(images) < LEAST:
-            raise HflowError(
-                f"{images.path} has {len(images)} images: comparing takes {LEAST}, and means little below 100"
+    with ExitStack() as stack:
+        places = {name: stack.enter_context(brought(place, split)) for name, place in datasets.items()}
+        sets = {
+            name: replace(open_images(place, split, suffix=suffixes.get(name, "")), path=datasets[name])
+            for name, place in places.items()
+        }
+        frames = replace(open_images(stack.enter_context(brought(source, split)), split, truth=True), path=source)
+        for images in sets.values():
+            check_partners(images, frames)
+        wanted_images = replace(open_images(stack.enter_context(brought(target, split)), split), path=target)
+        for images in (wanted_images, *sets.values()):
+            if len(images) < LEAST:
+                raise HflowError(
+                    f"{images.path} has {len(images)} images: comparing takes {LEAST}, and means little below 100"
+                )
+        wanted = _summary(wanted_images, space, "target")
+        colours = pooled([class_statistics(i.pixels, i.label) for i in wanted_images if i.label is not None])
+        looks = {name: _Look(space=space, vgg=vgg, judge=judge) for name in sets}
+        _look_at_all(looks, sets, frames, colours, _Frames(vgg, judge))
+        rows = []
+        for name, images in sets.items():
+            seen = looks[name]
+            rows.append(
+                DatasetScores(
+                    name=name,
+                    path=str(images.path),
+                    images=len(images),
+                    fidelity=seen.fidelity,
+                    space=space.name,
+                    fid=fid(seen.summary, wanted),
+                    kid=kid(seen.summary, wanted),
+                    segments=score(name, images, frames) if score else None,
+                    semantics=class_changes(seen.confusion, judge.classes) if judge and seen.confusion.any() else None,
+                    reading=segment_scores(seen.reading, judge.classes) if judge and seen.reading.any() else None,
+                    network=network_cost(model.network.expansions) if model and _made_by(places[name], model) else None,
+                    niqe=math.fsum(seen.niqe) / len(seen.niqe) if seen.niqe else None,
+                    truth=mean_closeness(seen.truth) if seen.truth else None,
+                    truths=len(seen.truth),
+                )
             )
-    wanted = _summary(wanted_images, space, "target")
-    colours = pooled([class_statistics(i.pixels, i.label) for i in wanted_images if i.label is not None])
-    looks = {name: _Look(space=space, vgg=vgg, judge=judge) for name in sets}
-    _look_at_all(looks, sets, frames, colours, _Frames(vgg, judge))
-    rows = []
-    for name, images in sets.items():
-        seen = looks[name]
-        rows.append(
-            DatasetScores(
-                name=name,
-                path=str(images.path),
-                images=len(images),
-                fidelity=seen.fidelity,
-                space=space.name,
-                fid=fid(seen.summary, wanted),
-                kid=kid(seen.summary, wanted),
-                segments=score(name, images, frames) if score else None,
-                semantics=class_changes(seen.confusion, judge.classes) if judge and seen.confusion.any() else None,
-                reading=segment_scores(seen.reading, judge.classes) if judge and seen.reading.any() else None,
-                network=network_cost(model.network.expansions) if model and _made_by(images.path, model) else None,
-                niqe=math.fsum(seen.niqe) / len(seen.niqe) if seen.niqe else None,
-                truth=mean_closeness(seen.truth) if seen.truth else None,
-                truths=len(seen.truth),
-            )
-        )
-    return rows
+        return rows
 
 
 def network_cost(expansions: Sequence[int], size: tuple[int, int] = PAPER_SIZE) -> NetworkCost:

@@ -109,6 +109,7 @@ ELSEWHERE = {
     "hflow translate s3://": ("tests/translation/test_folder_in_a_store.py", '["translate", "s3://town/frames"'),
     "hflow push s3://": (STORES, "push_to_store("),
     "hflow verify s3://": (STORES, '["verify", f"s3://town'),
+    "hflow evaluate translated=s3://": ("tests/reports/test_scores_in_a_store.py", "score_datasets("),
     "hflow export s3://": (STORES, '["export", "s3://town'),
     "hflow push": ("tests/export/test_pushing.py", '"hflow", "push"'),
     "hflow export models/segmenters": ("tests/segmentation/test_pseudo_labels.py", "export("),
