@@ -32,18 +32,17 @@ def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float |
     """
     if source.shape != image.shape or source.ndim != 4 or source.shape[1] != 3:
         raise ValueError(f"source {tuple(source.shape)} and image {tuple(image.shape)} must both be (B, 3, H, W)")
-    with torch.autocast(source.device.type, enabled=False):
-        s, y = source.float(), image.float()
-        mean_s, mean_y = _box(s, radius), _box(y, radius)
-        products = torch.stack([s[:, i] * s[:, j] for i, j in PAIRS], dim=1)  # (B, 6, H, W)
-        spread = _box(products, radius) - torch.stack([mean_s[:, i] * mean_s[:, j] for i, j in PAIRS], dim=1)
-        crossed = (y[:, :, None] * s[:, None]).flatten(1, 2)  # (B, 9, H, W), image channel by source channel
-        crossed = _box(crossed, radius).unflatten(1, (3, 3)) - mean_y[:, :, None] * mean_s[:, None]
-        penalty = torch.as_tensor(eps, device=s.device).reshape(-1, 1, 1)  # (B, 1, 1)
-        slope = _times_inverse(crossed, spread, penalty)  # (B, 3, 3, H, W)
-        offset = mean_y - (slope * mean_s[:, None]).sum(dim=2)  # (B, 3, H, W)
-        slope = _box(slope.flatten(1, 2), radius).unflatten(1, (3, 3))
-        return (slope * s[:, None]).sum(dim=2) + _box(offset, radius)
+    height, width = source.shape[2:]
+    # What is exported or compiled holds for every size, and a GPU's kernels are few and large.
+    if torch.compiler.is_compiling() or source.device.type != "cpu" or height * width <= BAND:
+        return _filtered(source, image, radius, eps)
+    rows, reach = max(BAND // width, 4 * radius), 2 * radius
+    bands = []
+    for top in range(0, height, rows):
+        first, end = max(0, top - reach), min(height, top + rows)
+        seen = slice(first, end + reach)
+        bands.append(_filtered(source[:, :, seen], image[:, :, seen], radius, eps)[:, :, top - first : end - first])
+    return torch.cat(bands, dim=2)
 
 
 def contrast_eps(source: Tensor) -> Tensor:
@@ -58,8 +57,27 @@ def contrast_eps(source: Tensor) -> Tensor:
 FAINT = 0.01
 """The variance, in squares of intensity, below which a picture has little contrast: a street's is four times that."""
 
+BAND = 1 << 17
+"""Pixels that a CPU filters at once, so that the maps of a band stay in its cache; the result is the same."""
+
 PAIRS = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 """The entries of a symmetric 3x3 matrix, in the order they are kept in."""
+
+
+def _filtered(source: Tensor, image: Tensor, radius: int, eps: float | Tensor) -> Tensor:
+    """`local_affine` of the whole at once."""
+    with torch.autocast(source.device.type, enabled=False):
+        s, y = source.float(), image.float()
+        mean_s, mean_y = _box(s, radius), _box(y, radius)
+        products = torch.stack([s[:, i] * s[:, j] for i, j in PAIRS], dim=1)  # (B, 6, H, W)
+        spread = _box(products, radius) - torch.stack([mean_s[:, i] * mean_s[:, j] for i, j in PAIRS], dim=1)
+        crossed = (y[:, :, None] * s[:, None]).flatten(1, 2)  # (B, 9, H, W), image channel by source channel
+        crossed = _box(crossed, radius).unflatten(1, (3, 3)) - mean_y[:, :, None] * mean_s[:, None]
+        penalty = torch.as_tensor(eps, device=s.device).reshape(-1, 1, 1)  # (B, 1, 1)
+        slope = _times_inverse(crossed, spread, penalty)  # (B, 3, 3, H, W)
+        offset = mean_y - (slope * mean_s[:, None]).sum(dim=2)  # (B, 3, H, W)
+        slope = _box(slope.flatten(1, 2), radius).unflatten(1, (3, 3))
+        return (slope * s[:, None]).sum(dim=2) + _box(offset, radius)
 
 
 def _times_inverse(rows: Tensor, symmetric: Tensor, eps: Tensor) -> Tensor:
@@ -82,6 +100,27 @@ def _times_inverse(rows: Tensor, symmetric: Tensor, eps: Tensor) -> Tensor:
 
 def _box(maps: Tensor, radius: int) -> Tensor:
     """The mean over each pixel's window, as far as it lies inside the picture: (B, C, H, W) to the same."""
-    width = 2 * radius + 1
-    maps = F.avg_pool2d(maps, (1, width), stride=1, padding=(0, radius), count_include_pad=False)
-    return F.avg_pool2d(maps, (width, 1), stride=1, padding=(radius, 0), count_include_pad=False)
+    for dim in (3, 2):
+        place = torch.arange(maps.shape[dim], device=maps.device)
+        inside = (place + radius).clamp(max=maps.shape[dim] - 1) - (place - radius).clamp(min=0) + 1  # (W,) or (H,)
+        maps = _sums(maps, radius, dim) / (inside if dim == 3 else inside[:, None])
+    return maps
+
+
+def _sums(maps: Tensor, radius: int, dim: int) -> Tensor:
+    """The sum over the 2 radius + 1 values around each along a dimension of (B, C, H, W), 0 beyond it.
+
+    Sums of one value, two, four and so on are each made of two of those before: a few passes over the maps, which a CPU
+    takes many values at a time, where pooling adds up each window by itself.
+    """
+    count, width = maps.shape[dim], 2 * radius + 1
+    part = F.pad(maps, (radius, radius) if dim == 3 else (0, 0, radius, radius))
+    size, start, total = 1, 0, torch.zeros((), device=maps.device)
+    while size <= width:
+        if width & size:  # the window is made of those sizes whose bit its width has
+            total = total + part.narrow(dim, start, count)
+            start += size
+        if 2 * size <= width:
+            part = part.narrow(dim, 0, part.shape[dim] - size) + part.narrow(dim, size, part.shape[dim] - size)
+        size *= 2
+    return total

@@ -81,3 +81,13 @@ def test_a_dark_picture_with_noise_comes_back_bright_where_the_penalty_follows_i
 def test_a_picture_of_usual_contrast_has_the_usual_penalty(source: torch.Tensor) -> None:
     assert torch.equal(contrast_eps(source), torch.full((len(source),), 1e-4))
     assert contrast_eps(torch.zeros(1, 3, 8, 8)).item() > 0
+
+
+@pytest.mark.parametrize("radius", [1, 4, 7])
+def test_a_large_picture_comes_out_the_same_in_bands(
+    source: torch.Tensor, radius: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = torch.rand(2, 3, 40, 56)
+    whole = local_affine(source, image, radius=radius, eps=contrast_eps(source))
+    monkeypatch.setattr("hflow.foundation.guided_filter.BAND", 1)
+    assert torch.equal(local_affine(source, image, radius=radius, eps=contrast_eps(source)), whole)
