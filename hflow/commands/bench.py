@@ -34,6 +34,7 @@ def bench(
     exported: Annotated[
         bool, typer.Option("--exported", help="Time what export-model writes, in ONNX Runtime on a CPU.")
     ] = False,
+    guide: Annotated[bool, typer.Option("--guide", help="Time the guided filter beside the network.")] = False,
     waiting: Annotated[bool, typer.Option("--waiting", help="Time --help, ten frames, and imports.")] = False,
     memory: Annotated[bool, typer.Option("--memory", help="Calculate what memory the tensors take.")] = False,
     table: Annotated[bool, typer.Option("--table", help="All sizes and batches, or those given, as Markdown.")] = False,
@@ -58,6 +59,7 @@ def bench(
     from hflow.benchmarks.bookkeeping import benchmark_bookkeeping
     from hflow.benchmarks.case import BenchmarkCase, busy_clock
     from hflow.benchmarks.exported import benchmark_exported
+    from hflow.benchmarks.guided_filter import benchmark_guided_filter
     from hflow.benchmarks.preparation import benchmark_preparation
     from hflow.benchmarks.suite import BATCHES, SIZES, run_suite
     from hflow.benchmarks.training import benchmark_training
@@ -95,6 +97,8 @@ def bench(
             printing.show_waiting(benchmark_waiting(case))
         elif exported:
             printing.show_others(benchmark_exported(case))
+        elif guide:
+            printing.show_others(benchmark_guided_filter(case))
         elif others:
             printing.show_others(benchmark_others(case))
         elif preparation:

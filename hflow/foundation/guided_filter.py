@@ -6,7 +6,8 @@ and things that are not in the frame are what it can't explain.
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from hflow.foundation.window_means import window_means
 
 __all__ = ["contrast_eps", "local_affine"]
 
@@ -68,16 +69,16 @@ def _filtered(source: Tensor, image: Tensor, radius: int, eps: float | Tensor) -
     """`local_affine` of the whole at once."""
     with torch.autocast(source.device.type, enabled=False):
         s, y = source.float(), image.float()
-        mean_s, mean_y = _box(s, radius), _box(y, radius)
+        mean_s, mean_y = window_means(s, radius), window_means(y, radius)
         products = torch.stack([s[:, i] * s[:, j] for i, j in PAIRS], dim=1)  # (B, 6, H, W)
-        spread = _box(products, radius) - torch.stack([mean_s[:, i] * mean_s[:, j] for i, j in PAIRS], dim=1)
+        spread = window_means(products, radius) - torch.stack([mean_s[:, i] * mean_s[:, j] for i, j in PAIRS], dim=1)
         crossed = (y[:, :, None] * s[:, None]).flatten(1, 2)  # (B, 9, H, W), image channel by source channel
-        crossed = _box(crossed, radius).unflatten(1, (3, 3)) - mean_y[:, :, None] * mean_s[:, None]
+        crossed = window_means(crossed, radius).unflatten(1, (3, 3)) - mean_y[:, :, None] * mean_s[:, None]
         penalty = torch.as_tensor(eps, device=s.device).reshape(-1, 1, 1)  # (B, 1, 1)
         slope = _times_inverse(crossed, spread, penalty)  # (B, 3, 3, H, W)
         offset = mean_y - (slope * mean_s[:, None]).sum(dim=2)  # (B, 3, H, W)
-        slope = _box(slope.flatten(1, 2), radius).unflatten(1, (3, 3))
-        return (slope * s[:, None]).sum(dim=2) + _box(offset, radius)
+        slope = window_means(slope.flatten(1, 2), radius).unflatten(1, (3, 3))
+        return (slope * s[:, None]).sum(dim=2) + window_means(offset, radius)
 
 
 def _times_inverse(rows: Tensor, symmetric: Tensor, eps: Tensor) -> Tensor:
@@ -96,31 +97,3 @@ def _times_inverse(rows: Tensor, symmetric: Tensor, eps: Tensor) -> Tensor:
     inverse = torch.stack([adjugate[min(i, j), max(i, j)] for i in range(3) for j in range(3)], dim=1)
     inverse = (inverse / torch.maximum(determinant, eps**3)[:, None]).unflatten(1, (3, 3))  # (B, 3, 3, H, W)
     return (rows[:, :, :, None] * inverse[:, None]).sum(dim=2)
-
-
-def _box(maps: Tensor, radius: int) -> Tensor:
-    """The mean over each pixel's window, as far as it lies inside the picture: (B, C, H, W) to the same."""
-    for dim in (3, 2):
-        place = torch.arange(maps.shape[dim], device=maps.device)
-        inside = (place + radius).clamp(max=maps.shape[dim] - 1) - (place - radius).clamp(min=0) + 1  # (W,) or (H,)
-        maps = _sums(maps, radius, dim) / (inside if dim == 3 else inside[:, None])
-    return maps
-
-
-def _sums(maps: Tensor, radius: int, dim: int) -> Tensor:
-    """The sum over the 2 radius + 1 values around each along a dimension of (B, C, H, W), 0 beyond it.
-
-    Sums of one value, two, four and so on are each made of two of those before: a few passes over the maps, which a CPU
-    takes many values at a time, where pooling adds up each window by itself.
-    """
-    count, width = maps.shape[dim], 2 * radius + 1
-    part = F.pad(maps, (radius, radius) if dim == 3 else (0, 0, radius, radius))
-    size, start, total = 1, 0, torch.zeros((), device=maps.device)
-    while size <= width:
-        if width & size:  # the window is made of those sizes whose bit its width has
-            total = total + part.narrow(dim, start, count)
-            start += size
-        if 2 * size <= width:
-            part = part.narrow(dim, 0, part.shape[dim] - size) + part.narrow(dim, size, part.shape[dim] - size)
-        size *= 2
-    return total
