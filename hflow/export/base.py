@@ -8,10 +8,14 @@ from typing import Any
 
 from hflow.export.instances import Objects
 
-__all__ = ["Frame", "FrameKey", "Layout", "json_bytes"]
+__all__ = ["TRUTH", "Frame", "FrameKey", "Layout", "json_bytes"]
 
 FrameKey = tuple[str, str]
 """Split and key."""
+
+
+TRUTH = "truth"
+"""The kind of what is handed on with a frame that has the picture that it should become."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Frame:
         label, label_train_ids: PNG, or None where there is none; the train ids are those of Cityscapes where the layout
             is for tools that read these.
         facts: what the manifest says of it.
-        carried: what else is handed on with it, by kind: the suffix of the file's name, and its bytes.
+        carried: what else is handed on with it, its truth too, by kind: the suffix of the file's name, and its bytes.
         objects: what there is to be seen in it, where the layout asks for that.
     """
 

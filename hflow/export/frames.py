@@ -14,7 +14,7 @@ from hflow.datasets.carried import carried_faults
 from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.keys import check_key
 from hflow.datasets.shards import read_rows
-from hflow.export.base import Frame
+from hflow.export.base import TRUTH, Frame
 from hflow.export.cityscapes_train_ids import CityscapesTrainIds
 from hflow.export.instances import INSTANCES, Objects, read_objects
 from hflow.export.selection import Selection
@@ -30,7 +30,7 @@ FORMATS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
 }
 """By name: the suffix, Pillow's name, and the quality that loses least; labels are PNG always."""
 
-HASHES = ("image_sha256", "label_sha256", "label_train_ids_sha256", "carried_sha256")
+HASHES = ("image_sha256", "truth_sha256", "label_sha256", "label_train_ids_sha256", "carried_sha256")
 FACTS = ("key", "split", "source_path", "source_sha256", "style", "ssim", "consistency")
 ASKED = (*FACTS, *HASHES)
 """Of the manifest, what is held against a frame or told of it."""
@@ -88,7 +88,7 @@ class FrameReader:
     def _frame(self, path: Path, said: Mapping[str, Any], row: dict[str, Any]) -> tuple[Frame, dict[str, Any]]:
         key = row["key"]
         check_key(key)
-        for name in ("image", "label", "label_train_ids"):
+        for name in ("image", "truth", "label", "label_train_ids"):
             if said[f"{name}_sha256"] != (row[name] and sha256(row[name]["bytes"]).hexdigest()):
                 raise _unlike(path, key)
         if carried_faults(row["carried"], said["carried_sha256"]):
@@ -100,6 +100,9 @@ class FrameReader:
         counts = {"pixels": _pixels(train_ids), "raw_ids": _raw_ids(label, train_ids)}
         suffix, _, _ = FORMATS[self.image_format]
         carried = {file["name"]: (file["suffix"], file["bytes"]) for file in row["carried"] or ()}
+        if row["truth"]:
+            truth, _ = self.selection.resized(row["truth"]["bytes"], ())
+            carried[TRUTH] = (".png", truth)
         image = _encoded(image, self.image_format)
         facts = {name: said[name] for name in FACTS}
         objects = self._objects(key, carried, label, train_ids)

@@ -16,7 +16,7 @@ from PIL import Image
 from hflow.datasets.images import decode_ids
 from hflow.datasets.layouts.carried import cityscapes_place
 from hflow.datasets.listing import IMAGE_SUFFIXES
-from hflow.export.base import Frame, FrameKey, Layout, json_bytes
+from hflow.export.base import TRUTH, Frame, FrameKey, Layout, json_bytes
 from hflow.export.croissant import patterns_without
 from hflow.export.json_lists import JsonList, write_object
 from hflow.export.object_layouts import coco, coco_closing, object_notes, yolo, yolo_closing
@@ -70,7 +70,7 @@ def _cityscapes(frame: Frame) -> dict[str, bytes]:
     """leftImg8bit/SPLIT/NAME_leftImg8bit.png, gtFine/SPLIT/NAME_gtFine_labelIds.png, _labelTrainIds and _instanceIds.
 
     Where no instances are carried, none is told from another, which Cityscapes writes as the label's id itself. What is
-    carried lies as `cityscapes_place` says.
+    carried lies as `cityscapes_place` says, a truth in truth/ by its image's name.
     """
     place = f"{frame.split}/{frame.name}"
     files = {f"leftImg8bit/{place}_leftImg8bit{frame.suffix}": frame.image}
@@ -81,7 +81,7 @@ def _cityscapes(frame: Frame) -> dict[str, bytes]:
     if frame.label_train_ids:
         files[f"gtFine/{place}_gtFine_labelTrainIds.png"] = frame.label_train_ids
     for kind, (suffix, content) in frame.carried.items():
-        folder, ending = cityscapes_place(kind)
+        folder, ending = (kind, "_leftImg8bit") if kind == TRUTH else cityscapes_place(kind)
         files[f"{folder}/{place}{ending}{suffix}"] = content
     return files
 

@@ -1,11 +1,14 @@
 """What a frame carries is in the translated dataset and in every export of it, byte for byte."""
 
 import json
+import shutil
 import tarfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 from datasets import load_dataset
+from PIL import Image
 
 from hflow.datasets.layouts.opening import open_raw
 from hflow.datasets.manifest import read_manifest
@@ -23,9 +26,11 @@ from tests.pictures import write_carried, write_cityscapes, write_gta
 
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three frames with depth and camera, translated; as raw frames they are in gta/ beside it."""
+    """Three frames with depth, camera and truth, translated; as raw frames they are in gta/ beside it."""
     folder = tmp_path_factory.mktemp("carried")
     source = {"root": write_carried(write_gta(folder / "gta", 3)), "layout": "gta", "carry": ["depth", "camera"]}
+    shutil.copytree(folder / "gta/images", folder / "gta/truth")
+    source["truth"] = "truth"
     target = {"root": write_cityscapes(folder / "cs", [("train", 2)]), "layout": "cityscapes"}
     data = DataParams.model_validate({"source": source, "target": target, "classes": ["road", "sky", "car"]})
     prepare(data, PrepareParams(size="native"), out=folder / "prepared", sets=folder / "sets", work=folder / "work")
@@ -54,12 +59,17 @@ def test_a_layout_that_hflow_reads_gives_it_back(dataset: Path, layout: str, tmp
     export(dataset, tmp_path / "out", layout=layout)
     assert not verify(tmp_path / "out").faults
     domain = DomainParams.model_validate({"root": tmp_path / "out", "layout": layout, "carry": ["depth", "camera"]})
+    domain = domain.model_copy(update={"truth": "truth"})
     samples = open_raw(domain).splits["train"]
     assert len(samples) == 3
-    given = {}
+    given, truths = {}, {}
     for sample in samples:
         name = json.loads(sample.carried["camera"].read_text())["of"]
         given[name] = sample.carried["depth"].read_bytes()
+        truths[name] = np.asarray(Image.open(sample.truth))
+    assert {name: truth.tolist() for name, truth in truths.items()} == {
+        p.stem: np.asarray(Image.open(p)).tolist() for p in (dataset.parent / "gta/truth").iterdir()
+    }
     assert given == {p.stem: p.read_bytes() for p in (dataset.parent / "gta/depth").iterdir()}
     if layout == "cityscapes":
         assert (tmp_path / "out/camera/train/frames/frames_000000_000001_camera.json").is_file()
