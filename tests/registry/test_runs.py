@@ -230,7 +230,8 @@ def test_a_training_that_is_stopped_was_killed_and_one_with_a_fault_has_failed(
             time.sleep(0.1)
         os.kill(os.getpid(), number)
 
-    before = signal.getsignal(signal.SIGTERM)
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job inherits that it is ignored
     end_on_sigterm()
     try:
         if number:
@@ -238,7 +239,8 @@ def test_a_training_that_is_stopped_was_killed_and_one_with_a_fault_has_failed(
         with pytest.raises(raised):
             stages.train(params.model_copy(update=changed))
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for each, handler in before.items():
+            signal.signal(each, handler)
     (run,) = MlflowClient(store).search_runs(["1"])
     assert run.info.status == status
     assert not list(Path(".hflow/tracking").glob("*.jsonl"))
