@@ -29,12 +29,11 @@ def _sums(maps: Tensor, radius: int, dim: int) -> Tensor:
     """
     count, width = maps.shape[dim], 2 * radius + 1
     part = F.pad(maps, (radius, radius) if dim == 3 else (0, 0, radius, radius))
-    size, start, total = 1, 0, torch.zeros((), device=maps.device)
-    while size <= width:
-        if width & size:  # the window is made of those sizes whose bit its width has
+    size, start, total = 1, 1, part.narrow(dim, 0, count)
+    while 2 * size <= width:
+        part = part.narrow(dim, 0, part.shape[dim] - size) + part.narrow(dim, size, part.shape[dim] - size)
+        size *= 2
+        if width & size:  # the window is made of those sizes whose bit its width has, 1 always among them
             total = total + part.narrow(dim, start, count)
             start += size
-        if 2 * size <= width:
-            part = part.narrow(dim, 0, part.shape[dim] - size) + part.narrow(dim, size, part.shape[dim] - size)
-        size *= 2
     return total
