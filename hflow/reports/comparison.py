@@ -80,9 +80,8 @@ class Changes(Sequence[FrameChange]):
     def __getitem__(self, index: int | slice) -> "FrameChange | Changes":
         if isinstance(index, slice):
             return self._at(index)
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return next(iter(self[index % len(self) :][:1]))
+        place = range(len(self))[index]
+        return next(iter(self[place : place + 1]))
 
     def __iter__(self) -> Iterator[FrameChange]:
         for first in range(0, len(self), ROWS_AT_ONCE):
