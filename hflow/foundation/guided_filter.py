@@ -9,7 +9,7 @@ from torch import Tensor
 
 from hflow.foundation.window_means import window_means
 
-__all__ = ["contrast_eps", "local_affine"]
+__all__ = ["contrast_eps", "fitting_radius", "local_affine"]
 
 
 def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float | Tensor = 1e-4) -> Tensor:
@@ -44,6 +44,11 @@ def local_affine(source: Tensor, image: Tensor, *, radius: int = 8, eps: float |
         seen = slice(first, end + reach)
         bands.append(_filtered(source[:, :, seen], image[:, :, seen], radius, eps)[:, :, top - first : end - first])
     return torch.cat(bands, dim=2)
+
+
+def fitting_radius(radius: int, height: int, width: int) -> int:
+    """The radius, or in a picture that is smaller than such a window the largest whose window lies inside it."""
+    return min(radius, (height - 1) // 2, (width - 1) // 2)
 
 
 def contrast_eps(source: Tensor) -> Tensor:

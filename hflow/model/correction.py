@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from hflow.foundation.guided_filter import contrast_eps, local_affine
+from hflow.foundation.guided_filter import contrast_eps, fitting_radius, local_affine
 
-__all__ = ["RADIUS", "Correction", "brighten", "correct", "dehaze"]
+__all__ = ["RADIUS", "Correction", "brighten", "correct", "dark_channel", "dehaze"]
 
 Correction = Literal["none", "gamma", "dark_channel"]
 
@@ -63,7 +63,7 @@ def brighten(images: Tensor) -> Tensor:
         bright = seen.pow(middle.exp()).mean(dim=(1, 2, 3), keepdim=True) > WELL_LIT
         low, high = torch.where(bright, middle, low), torch.where(bright, high, middle)
     bright = images.pow(((low + high) / 2).exp())
-    radius = min(RADIUS["gamma"], *((side - 1) // 2 for side in images.shape[2:]))
+    radius = fitting_radius(RADIUS["gamma"], *images.shape[2:])
     return local_affine(images, bright, radius=radius, eps=NOISE * contrast_eps(images)).clamp(0, 1)
 
 
@@ -77,16 +77,20 @@ def dehaze(images: Tensor) -> Tensor:
     """
     images = images.float()
     height, width = images.shape[2:]
-    dark = _least(images).flatten(1)  # (B, HW)
+    dark = dark_channel(images, DARK_WINDOW).flatten(1)  # (B, HW)
     haziest = dark.topk(max(1, height * width // 1000), dim=1).indices  # (B, N)
     air = images.flatten(2).gather(2, haziest[:, None].expand(-1, 3, -1)).amax(dim=2)  # (B, 3)
     air = air.clamp_min(1e-3)[..., None, None]
-    rough = 1 - OMEGA * _least(images / air)  # (B, 1, H, W)
-    radius = min(RADIUS["dark_channel"], (height - 1) // 2, (width - 1) // 2)
+    rough = 1 - OMEGA * dark_channel(images / air, DARK_WINDOW)  # (B, 1, H, W)
+    radius = fitting_radius(RADIUS["dark_channel"], height, width)
     refined = local_affine(images, rough.expand(-1, 3, -1, -1), radius=radius, eps=1e-3)[:, :1]  # (B, 1, H, W)
     return ((images - air) / refined.clamp_min(LEAST_TRANSMISSION) + air).clamp(0, 1)
 
 
-def _least(images: Tensor) -> Tensor:
-    """The dark channel, (B, 1, H, W): the least value of any channel in the window around a pixel."""
-    return -F.max_pool2d(-images.amin(dim=1, keepdim=True), DARK_WINDOW, stride=1, padding=DARK_WINDOW // 2)
+def dark_channel(images: Tensor, window: int) -> Tensor:
+    """The least value of any channel in the window around each pixel: of (B, C, H, W), (B, 1, H, W).
+
+    Args:
+        window: its width in pixels, odd.
+    """
+    return -F.max_pool2d(-images.amin(dim=1, keepdim=True), window, stride=1, padding=window // 2)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from hflow.foundation.guided_filter import contrast_eps, local_affine
+from hflow.foundation.guided_filter import contrast_eps, fitting_radius, local_affine
 from hflow.model.correction import Correction, correct
 from hflow.model.coupling import Coupling
 from hflow.model.style import StyleEncoder, StyleMapping
@@ -128,7 +128,7 @@ class HierarchyFlow(nn.Module):
         image = image.clamp(0, 1)
         if not self.guide:
             return image
-        radius = min(self.guide, *((side - 1) // 2 for side in content.shape[2:]))
+        radius = fitting_radius(self.guide, *content.shape[2:])
         return local_affine(content, image, radius=radius, eps=contrast_eps(content)).clamp(0, 1)
 
     def pad(self, content: Tensor) -> Tensor:

@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.guided_filter import contrast_eps, local_affine
+from hflow.foundation.guided_filter import contrast_eps, fitting_radius, local_affine
 from hflow.model.channel_statistics import moments
+from hflow.model.correction import dark_channel
 
 __all__ = ["CONTENT_LAYER", "aligned_style_loss", "content_loss", "dark_channel_loss", "detail_loss"]
 
@@ -68,7 +69,7 @@ def detail_loss(output: Tensor, content: Tensor) -> Tensor:
     Args:
         output, content: images (B, 3, H, W) in [0, 1].
     """
-    radius = min(DETAIL_RADIUS, *((side - 1) // 2 for side in content.shape[2:]))
+    radius = fitting_radius(DETAIL_RADIUS, *content.shape[2:])
     return (output.float() - local_affine(content, output, radius=radius, eps=contrast_eps(content))).square().mean()
 
 
@@ -89,7 +90,7 @@ def dark_channel_loss(output: Tensor, style: Tensor) -> Tensor:
 def _dark_channel(images: Tensor) -> Tensor:
     """(B, 1, H, W): the least value of any channel in the neighbourhood, 15 pixels wide in a picture 460 high."""
     radius = max(1, round(min(images.shape[2:]) * DARK_SHARE))
-    return -F.max_pool2d(-images.amin(dim=1, keepdim=True), 2 * radius + 1, stride=1, padding=radius)
+    return dark_channel(images, 2 * radius + 1)
 
 
 def _band_statistics(features: Tensor, bands: int) -> tuple[Tensor, Tensor]:

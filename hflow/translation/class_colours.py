@@ -14,7 +14,7 @@ from skimage.color import lab2rgb, rgb2lab
 
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
-from hflow.foundation.guided_filter import local_affine
+from hflow.foundation.guided_filter import fitting_radius, local_affine
 from hflow.foundation.labels import IGNORE
 
 __all__ = ["ClassColours"]
@@ -71,7 +71,7 @@ class ClassColours:
         if not moved.any():
             return translated
         shift[ids == IGNORE] = shift[moved].mean(axis=0)
-        radius = min(RADIUS, *((side - 1) // 2 for side in ids.shape))
+        radius = fitting_radius(RADIUS, *ids.shape)
         field = torch.from_numpy(shift).permute(2, 0, 1)[None].float()  # (1, 3, H, W)
         smooth = local_affine(to_tensor(frame)[None], field, radius=radius, eps=EPS)[0].permute(1, 2, 0)  # (H, W, 3)
         return _to_rgb(lab + smooth.numpy())

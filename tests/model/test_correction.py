@@ -8,7 +8,7 @@ from torch import Tensor
 
 from hflow.metrics.ssim_psnr import psnr
 from hflow.model import HierarchyFlow
-from hflow.model.correction import WELL_LIT, brighten, correct, dehaze
+from hflow.model.correction import WELL_LIT, Correction, brighten, correct, dehaze
 from hflow.model.deployment import export_model
 from hflow.model.store import StyleBank, TrainedModel, load_model, model_files
 from hflow.translation.translator import Translator
@@ -31,7 +31,8 @@ def test_a_gamma_makes_each_picture_as_bright_as_one_that_is_well_lit(light: flo
 @pytest.mark.parametrize("value", [0.0, 1.0])
 def test_a_picture_without_any_contrast_stays_within_bounds(value: float) -> None:
     flat = torch.full((1, 3, 24, 32), value)
-    for correction in ("gamma", "dark_channel"):
+    corrections: tuple[Correction, ...] = ("gamma", "dark_channel")
+    for correction in corrections:
         made = correct(flat, correction)
         assert made.isfinite().all()
         assert (made.min(), made.max()) >= (0, 0)
@@ -46,15 +47,15 @@ def test_the_dark_channel_prior_takes_away_haze_that_grows_with_distance() -> No
 
 
 @pytest.mark.parametrize("correction", CORRECTIONS)
-def test_every_way_to_run_the_network_and_its_files_correct_frames_once(correction: str, tmp_path: Path) -> None:
+def test_every_way_to_run_the_network_and_its_files_correct_frames_once(correction: Correction, tmp_path: Path) -> None:
     torch.manual_seed(1)
     frames, style = 0.3 * _rooms() + 0.4, torch.rand(1, 3, 64, 64)
-    network = HierarchyFlow((3, 2), 4, correction=correction).eval()  # type: ignore[arg-type]
+    network = HierarchyFlow((3, 2), 4, correction=correction).eval()
     network.start_from([style])
     plain = HierarchyFlow((3, 2), 4).eval()
     plain.load_state_dict(network.state_dict())
     with torch.no_grad():
-        wanted = plain(correct(frames, correction), style.expand(2, -1, -1, -1))  # type: ignore[arg-type]
+        wanted = plain(correct(frames, correction), style.expand(2, -1, -1, -1))
         code = network.encode_style(style)
     for backend in ("plain", "strips", "whole"):
         made = Translator(network, styles=style, precision="fp32", backend=backend)(frames)
