@@ -39,6 +39,8 @@ def carried_hashes(carried: Carried) -> list[dict[str, Any]] | None:
 
 def carried_faults(carried: Carried, wanted: Carried) -> list[str]:
     """What of a frame's files is not as the hashes say, a line each."""
+    if not carried and not wanted:
+        return []
     found = {file["name"]: file for file in carried_hashes(carried) or ()}
     said = {file["name"]: file for file in wanted or ()}
     faults = [f"{name} is missing" for name in said.keys() - found.keys()]

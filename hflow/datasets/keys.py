@@ -1,6 +1,6 @@
 """The rule for keys: a key is a file's name without its ending, and becomes the name of other files."""
 
-from pathlib import PurePosixPath
+import re
 
 from hflow.foundation.errors import HflowError
 
@@ -8,6 +8,9 @@ __all__ = ["LONGEST_KEY", "check_key", "check_path", "key_fault", "path_fault", 
 
 LONGEST_KEY = 200
 """Bytes of UTF-8. A file's name has up to 255, of which endings and the marks of temporary files take some."""
+
+_ELSEWHERE = {"", ".", ".."}
+_UNWANTED = re.compile(r"[\\\x00-\x1f\x7f]")
 
 
 def path_fault(path: str) -> str | None:
@@ -19,10 +22,9 @@ def path_fault(path: str) -> str | None:
         path.encode()
     except UnicodeEncodeError:
         return "it is not UTF-8"
-    parts = PurePosixPath(path)
-    if not path or parts.is_absolute() or parts.as_posix() != path or {".", ".."} & {path, *parts.parts}:
+    if not _ELSEWHERE.isdisjoint(path.split("/")):
         return "it leads elsewhere or is not in its plain form"
-    if "\\" in path or any(ord(character) < 32 or ord(character) == 127 for character in path):
+    if _UNWANTED.search(path):
         return "it has a backslash or a control character"
     return None
 

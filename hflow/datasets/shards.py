@@ -43,6 +43,7 @@ SHARDS = "shard-*.parquet"
 _IMAGE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _ROWS_A_GROUP = 16
 _BYTES_A_GROUP = 1 << 20
+_ROWS_TOGETHER = 256
 _SHARDS_OPEN = 64
 _LARGEST_GROUP = 1 << 30
 
@@ -190,19 +191,23 @@ def open_table(path: Path) -> Iterator[tuple[pa.Schema, int, Callable[[Sequence[
 
 
 def read_rows(path: Path, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
-    """The rows of a shard as dictionaries, in order, a row group in memory at a time.
+    """The rows of a shard as dictionaries, in order, some MiB of them in memory at a time.
 
     Raises:
         HflowError: as read_table.
     """
     with _open(path) as file:
-        batches = file.iter_batches(_ROWS_A_GROUP, columns=None if columns is None else list(columns))
+        size = sum(file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups))
+        together = min(max(_BYTES_A_GROUP * file.metadata.num_rows // max(size, 1), 1), _ROWS_TOGETHER)
+        # One thread, since handing a column of so few rows to another takes longer than reading it.
+        batches = file.iter_batches(together, columns=None if columns is None else list(columns), use_threads=False)
         while True:
             with _damage_named(path):
                 batch = next(batches, None)
                 rows = None if batch is None else batch.to_pylist()
             if rows is None:
                 return
+            del batch
             yield from rows
 
 

@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hflow.datasets.carried import carried_faults
-from hflow.datasets.images import decode_ids, decode_rgb
+from hflow.datasets.images import decode_ids, open_rgb
 from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, PSEUDO_LABELLED, SUMS, read_manifest
 from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.shards import SHARDS, read_rows
+from hflow.datasets.whole_png import whole_rgb_png
 from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.labels import IGNORE
@@ -145,26 +146,28 @@ class _FrameCheck:
             if name in frame.columns and frame.columns[name] != frame.said[name]
         ]
         faults += carried_faults(frame.carried, frame.said["carried_sha256"])
-        size = (frame.said["height"], frame.said["width"])
-        decoded: dict[str, np.ndarray] = {}
+        size = (frame.said["width"], frame.said["height"])
+        ids: dict[str, np.ndarray] = {}
         for name, content in frame.images.items():
             if content is None:
                 continue
             try:
                 # The label of a single image is carried as it came, and may be of colours.
-                as_ids = name not in ("image", "truth") and bool(frame.columns)
-                pixels = decode_ids(content) if as_ids else decode_rgb(content)
+                if name in ("image", "truth") or not frame.columns:
+                    found = whole_rgb_png(content) or open_rgb(content).size
+                else:
+                    ids[name] = decode_ids(content)
+                    found = ids[name].shape[1], ids[name].shape[0]
             except HflowError as error:
                 faults.append(f"{name} {error}")
                 continue
-            if pixels.shape[:2] != size:
-                faults.append(f"{name} is {pixels.shape[1]}x{pixels.shape[0]}, the manifest says {size[1]}x{size[0]}")
-            decoded[name] = pixels
-        pairs = self._pairs(decoded, faults)
+            if found != size:
+                faults.append(f"{name} is {found[0]}x{found[1]}, the manifest says {size[0]}x{size[1]}")
+        pairs = self._pairs(ids, faults)
         return frame, [Fault(frame.place, what) for what in faults], pairs
 
-    def _pairs(self, decoded: Mapping[str, np.ndarray], faults: list[str]) -> np.ndarray | None:
-        train_ids, ids = decoded.get("label_train_ids"), decoded.get("label")
+    def _pairs(self, labels: Mapping[str, np.ndarray], faults: list[str]) -> np.ndarray | None:
+        train_ids, ids = labels.get("label_train_ids"), labels.get("label")
         if train_ids is None:
             return None
         present = np.flatnonzero(np.bincount(train_ids.ravel(), minlength=256))

@@ -118,8 +118,8 @@ def _webdataset(frame: Frame) -> dict[str, bytes]:
 
     WebDataset ends a key at its name's first dot.
     """
-    key = PurePosixPath(frame.key)
-    base = str(key.with_name(key.name.replace(".", "_")))
+    folder, slash, name = frame.key.rpartition("/")
+    base = f"{folder}{slash}{name.replace('.', '_')}"
     files = {f"{base}{frame.suffix}": frame.image}
     if frame.label:
         files[f"{base}.label.png"] = frame.label

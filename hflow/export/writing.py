@@ -1,9 +1,7 @@
 """A dataset in the layouts of other tools: resumable, whole or absent, with a card that tells of it."""
 
-import io
 import json
 import shutil
-import tarfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -37,6 +35,7 @@ from hflow.export.frames import ASKED, FORMATS, FrameReader
 from hflow.export.instances import INSTANCES
 from hflow.export.layouts import LAYOUTS
 from hflow.export.selection import Selection
+from hflow.export.tar_files import write_tar
 from hflow.export.written import Written
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.errors import HflowError
@@ -248,13 +247,7 @@ def _write_shard(
 
     if layout.archive:
         name = layout.archive(split, number)
-        with tarfile.open(staging / name, "w", format=tarfile.PAX_FORMAT) as archive:
-            for member, content in files():
-                # Without time and owner: the same files give the same bytes.
-                entry = tarfile.TarInfo(member)
-                entry.size = len(content)
-                archive.addfile(entry, io.BytesIO(content))
-        written[name] = sha256_file(staging / name)
+        written[name] = write_tar(staging / name, files())
     else:
         for name, content in files():
             place = staging / name
