@@ -38,7 +38,7 @@ class ShiftTolerantVGG(nn.Module):
             if number:
                 x = self.pool(x)
             for convolution in stage.children():
-                x = F.relu(convolution(x))
+                x = F.relu_(convolution(x))
             taps.append(x)
         return taps
 

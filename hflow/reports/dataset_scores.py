@@ -1,7 +1,7 @@
 """Datasets side by side, in the columns of the paper's Table 1: whoever made them, measured in the same way."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,22 +14,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from hflow.datasets.image_sets import ImageSet, brought, check_partners, open_images
 from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.tensors import to_bytes
+from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
 from hflow.foundation.stores import Store
-from hflow.metrics.class_changes import ClassChanges, class_changes, seen_before_and_after
-from hflow.metrics.closeness import Closeness, closeness, mean_closeness
+from hflow.metrics.class_changes import ClassChanges, class_changes
+from hflow.metrics.closeness import Closeness, mean_closeness
 from hflow.metrics.colour_error import ColourStatistics, class_statistics, pooled
 from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
-from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.lpips import ShiftTolerantVGG
-from hflow.metrics.segmentation import confusion_matrix, segment_scores
-from hflow.metrics.ssim_psnr import psnr, ssim
+from hflow.metrics.segmentation import segment_scores
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
-from hflow.reports.paired_images import PairedImage, paired_batches, stacked
+from hflow.reports.paired_images import PairedImage, paired_batches, several_at_once
+from hflow.reports.seen_batches import SeeingNetworks, SeenBatch
 from hflow.segmentation.judge import Judge
-from hflow.segmentation.labelled_frames import train_ids
 
 __all__ = ["PAPER_SIZE", "DatasetScores", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
 
@@ -152,10 +151,11 @@ def score_datasets(
                 raise HflowError(
                     f"{images.path} has {len(images)} images: comparing takes {LEAST}, and means little below 100"
                 )
-        wanted = _summary(wanted_images, space, "target")
+        wanted = _summary(wanted_images, space, vgg.mean.device)
         colours = pooled([class_statistics(i.pixels, i.label) for i in wanted_images if i.label is not None])
-        looks = {name: _Look(space=space, vgg=vgg, judge=judge) for name in sets}
-        _look_at_all(looks, sets, frames, colours, _Frames(vgg, judge))
+        networks = SeeingNetworks(space, vgg, judge)
+        looks = {name: _Look(networks) for name in sets}
+        _look_at_all(looks, sets, frames, colours, networks)
         rows = []
         for name, images in sets.items():
             seen = looks[name]
@@ -195,48 +195,37 @@ def _look_at_all(
     sets: Mapping[str, ImageSet],
     source: ImageSet,
     colours: Mapping[int, ColourStatistics],
-    frames: "_Frames",
+    networks: "SeeingNetworks",
 ) -> None:
     """One pass over all sets, a batch of each in turn, so that sets of the same frames need one look at these."""
-    with progress("measure", sum(map(len, sets.values())), unit="images") as advance, ExitStack() as stack:
+    first = next(iter(sets.values()))
+    with (
+        progress("measure", sum(map(len, sets.values())), unit="images") as advance,
+        ExitStack() as stack,
+        several_at_once(first, networks.vgg.mean.device) as (pool, at_once),
+    ):
         left = {
-            name: stack.enter_context(closing(paired_batches(images, source, colours))) for name, images in sets.items()
+            name: stack.enter_context(closing(paired_batches(images, source, colours, at_once)))
+            for name, images in sets.items()
         }
-        while left:
-            for name in list(left):
-                batch = next(left[name], None)
-                if batch is None:
-                    del left[name]
-                else:
-                    looks[name].add(batch, frames)
-                    advance(len(batch))
 
+        def turns() -> Iterator[dict[str, list[PairedImage]]]:
+            while turn := {name: batch for name, batches in left.items() if (batch := next(batches, None))}:
+                yield turn
 
-class _Frames:
-    """What is seen in the frames of the last batch."""
-
-    def __init__(self, vgg: ShiftTolerantVGG, judge: Judge | None):
-        self._vgg, self._judge = vgg, judge
-        self._keys: list[str | None] = []
-
-    def see(self, batch: Sequence[PairedImage]) -> None:
-        """Look at the frames of a batch, unless it has been done."""
-        keys = [one.frame for one in batch]
-        if keys != self._keys:
-            pixels = [one.original for one in batch if one.original is not None]
-            self.pixels = stacked(pixels).to(self._vgg.mean.device)  # (B, 3, H, W)
-            self.seen, self.deepest = self._vgg.look(self.pixels)
-            self.read = self._judge.predict(self.pixels) if self._judge else None
-            self._keys = keys
+        seeing = stack.enter_context(closing(map_ahead(pool, networks.see, turns(), at_once)))
+        for turn in seeing:
+            for name, (batch, seen) in turn.items():
+                looks[name].add(batch, seen)
+                advance(len(batch))
 
 
 class _Look:
     """What one pass over a set gives."""
 
-    def __init__(self, *, space: FeatureSpace, vgg: ShiftTolerantVGG, judge: Judge | None):
-        self._space, self._vgg, self._judge = space, vgg, judge
-        classes = len(judge.classes) if judge else 1
-        self.summary = FeatureSummary(space.dimensions, seed=0)
+    def __init__(self, networks: SeeingNetworks):
+        classes = len(networks.judge.classes) if networks.judge else 1
+        self.summary = FeatureSummary(networks.space.dimensions, seed=0)
         self.confusion, self.reading = torch.zeros(2, classes, classes, dtype=torch.int64)
         self.niqe: list[float] = []
         self.truth: list[Closeness] = []
@@ -244,15 +233,16 @@ class _Look:
         self._by_class: list[float] = []
         self._resized = 0
 
-    def add(self, batch: Sequence[PairedImage], frames: _Frames) -> None:
-        """Measure a batch, against its frames where it has them."""
-        space = self._space
-        deepest = self._measure(batch, frames) if batch[0].original is not None else None
-        if deepest is not None and space.of_vgg:
-            self.summary.add(space.of_vgg(deepest))
-        else:
-            self.summary.add(space.features(torch.stack([to_bytes(one.pixels) for one in batch])))
+    def add(self, batch: Sequence[PairedImage], seen: SeenBatch) -> None:
+        """Take in what was seen in a batch."""
+        self.summary.add(seen.features)
+        self.confusion += seen.confusion
+        self.reading += seen.reading
+        self.truth += seen.truth
+        self._values += seen.values
         self.niqe += [one.niqe for one in batch if one.niqe is not None]
+        self._by_class += [one.class_error for one in batch if one.class_error is not None]
+        self._resized += sum(one.resized for one in batch)
 
     @property
     def fidelity(self) -> Fidelity | None:
@@ -263,38 +253,22 @@ class _Look:
         class_colour = math.fsum(self._by_class) / len(self._by_class) if self._by_class else None
         return Fidelity(means[0], means[1], means[2], means[3], class_colour, len(self._values), self._resized)
 
-    def _measure(self, batch: Sequence[PairedImage], frames: _Frames) -> Tensor:
-        """Measure a batch whose images all have frames; gives relu5_3."""
-        vgg, judge = self._vgg, self._judge
-        frames.see(batch)
-        reference = frames.pixels
-        image = stacked([one.pixels for one in batch]).to(reference.device)  # (B, 3, H, W)
-        same = torch.equal(image, reference)
-        seen, deepest = (frames.seen, frames.deepest) if same else vgg.look(image)
-        distance = vgg.between(seen, frames.seen)
-        columns = ssim(image, reference), psnr(image, reference), distance, invented_detail(reference, image)
-        self._values += torch.stack(columns, dim=1).tolist()
-        self._by_class += [one.class_error for one in batch if one.class_error is not None]
-        self._resized += sum(one.resized for one in batch)
-        for number, one in enumerate(batch):
-            if one.truth is not None:
-                self.truth.append(closeness(image[[number]], stacked([one.truth]).to(reference.device), vgg))
-        if judge and frames.read is not None:
-            labels = [train_ids(one.label) for one in batch if one.label is not None]
-            label = torch.stack(labels) if labels else None  # (B, H, W)
-            after = frames.read if same else judge.predict(image)
-            self.confusion += seen_before_and_after(frames.read, after, label, len(judge.classes))
-            if label is not None:
-                self.reading += confusion_matrix(after.cpu(), label, len(judge.classes))
-        return deepest
 
-
-def _summary(images: ImageSet, space: FeatureSpace, title: str) -> FeatureSummary:
+def _summary(images: ImageSet, space: FeatureSpace, device: torch.device) -> FeatureSummary:
     summary = FeatureSummary(space.dimensions, seed=0)
-    with progress(title, len(images), unit="images") as advance:
-        for batch in paired_batches(images):
-            summary.add(space.features(torch.stack([to_bytes(one.pixels) for one in batch])))
-            advance(len(batch))
+
+    def features(batch: Sequence[PairedImage]) -> Tensor:
+        return space.features(torch.stack([to_bytes(one.pixels) for one in batch]))
+
+    with (
+        progress("target", len(images), unit="images") as advance,
+        several_at_once(images, device) as (pool, at_once),
+        closing(paired_batches(images, at_once=at_once)) as batches,
+        closing(map_ahead(pool, features, batches, at_once)) as seen,
+    ):
+        for some in seen:
+            summary.add(some)
+            advance(len(some))
     return summary
 
 

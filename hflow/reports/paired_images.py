@@ -2,9 +2,9 @@
 for."""
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +14,13 @@ from torch import Tensor
 from hflow.datasets.image_sets import Frame, ImageSet, fitted, match_keys
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.ahead import map_ahead
+from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
 from hflow.metrics.colour_error import ColourStatistics, mean_class_error
 from hflow.metrics.lpips import MIN_SIDE
 from hflow.metrics.niqe import niqe
 
-__all__ = ["PairedImage", "paired_batches", "stacked"]
+__all__ = ["PairedImage", "paired_batches", "several_at_once", "stacked"]
 
 BATCH = 8
 PIXELS = BATCH << 17
@@ -57,7 +58,10 @@ class PairedImage:
 
 
 def paired_batches(
-    images: ImageSet, source: ImageSet | None = None, colours: Mapping[int, ColourStatistics] | None = None
+    images: ImageSet,
+    source: ImageSet | None = None,
+    colours: Mapping[int, ColourStatistics] | None = None,
+    at_once: int = 1,
 ) -> Generator[list[PairedImage], None, None]:
     """Neighbours of one size, up to `BATCH` together, in order; with their frames all of them or none.
 
@@ -65,6 +69,7 @@ def paired_batches(
         images: the set.
         source: the frames that they may have been made of, matched by key.
         colours: of the target's classes.
+        at_once: how many batches are looked at at once, which together have the `PIXELS` of one.
 
     Raises:
         HflowError: an image can't be decoded, or is too small to be compared.
@@ -100,13 +105,27 @@ def paired_batches(
         closing(map_ahead(pool, load, range(len(images)), BATCH + workers + 1)) as loaded,
     ):
         for image in loaded:
-            room = PIXELS // (image.pixels.shape[0] * image.pixels.shape[1])
+            room = PIXELS // at_once // (image.pixels.shape[0] * image.pixels.shape[1])
             if batch and (len(batch) >= min(BATCH, room) or batch[0].alike != image.alike):
                 yield batch
                 batch = []
             batch.append(image)
     if batch:
         yield batch
+
+
+@contextmanager
+def several_at_once(images: ImageSet, device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Threads that look at a batch each, and how many: on a CPU as many as PyTorch would use, one where images are
+    large, and on a GPU.
+
+    Threads that share one batch wait for each other at every layer, and turn idly where other work has their core.
+    """
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    height, width = images.load(0).pixels.shape[:2]
+    at_once = min(threads, max(1, PIXELS // (height * width)))
+    with torch_threads(threads // at_once if at_once > 1 else None), ThreadPoolExecutor(at_once) as pool:
+        yield pool, at_once
 
 
 def stacked(pixels: Sequence[np.ndarray]) -> Tensor:

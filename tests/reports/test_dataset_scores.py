@@ -12,6 +12,7 @@ from rich.console import Console
 
 from hflow.datasets.image_sets import open_images
 from hflow.foundation.atomic_files import write_json
+from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TranslateParams
 from hflow.metrics.feature_spaces import load_feature_space
@@ -100,6 +101,25 @@ def test_others_images_are_matched_by_name_and_brought_to_size(rows: list[Datase
 
 def test_the_networks_size_stands_beside_what_it_made_alone(rows: list[DatasetScores]) -> None:
     assert [row.network is not None for row in rows] == [False, True, False]
+
+
+def test_figures_are_the_same_however_many_batches_are_looked_at_at_once(
+    project: Project, folders: dict[str, Path], vgg: ShiftTolerantVGG
+) -> None:
+    found = []
+    for threads in (1, 3):
+        with torch_threads(threads):
+            row = score_datasets(
+                {"theirs": folders["theirs"]},
+                source=project.prepared / "source",
+                target=project.prepared / "target" / "train",
+                split="train",
+                space=load_feature_space("vgg16", vgg=vgg),
+                vgg=vgg,
+            )[0]
+        assert row.fidelity is not None
+        found.append([row.fid, row.kid.mean, row.fidelity.ssim, row.fidelity.psnr, row.fidelity.lpips])
+    assert found[0] == pytest.approx(found[1], rel=1e-4)
 
 
 def test_the_target_is_as_real_as_itself(project: Project, vgg: ShiftTolerantVGG) -> None:
