@@ -174,7 +174,8 @@ def fit_image(
     box = (0.0, 0.0, float(image.width), float(image.height))
     if fit == "crop":
         scale = min(image.width / size[0], image.height / size[1])
-        left, top = (image.width - size[0] * scale) / 2, (image.height - size[1] * scale) / 2
+        # A width of 880 by 200 and times 200 again is a little more than 880.
+        left, top = (max(0.0, (image.width - size[0] * scale) / 2), max(0.0, (image.height - size[1] * scale) / 2))
         box = (left, top, image.width - left, image.height - top)
     return image.resize(size, Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC, box=box)
 

@@ -139,6 +139,11 @@ def test_crop_keeps_the_aspect_and_cuts_both_sides_evenly() -> None:
     assert np.asarray(cropped).min() == 200
 
 
+@pytest.mark.parametrize("width", range(200, 300))
+def test_crop_takes_images_of_every_width(width: int) -> None:
+    assert fit_image(Image.new("L", (width, 300)), (200, 150), "crop").size == (200, 150)
+
+
 def test_stretch_keeps_everything() -> None:
     pixels = np.zeros((30, 40, 3), np.uint8)
     pixels[:15] = 200
