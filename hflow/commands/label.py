@@ -1,7 +1,7 @@
-"""hflow label: pseudo-labels of the target's photographs, for a training that compares class by class."""
+"""hflow label: pseudo-labels of either domain's images, for a training that compares class by class."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -14,6 +14,7 @@ __all__ = ["label"]
 
 def label(
     out: Annotated[Path, typer.Argument(help="The folder to write.")] = outputs.PHOTOGRAPHS,
+    of: Annotated[Literal["target", "source"], typer.Option(help="Whose images are labelled.")] = "target",
     by: Annotated[Path, typer.Option(help="The segmenter that labels: a folder as segment or judge writes it.")] = (
         outputs.SEGMENTERS / "translated"
     ),
@@ -21,9 +22,10 @@ def label(
     device: Device = "auto",
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Label the target's photographs by a segmenter, where it is sure, for `loss.target_labels`.
+    """Label the target's images, or the frames, by a segmenter where it is sure, for `loss.target_labels`.
 
-    Writes OUT, a dataset that says that its labels are guesses: 60 photographs of 256x96 a second on two cores.
+    Writes OUT, a dataset that says that its labels are guesses: 60 images of 256x96 a second on two cores. With
+    --of source it is for `loss.source_labels`, where the frames have no labels of their own.
     Example: `hflow label models/given/photographs --by models/segmenters/translated`
     """
     classes = load_params(params).data.classes
@@ -31,12 +33,12 @@ def label(
     from hflow.foundation.devices import pick_device
     from hflow.pipeline.run_notes import noted_run
     from hflow.segmentation.judge import load_judge
-    from hflow.segmentation.pseudo_labels import label_target
+    from hflow.segmentation.pseudo_labels import label_shards
 
     where = pick_device(device)
     judge = load_judge(by, classes=classes, device=where)
-    photographs = shard_files(outputs.PREPARED / "target" / "train")
+    images = shard_files(outputs.PREPARED / of / "train")
     work = outputs.work_folder("label")
     with noted_run("label", "label"):
-        counts = label_target(judge, photographs, out, by=str(by), threshold=threshold, work=work, device=where)
+        counts = label_shards(judge, images, out, by=str(by), threshold=threshold, work=work, device=where)
     show({**counts, "written": out})

@@ -20,7 +20,7 @@ from hflow.pipeline.disk_needs import where_room_is
 from hflow.pipeline.outputs import PREPARED, work_folder
 from hflow.segmentation.judge import Judge, save_judge
 from hflow.segmentation.judge_training import train_judge
-from hflow.segmentation.pseudo_labels import label_target
+from hflow.segmentation.pseudo_labels import label_shards
 from hflow.training.loop import train
 from hflow.translation.dataset import translate_dataset
 from hflow.translation.engines.running import translate_shards
@@ -41,7 +41,7 @@ UNLOOKED_AT = {
 
 def label_nothing(out: Path) -> dict[str, Any]:
     """Write a folder that holds no labels, so that DVC finds what the stage promises; gives what it says."""
-    counts = {"photographs": 0, "labelled": 0.0}
+    counts = {"images": 0, "labelled": 0.0}
     publish({"no-labels.json": (json.dumps(counts, indent=2) + "\n").encode()}, out)
     return counts
 
@@ -54,10 +54,10 @@ def label_by_first_round(params: Params, out: Path) -> dict[str, Any]:
 
     Args:
         params: all of params.yaml.
-        out: the folder to write, as `label_target` does.
+        out: the folder to write, as `label_shards` does.
 
     Returns:
-        The number of photographs, and the share of their pixels that got a label.
+        The number of images, and the share of their pixels that got a label.
 
     Raises:
         HflowError: there is nothing prepared, the frames have no labels, or a training fails.
@@ -87,7 +87,7 @@ def label_by_first_round(params: Params, out: Path) -> dict[str, Any]:
         run=where_room_is(translate_shards),
     )
     segmenter = _segmenter(params, [*source, *shard_files(work / "translated" / "train")], work / "segmenter")
-    return label_target(
+    return label_shards(
         segmenter,
         target,
         out,
@@ -99,7 +99,7 @@ def label_by_first_round(params: Params, out: Path) -> dict[str, Any]:
 
 
 def _whole_pictures(loss: LossParams) -> LossParams:
-    return loss.model_copy(update={"regions": "none", "target_labels": None})
+    return loss.model_copy(update={"regions": "none", "target_labels": None, "source_labels": None})
 
 
 def _segmenter(params: Params, shards: Sequence[Path], folder: Path) -> Judge:

@@ -16,6 +16,7 @@ __all__ = ["given_hashes", "misplaced_files"]
 
 READ_BY = {
     "encoder.weights": ("train",),
+    "loss.source_labels": ("train",),
     "loss.target_labels": ("train",),
     "train.judge": ("train",),
     "translate.judge": ("translate", "evaluate"),
@@ -47,6 +48,7 @@ def _given(params: Params) -> dict[str, Path]:
     style = params.translate.style
     paths = {
         "encoder.weights": params.encoder.weights,
+        "loss.source_labels": params.loss.source_labels,
         "loss.target_labels": None if params.loss.target_labels == FIRST_ROUND else params.loss.target_labels,
         "train.judge": params.train.judge,
         "translate.judge": params.translate.judge,

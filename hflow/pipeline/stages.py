@@ -82,7 +82,9 @@ def train(params: Params) -> dict[str, Any]:
 
     if params.train.judge:
         load_judge(params.train.judge, classes=params.data.classes)
-    target = shard_files(PREPARED / "target" / "train")
+    source, target = (shard_files(PREPARED / domain / "train") for domain in ("source", "target"))
+    if params.loss.source_labels:
+        source = pseudo_labelled_shards(params.loss.source_labels, source)
     if params.loss.target_labels:
         target = pseudo_labelled_shards(params.loss.target_labels, target)
     started = find_torchrun()
@@ -97,7 +99,7 @@ def train(params: Params) -> dict[str, Any]:
                 params.encoder,
                 params.loss,
                 params.train,
-                source=shard_files(PREPARED / "source" / "train"),
+                source=source,
                 target=target,
                 held_out=shard_files(PREPARED / "source" / "val"),
                 classes=params.data.classes,

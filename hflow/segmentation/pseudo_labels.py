@@ -1,4 +1,4 @@
-"""Pseudo-labels: what segmenters see in photographs where they are sure, as a dataset that says so."""
+"""Pseudo-labels: what segmenters see in images where they are sure, as a dataset that says so."""
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
@@ -33,7 +33,7 @@ from hflow.foundation.progress import progress
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.labelled_frames import normalised
 
-__all__ = ["label_photographs", "label_target", "pseudo_labelled_dataset", "pseudo_labelled_shards", "sure_labels"]
+__all__ = ["label_images", "label_shards", "pseudo_labelled_dataset", "pseudo_labelled_shards", "sure_labels"]
 
 SHARD = "train/shard-0.parquet"
 
@@ -58,15 +58,15 @@ def sure_labels(
     return ids.to(torch.uint8).cpu().numpy()
 
 
-def label_photographs(
+def label_images(
     path: Path,
     networks: Sequence[nn.Module],
-    photographs: Sequence[Path],
+    images: Sequence[Path],
     threshold: float,
     device: torch.device,
     title: str,
 ) -> dict[str, Any]:
-    """Write the photographs of shards as one shard, with what networks are sure of as train ids.
+    """Write the images of shards as one shard, with what networks are sure of as train ids.
 
     Args:
         path: the file to write.
@@ -74,13 +74,13 @@ def label_photographs(
         title: for progress.
 
     Returns:
-        The number of photographs, and the share of their pixels that got a label.
+        The number of images, and the share of their pixels that got a label.
     """
     sure, count = 0.0, 0
 
     def rows() -> Iterator[dict[str, Any]]:
         nonlocal sure, count
-        for shard in photographs:
+        for shard in images:
             for row in read_rows(shard, PREPARED_SCHEMA.names):
                 ids = sure_labels(networks, decode_rgb(row["image"]["bytes"]), threshold, device)
                 sure, count = sure + float((ids != IGNORE).mean()), count + 1
@@ -88,14 +88,14 @@ def label_photographs(
                 yield {**row, "label": None, "label_train_ids": given, "carried": None}
                 advance()
 
-    with progress(title, sum(count_rows(shard, PREPARED_SCHEMA) for shard in photographs), unit="images") as advance:
+    with progress(title, sum(count_rows(shard, PREPARED_SCHEMA) for shard in images), unit="images") as advance:
         write_shard(path, rows(), PREPARED_SCHEMA)
-    return {"photographs": count, "labelled": sure / max(1, count)}
+    return {"images": count, "labelled": sure / max(1, count)}
 
 
-def label_target(
+def label_shards(
     judge: Judge,
-    photographs: Sequence[Path],
+    images: Sequence[Path],
     out: Path,
     *,
     by: str,
@@ -103,7 +103,7 @@ def label_target(
     work: Path,
     device: torch.device,
 ) -> dict[str, Any]:
-    """Write what one segmenter sees in the photographs of shards as a dataset, as one step; stopped, it begins again.
+    """Write what one segmenter sees in the images of shards as a dataset, as one step; stopped, it begins again.
 
     Args:
         judge: the segmenter, on `device`.
@@ -113,19 +113,19 @@ def label_target(
         work: where the finished shard is kept.
 
     Returns:
-        The number of photographs, and the share of their pixels that got a label.
+        The number of images, and the share of their pixels that got a label.
 
     Raises:
-        HflowError: there are no photographs, or a shard is damaged.
+        HflowError: there are no images, or a shard is damaged.
     """
-    if not photographs:
-        raise HflowError("there are no prepared images of the target to label: run `hflow prepare` first")
-    code = code_fingerprint(label_target)
+    if not images:
+        raise HflowError("there are no prepared images to label: run `hflow prepare` first")
+    code = code_fingerprint(label_shards)
     settings = fingerprint([threshold, *machine_marks(device)])
-    mark = fingerprint([code, judge.sha256, settings, *shard_hashes(photographs)])
+    mark = fingerprint([code, judge.sha256, settings, *shard_hashes(images)])
     labels = WorkFolder(work).obtain(
         mark,
-        lambda path: label_photographs(path, [judge.network], photographs, threshold, device, "label photographs"),
+        lambda path: label_images(path, [judge.network], images, threshold, device, "label images"),
     )
     publish(
         pseudo_labelled_dataset(labels, judge.classes, model=by, teachers=judge.sha256, params=settings, code=code), out
@@ -133,28 +133,28 @@ def label_target(
     return dict(labels.note)
 
 
-def pseudo_labelled_shards(folder: Path, photographs: Sequence[Path]) -> list[Path]:
-    """The shards of a folder that `label_target` wrote, in place of those of the photographs.
+def pseudo_labelled_shards(folder: Path, images: Sequence[Path]) -> list[Path]:
+    """The shards of a folder that `label_shards` wrote, in place of those of the images.
 
     Raises:
-        HflowError: the folder is missing, or has labels of other photographs.
+        HflowError: the folder is missing, or has labels of other images.
     """
     shards = shard_files(folder / "train")
     if not shards:
-        raise HflowError(f"{folder} has no labelled photographs: `hflow label` makes them")
+        raise HflowError(f"{folder} has no labelled images: `hflow label` makes them")
     ours, theirs = (
         [(row["key"], sha256(row["image"]["bytes"]).digest()) for f in files for row in read_rows(f, ["key", "image"])]
-        for files in (shards, photographs)
+        for files in (shards, images)
     )
     if ours != theirs:
-        raise HflowError(f"{folder} has labels of other photographs than are prepared: run `hflow label` again")
+        raise HflowError(f"{folder} has labels of other images than are prepared: run `hflow label` again")
     return shards
 
 
 def pseudo_labelled_dataset(
     labels: Finished, classes: Sequence[str], *, model: str, teachers: str, params: str, code: str
 ) -> dict[str, Path | bytes]:
-    """The files of a dataset, by name: the shard that `label_photographs` wrote, its manifest and hashes.
+    """The files of a dataset, by name: the shard that `label_images` wrote, its manifest and hashes.
 
     Args:
         classes: the class names; a name's place is its train id.

@@ -18,7 +18,7 @@ from hflow.segmentation.judge import weights_file
 from hflow.segmentation.labelled_frames import LabelledFrames
 from hflow.segmentation.mixed_crops import MixedCrops, class_shares
 from hflow.segmentation.networks import segmentation_network
-from hflow.segmentation.pseudo_labels import label_photographs
+from hflow.segmentation.pseudo_labels import label_images
 from hflow.segmentation.training import score_segmenter, train_segmenter
 
 __all__ = ["SelfTraining", "self_train"]
@@ -77,7 +77,7 @@ def self_train(
 
         def label(path: Path, pieces: Sequence[Finished] = trained, said: str = said) -> dict[str, Any]:
             networks = [_load(params, piece, len(frames.classes), device) for piece in pieces]
-            return label_photographs(path, networks, photographs, how.threshold, device, f"label photographs, {said}")
+            return label_images(path, networks, photographs, how.threshold, device, f"label photographs, {said}")
 
         teachers = fingerprint([piece.sha256 for piece in trained])
         labels = folder.obtain(fingerprint({**follows, "teachers": teachers}), label)

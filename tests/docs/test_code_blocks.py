@@ -104,7 +104,7 @@ ELSEWHERE = {
     "hflow status": ("tests/pipeline/test_stage_states.py", "stage_states("),
     "hflow view": ("tests/review/test_fiftyone_folder.py", '["view"]'),
     "hflow verdicts": ("tests/review/test_tools.py", "collect_verdicts("),
-    "hflow label": ("tests/segmentation/test_pseudo_labels.py", "label_target("),
+    "hflow label": ("tests/segmentation/test_pseudo_labels.py", "label_shards("),
     "hflow evaluate": ("tests/reports/test_dataset_scores.py", "score_datasets("),
     "hflow translate s3://": ("tests/translation/test_folder_in_a_store.py", '["translate", "s3://town/frames"'),
     "hflow push s3://": (STORES, "push_to_store("),

@@ -31,6 +31,7 @@ def test_the_papers_setting_is_the_papers() -> None:
     assert values["loss"] == paper | {
         "regions": "none",
         "target_labels": None,
+        "source_labels": None,
         "colour": 0,
         "detail": 0,
         "label_threshold": 0.9,

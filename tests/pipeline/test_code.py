@@ -116,6 +116,7 @@ def _handed_on(name: str) -> set[str]:
     [
         ("train", "encoder.weights"),
         ("train", "train.judge"),
+        ("train", "loss.source_labels"),
         ("train", "loss.target_labels"),
         ("translate", "translate.judge"),
         ("translate", "translate.reject"),

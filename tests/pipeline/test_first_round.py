@@ -29,7 +29,7 @@ def values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[st
 
 
 def test_without_being_asked_the_stage_leaves_no_labels(values: dict[str, dict[str, object]]) -> None:
-    assert stages.first_round(Params.model_validate(values)) == {"photographs": 0, "labelled": 0.0}
+    assert stages.first_round(Params.model_validate(values)) == {"images": 0, "labelled": 0.0}
     assert [path.name for path in FIRST_ROUND.iterdir()] == ["no-labels.json"]
 
 
@@ -43,7 +43,7 @@ def test_the_second_round_compares_class_by_class_by_the_first_rounds_labels(
     photographs = shard_files(PREPARED / "target" / "train")
     counts = stages.first_round(params)
     rows = [row for shard in shard_files(FIRST_ROUND / "train") for row in read_rows(shard)]
-    assert counts["photographs"] == len(rows) == sum(1 for shard in photographs for _ in read_rows(shard))
+    assert counts["images"] == len(rows) == sum(1 for shard in photographs for _ in read_rows(shard))
     assert counts["labelled"] > 0
     assert not verify(FIRST_ROUND).faults
     given = {row["key"]: row["label_train_ids"]["bytes"] for shard in photographs for row in read_rows(shard)}

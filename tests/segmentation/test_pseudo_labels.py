@@ -22,8 +22,8 @@ from hflow.foundation.labels import IGNORE, TRAIN_CLASSES
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.pseudo_labels import (
-    label_photographs,
-    label_target,
+    label_images,
+    label_shards,
     pseudo_labelled_dataset,
     pseudo_labelled_shards,
     sure_labels,
@@ -78,8 +78,8 @@ def dataset(tmp_path: Path) -> Path:
         rows.append(row | dict.fromkeys(("label", "label_train_ids"), given if number else None))
     write_shard(tmp_path / "shard-0.parquet", rows, PREPARED_SCHEMA)
     made = tmp_path / "labels"
-    note = label_photographs(made, [Sees(0.05, 0.9, 0.05)], [tmp_path / "shard-0.parquet"], 0.8, CPU, "label")
-    assert note == {"photographs": 2, "labelled": 0.5}
+    note = label_images(made, [Sees(0.05, 0.9, 0.05)], [tmp_path / "shard-0.parquet"], 0.8, CPU, "label")
+    assert note == {"images": 2, "labelled": 0.5}
     labels = Finished(made, sha256_file(made), note)
     files = pseudo_labelled_dataset(labels, CLASSES, model="segmenters", teachers="t", params="p", code="c")
     publish(files, tmp_path / "dataset")
@@ -126,8 +126,8 @@ def test_a_target_that_a_segmenter_labelled_takes_the_place_of_the_photographs(
 ) -> None:
     judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
     out, work = tmp_path / "out", tmp_path / "work"
-    counts = label_target(judge, photographs, out, by="models/it", threshold=0.8, work=work, device=CPU)
-    assert counts == {"photographs": 3, "labelled": 0.5}
+    counts = label_shards(judge, photographs, out, by="models/it", threshold=0.8, work=work, device=CPU)
+    assert counts == {"images": 3, "labelled": 0.5}
     assert not verify(tmp_path / "out").faults
     assert {row["model"] for row in read_manifest(tmp_path / "out/manifest.parquet").rows} == {"models/it"}
     (shard,) = pseudo_labelled_shards(tmp_path / "out", photographs)
@@ -138,19 +138,19 @@ def test_a_target_that_a_segmenter_labelled_takes_the_place_of_the_photographs(
 
 def test_labels_of_other_photographs_and_none_at_all_are_refused(photographs: list[Path], tmp_path: Path) -> None:
     judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
-    with pytest.raises(HflowError, match="has no labelled photographs: `hflow label` makes them"):
+    with pytest.raises(HflowError, match="has no labelled images: `hflow label` makes them"):
         pseudo_labelled_shards(tmp_path / "out", photographs)
-    with pytest.raises(HflowError, match="no prepared images of the target"):
-        label_target(judge, [], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
-    label_target(judge, photographs[:1], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
-    with pytest.raises(HflowError, match="labels of other photographs than are prepared"):
+    with pytest.raises(HflowError, match="no prepared images to label"):
+        label_shards(judge, [], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    label_shards(judge, photographs[:1], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    with pytest.raises(HflowError, match="labels of other images than are prepared"):
         pseudo_labelled_shards(tmp_path / "out", photographs)
 
 
 def test_a_training_by_region_learns_from_such_labels(project: Project, tmp_path: Path) -> None:
     source, target = (shard_files(project.prepared / name / "train") for name in ("source", "target"))
     judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
-    label_target(judge, target, tmp_path / "labels", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    label_shards(judge, target, tmp_path / "labels", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     results = []
     for name, shards in (("own", target), ("pseudo", pseudo_labelled_shards(tmp_path / "labels", target))):
         result = train(

@@ -72,6 +72,8 @@ class LossParams(Section):
     target_labels: Path | None = None
     """Labels to take in place of the target's own: data/first_round, of the stage first_round, or a folder in
     models/given, as `hflow label` writes it."""
+    source_labels: Path | None = None
+    """Labels to take in place of the frames' own: a folder in models/given, as `hflow label --of source` writes it."""
     label_threshold: Share = 0.9
     """The least probability of a label that the first round gives; other pixels are left alone."""
     colour: Annotated[float, Field(ge=0)] = 0.0
@@ -85,8 +87,10 @@ class LossParams(Section):
 
     @model_validator(mode="after")
     def _labels_are_read(self) -> "LossParams":
-        if self.target_labels and self.regions != "labels":
-            raise ValueError(f"target_labels ({self.target_labels}) are for regions: labels: set that, or null here")
+        for name in ("target_labels", "source_labels"):
+            labels = getattr(self, name)
+            if labels and self.regions != "labels":
+                raise ValueError(f"{name} ({labels}) are for regions: labels: set that, or null here")
         return self
 
     @field_validator("style_layers")
