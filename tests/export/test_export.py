@@ -7,12 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torchvision
@@ -23,32 +21,15 @@ from PIL import Image
 from hflow.datasets.images import decode_ids, decode_rgb
 from hflow.datasets.inspection import inspect_dataset
 from hflow.datasets.layouts.opening import open_raw
-from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files, write_shard
+from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.verification import verify
 from hflow.export.layouts import LAYOUTS
 from hflow.export.writing import FORMATS, export
 from hflow.foundation.errors import HflowError
 from hflow.foundation.labels import TRAIN_CLASSES, train_id_table
-from hflow.foundation.params import DomainParams, TranslateParams
-from hflow.model.store import load_model
-from hflow.translation.dataset import translate_dataset
-from tests.conftest import Project
+from hflow.foundation.params import DomainParams
 
 PLAIN = [name for name, layout in LAYOUTS.items() if not layout.objects]
-
-
-@pytest.fixture(scope="module")
-def dataset(project: Project, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("dataset")
-    translate_dataset(
-        load_model(model_folder),
-        TranslateParams(device="cpu"),
-        prepared=project.prepared,
-        out=folder / "translated",
-        sets=project.sets,
-        work=folder / "work",
-    )
-    return folder / "translated"
 
 
 @pytest.fixture(scope="module")
@@ -339,49 +320,3 @@ def test_the_same_export_again_changes_nothing_and_another_is_refused(dataset: P
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "out").rglob("*")} == times
     with pytest.raises(HflowError, match="holds something else"):
         export(dataset, tmp_path / "out", layout="cityscapes")
-
-
-def _forged(dataset: Path, tmp_path: Path, change: Callable[[dict[str, Any]], object]) -> Path:
-    """A dataset of one shard whose two rows agree with its manifest."""
-    first = list(read_rows(max(shard_files(dataset / "train"), key=lambda p: pq.read_metadata(p).num_rows)))[:2]
-    change(first[0])
-    manifest = pq.read_table(dataset / "manifest.parquet")
-    said = {row["key"]: row for row in manifest.to_pylist()}
-    kept = [next(iter(said.values())) | {k: v for k, v in row.items() if k in manifest.schema.names} for row in first]
-    out = tmp_path / "forged"
-    (out / "train").mkdir(parents=True)
-    write_shard(out / "train" / "shard-0.parquet", first, TRANSLATED_SCHEMA)
-    rows = [row | {"shard": "shard-0.parquet", "status": "translated"} for row in kept]
-    pq.write_table(pa.Table.from_pylist(rows, schema=manifest.schema), out / "manifest.parquet")
-    return out
-
-
-def test_a_key_that_leads_outside_writes_nothing(dataset: Path, tmp_path: Path) -> None:
-    forged = _forged(dataset, tmp_path, lambda row: row.update(key="../../x"))
-    with pytest.raises(HflowError, match="plain relative path"):
-        export(forged, tmp_path / "a" / "b" / "out", layout="gta")
-    assert not list(tmp_path.rglob("x*"))
-
-
-def test_two_frames_of_one_name_are_refused(dataset: Path, tmp_path: Path) -> None:
-    forged = _forged(dataset, tmp_path, lambda row: row.update(key="a.b"))
-    rows = list(read_rows(forged / "train/shard-0.parquet"))
-    rows[1]["key"] = "a_b"
-    write_shard(forged / "train/shard-0.parquet", rows, TRANSLATED_SCHEMA)
-    table = pq.read_table(forged / "manifest.parquet").to_pylist()
-    table[1]["key"] = "a_b"
-    pq.write_table(
-        pa.Table.from_pylist(table, schema=pq.read_schema(forged / "manifest.parquet")), forged / "manifest.parquet"
-    )
-    with pytest.raises(HflowError, match=r"would both become a_b\.png"):
-        export(forged, tmp_path / "out", layout="webdataset")
-
-
-def test_a_dataset_that_is_not_as_its_manifest_says_is_not_exported(dataset: Path, tmp_path: Path) -> None:
-    forged = _forged(dataset, tmp_path, lambda _: None)
-    rows = list(read_rows(forged / "train/shard-0.parquet"))
-    rows[0]["label"] = rows[0]["label_train_ids"]
-    write_shard(forged / "train/shard-0.parquet", rows, TRANSLATED_SCHEMA)
-    with pytest.raises(HflowError, match="not as the manifest says"):
-        export(forged, tmp_path / "out", layout="gta")
-    assert not (tmp_path / "out").exists()
