@@ -5,13 +5,11 @@ a segmenter learns from these frames, and where it is sure its guesses are the l
 class by class.
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from hflow.datasets.shards import shard_files
-from hflow.foundation.atomic_folders import publish
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import LossParams, Params
@@ -25,7 +23,7 @@ from hflow.training.loop import train
 from hflow.translation.dataset import translate_dataset
 from hflow.translation.engines.running import translate_shards
 
-__all__ = ["label_by_first_round", "label_nothing"]
+__all__ = ["label_by_first_round"]
 
 UNLOOKED_AT = {
     "class_colours": False,
@@ -37,13 +35,6 @@ UNLOOKED_AT = {
     "styles": 1,
 }
 """Of the section translate, for frames that nobody gets."""
-
-
-def label_nothing(out: Path) -> dict[str, Any]:
-    """Write a folder that holds no labels, so that DVC finds what the stage promises; gives what it says."""
-    counts = {"images": 0, "labelled": 0.0}
-    publish({"no-labels.json": (json.dumps(counts, indent=2) + "\n").encode()}, out)
-    return counts
 
 
 def label_by_first_round(params: Params, out: Path) -> dict[str, Any]:

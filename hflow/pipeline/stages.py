@@ -1,9 +1,12 @@
 """The pipeline's stages, each with the folders it reads and writes; what flows and commands call."""
 
+import json
 from contextlib import nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.foundation.progress import say
@@ -64,12 +67,19 @@ def prepare(params: Params) -> dict[str, Any]:
 
 def first_round(params: Params) -> dict[str, Any]:
     """Label the target's photographs by what a first round learns, where loss.target_labels asks; gives the counts."""
-    from hflow.pipeline.first_round import label_by_first_round, label_nothing
-
     with noted_run("first_round", "first_round", "train", "translate", "label"):
         if params.loss.target_labels != FIRST_ROUND:
-            return label_nothing(FIRST_ROUND)
+            return _label_nothing(FIRST_ROUND)
+        from hflow.pipeline.first_round import label_by_first_round
+
         return label_by_first_round(params, FIRST_ROUND)
+
+
+def _label_nothing(out: Path) -> dict[str, Any]:
+    """Write a folder that holds no labels, so that DVC finds what the stage promises; gives what it says."""
+    counts = {"images": 0, "labelled": 0.0}
+    publish({"no-labels.json": (json.dumps(counts, indent=2) + "\n").encode()}, out)
+    return counts
 
 
 def train(params: Params) -> dict[str, Any]:
