@@ -31,12 +31,18 @@ def reinhard(frame: np.ndarray, style: np.ndarray) -> np.ndarray:
     In CIELAB (D65) instead of the paper's lαβ, as most implementations do it. Colours that RGB doesn't have are cut
     off, so the statistics of what comes out differ a little.
     """
-    content, target = to_lab(frame), to_lab(style)  # (H, W, 3)
-    mean, std = content.mean(axis=(0, 1)), content.std(axis=(0, 1))
+    wanted_mean, wanted_std = _mean_and_std(to_lab(style))
+    content = to_lab(frame)  # (H, W, 3)
+    mean, std = _mean_and_std(content)
     content -= mean
-    content *= target.std(axis=(0, 1)) / np.maximum(std, 1e-6)
-    content += target.mean(axis=(0, 1))
+    content *= wanted_std / np.maximum(std, 1e-6)
+    content += wanted_mean
     return from_lab(content)
+
+
+def _mean_and_std(lab: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each channel, (3,)."""
+    return lab.mean(axis=(0, 1)), lab.std(axis=(0, 1))
 
 
 def fda(frame: np.ndarray, style: np.ndarray, *, beta: float) -> np.ndarray:
