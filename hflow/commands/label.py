@@ -13,7 +13,10 @@ __all__ = ["label"]
 
 
 def label(
-    out: Annotated[Path, typer.Argument(help="The folder to write.")] = outputs.PHOTOGRAPHS,
+    out: Annotated[
+        Path | None,
+        typer.Argument(help="The folder to write.", show_default=f"{outputs.PHOTOGRAPHS}, of frames {outputs.FRAMES}"),
+    ] = None,
     of: Annotated[Literal["target", "source"], typer.Option(help="Whose images are labelled.")] = "target",
     by: Annotated[Path, typer.Option(help="The segmenter that labels: a folder as segment or judge writes it.")] = (
         outputs.SEGMENTERS / "translated"
@@ -22,13 +25,14 @@ def label(
     device: Device = "auto",
     params: ParamsFile = DEFAULT,
 ) -> None:
-    """Label the target's images, or the frames, by a segmenter where it is sure, for `loss.target_labels`.
+    """Label the target's images or the frames by a segmenter, for `loss.target_labels` or `loss.source_labels`.
 
-    Writes OUT, a dataset that says that its labels are guesses: 60 images of 256x96 a second on two cores. With
-    --of source it is for `loss.source_labels`, where the frames have no labels of their own.
+    Writes OUT, a dataset that says that its labels are guesses: 60 images of 256x96 a second on two cores. Pixels of
+    which it is not sure have none.
     Example: `hflow label models/given/photographs --by models/segmenters/translated`
     """
     classes = load_params(params).data.classes
+    folder = out or (outputs.FRAMES if of == "source" else outputs.PHOTOGRAPHS)
     from hflow.datasets.shards import shard_files
     from hflow.foundation.devices import pick_device
     from hflow.pipeline.run_notes import noted_run
@@ -40,5 +44,5 @@ def label(
     images = shard_files(outputs.PREPARED / of / "train")
     work = outputs.work_folder("label")
     with noted_run("label", "label"):
-        counts = label_shards(judge, images, out, by=str(by), threshold=threshold, work=work, device=where)
-    show({**counts, "written": out})
+        counts = label_shards(judge, images, folder, by=str(by), threshold=threshold, work=work, device=where)
+    show({**counts, "written": folder})

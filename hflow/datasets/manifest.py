@@ -194,7 +194,7 @@ class Manifest:
 
     @cached_property
     def frames(self) -> ManifestRows:
-        """The rows of the images that it holds: frames that were translated, or pseudo-labelled photographs."""
+        """The rows of the images that it holds: frames that were translated, or pseudo-labelled images."""
         return self.rows.having("status", "translated", PSEUDO_LABELLED)
 
     @cached_property

@@ -50,8 +50,8 @@ KINDS = {
     ),
     PSEUDO_LABELLED: Kind(
         ("pseudo-labels", "sim2real"),
-        "Photographs with pseudo-labels",
-        "Photographs as they were given. The labels are guesses of segmenters that hflow trained, where these were "
+        "Images with pseudo-labels",
+        "Images as they were given. The labels are guesses of segmenters that hflow trained, where these were "
         "sure; other pixels are ignored. Nobody has checked them: they are no ground truth, and no test set.",
         ("Training a segmenter on, beside labels that are known.", "Not as ground truth, and not as a test set."),
         "Guesses of segmenters, where these were sure; nobody has checked them.",

@@ -38,6 +38,7 @@ MODEL = Path("models/hflow")
 GIVEN = Path("models/given")
 JUDGE = GIVEN / "judge"
 PHOTOGRAPHS = GIVEN / "photographs"
+FRAMES = GIVEN / "frames"
 TRANSLATED = Path("data/translated")
 RESTYLED = Path("data/restyled")
 BASELINE_SETS = Path("data/baselines")

@@ -65,12 +65,9 @@ def _missing_files(params: Params) -> Iterator[str]:
     if reject and not reject.is_file():
         yield f"translate.reject is {reject}, which is missing: `hflow verdicts` makes it"
     loss = params.loss
-    for name, labels, maker in (
-        ("loss.source_labels", loss.source_labels, "hflow label --of source"),
-        ("loss.target_labels", loss.target_labels, "hflow label"),
-    ):
+    for domain, labels in (("source", loss.source_labels), ("target", loss.target_labels)):
         if labels and labels != FIRST_ROUND and not labels.is_dir():
-            yield f"{name} is {labels}, which is missing: `{maker}` makes it"
+            yield f"loss.{domain}_labels is {labels}, which is missing: `hflow label {labels} --of {domain}` makes it"
     model = params.translate.model
     if not is_registered(model) and Path(model) != MODEL and not Path(model).is_dir():
         yield f"translate.model is {model}, which is missing: name a model's folder, or {MODEL} for the one trained"

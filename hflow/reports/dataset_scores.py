@@ -195,14 +195,13 @@ def _look_at_all(
     sets: Mapping[str, ImageSet],
     source: ImageSet,
     colours: Mapping[int, ColourStatistics],
-    networks: "SeeingNetworks",
+    networks: SeeingNetworks,
 ) -> None:
     """One pass over all sets, a batch of each in turn, so that sets of the same frames need one look at these."""
-    first = next(iter(sets.values()))
     with (
         progress("measure", sum(map(len, sets.values())), unit="images") as advance,
+        several_at_once([source, *sets.values()], networks.vgg.mean.device) as (pool, at_once),
         ExitStack() as stack,
-        several_at_once(first, networks.vgg.mean.device) as (pool, at_once),
     ):
         left = {
             name: stack.enter_context(closing(paired_batches(images, source, colours, at_once)))
@@ -262,7 +261,7 @@ def _summary(images: ImageSet, space: FeatureSpace, device: torch.device) -> Fea
 
     with (
         progress("target", len(images), unit="images") as advance,
-        several_at_once(images, device) as (pool, at_once),
+        several_at_once([images], device) as (pool, at_once),
         closing(paired_batches(images, at_once=at_once)) as batches,
         closing(map_ahead(pool, features, batches, at_once)) as seen,
     ):

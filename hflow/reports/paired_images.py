@@ -69,7 +69,7 @@ def paired_batches(
         images: the set.
         source: the frames that they may have been made of, matched by key.
         colours: of the target's classes.
-        at_once: how many batches are looked at at once, which together have the `PIXELS` of one.
+        at_once: how many batches are looked at at once, which share the `PIXELS` of one.
 
     Raises:
         HflowError: an image can't be decoded, or is too small to be compared.
@@ -115,15 +115,15 @@ def paired_batches(
 
 
 @contextmanager
-def several_at_once(images: ImageSet, device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-    """Threads that look at a batch each, and how many: on a CPU as many as PyTorch would use, one where images are
-    large, and on a GPU.
+def several_at_once(sets: Sequence[ImageSet], device: torch.device) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Threads that look at a batch each, and how many: on a CPU as many as PyTorch would use, one where the first image
+    of any of the sets, which each have some, is large, and on a GPU.
 
     Threads that share one batch wait for each other at every layer, and turn idly where other work has their core.
     """
     threads = torch.get_num_threads() if device.type == "cpu" else 1
-    height, width = images.load(0).pixels.shape[:2]
-    at_once = min(threads, max(1, PIXELS // (height * width)))
+    largest = max(frame.pixels.shape[0] * frame.pixels.shape[1] for frame in (images.load(0) for images in sets))
+    at_once = min(threads, max(1, PIXELS // largest))
     with torch_threads(threads // at_once if at_once > 1 else None), ThreadPoolExecutor(at_once) as pool:
         yield pool, at_once
 

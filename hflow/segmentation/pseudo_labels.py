@@ -85,7 +85,7 @@ def label_images(
                 ids = sure_labels(networks, decode_rgb(row["image"]["bytes"]), threshold, device)
                 sure, count = sure + float((ids != IGNORE).mean()), count + 1
                 given = image_value(encode_png(ids), f"{row['key']}.png")
-                yield {**row, "label": None, "label_train_ids": given, "carried": None}
+                yield {**row, "truth": None, "label": None, "label_train_ids": given, "carried": None}
                 advance()
 
     with progress(title, sum(count_rows(shard, PREPARED_SCHEMA) for shard in images), unit="images") as advance:
@@ -141,13 +141,16 @@ def pseudo_labelled_shards(folder: Path, images: Sequence[Path]) -> list[Path]:
     """
     shards = shard_files(folder / "train")
     if not shards:
-        raise HflowError(f"{folder} has no labelled images: `hflow label` makes them")
+        raise HflowError(f"{folder} has no labelled images: `hflow label {folder}` makes them")
     ours, theirs = (
         [(row["key"], sha256(row["image"]["bytes"]).digest()) for f in files for row in read_rows(f, ["key", "image"])]
         for files in (shards, images)
     )
     if ours != theirs:
-        raise HflowError(f"{folder} has labels of other images than are prepared: run `hflow label` again")
+        raise HflowError(
+            f"{folder} has labels of other images than are prepared: run `hflow label {folder}` again, of frames with "
+            "`--of source`"
+        )
     return shards
 
 

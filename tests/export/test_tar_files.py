@@ -6,7 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hflow.export.tar_files import write_tar
@@ -15,6 +15,7 @@ NAMES = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
 
 
 @given(st.lists(st.tuples(NAMES, st.binary(max_size=1100)), max_size=6))
+@example([("a" * 99, b""), ("a" * 100, b"x"), ("a" * 101, b"")])
 def test_an_archive_has_the_bytes_that_tarfile_writes(files: list[tuple[str, bytes]]) -> None:
     wanted = io.BytesIO()
     with tarfile.open(fileobj=wanted, mode="w", format=tarfile.PAX_FORMAT) as archive:

@@ -19,6 +19,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.pipeline import stages
 from hflow.pipeline.code import STAGES, write_code_marks
+from hflow.pipeline.given_files import READ_BY
 from hflow.presets import preset_names, preset_text
 
 ROOT = Path(__file__).parents[2]
@@ -109,6 +110,10 @@ def _handed_on(name: str) -> set[str]:
     calls = [node for node in ast.walk(function) if isinstance(node, ast.Call)]
     given = [value for call in calls for value in (*call.args, *(keyword.value for keyword in call.keywords))]
     return {ast.unparse(value).removeprefix("params.") for value in given}
+
+
+def test_the_stage_code_runs_again_where_a_parameter_names_another_file() -> None:
+    assert set(READ_BY) == set(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]["code"]["params"])
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,25 @@
-"""A target without labels gets them from a first round of training, where the parameters ask for it."""
+"""Images without labels get them from a segmenter, of a first round of training or given, for the loss."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from typer.testing import CliRunner
 
+from hflow.commands.cli import app
 from hflow.datasets.images import decode_ids
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.verification import verify
 from hflow.foundation.params import Params
 from hflow.pipeline import stages
-from hflow.pipeline.outputs import FIRST_ROUND, PREPARED
+from hflow.pipeline.outputs import FIRST_ROUND, FRAMES, PREPARED
 from hflow.presets import preset_text
+from hflow.segmentation.judge import Judge, save_judge
+from hflow.segmentation.networks import segmentation_network
+from hflow.training import loop
+from hflow.training.loop import TrainingResult
 from tests.projects import SMALL
 
 
@@ -54,3 +61,35 @@ def test_the_second_round_compares_class_by_class_by_the_first_rounds_labels(
     assert first["loss"]["regions"] == "none"
     assert second["loss"]["regions"] == "labels"
     assert second["class_colours"] != {}
+
+
+def test_a_training_compares_frames_by_the_labels_that_a_given_segmenter_saw_in_them(
+    values: dict[str, dict[str, object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values["loss"] |= {"regions": "labels", "source_labels": str(FRAMES)}
+    params = Params.model_validate(values)
+    stages.town(params)
+    stages.prepare(params)
+    name = "lraspp_mobilenet_v3_large"
+    classes = params.data.classes
+    save_judge(Judge(segmentation_network(name, len(classes)).eval(), name, classes), Path("models/given/judge"))
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+    command = ["label", "--of", "source", "--by", "models/given/judge", "--threshold", "0", "--device", "cpu"]
+    done = CliRunner().invoke(app, command)
+    assert (done.exit_code, done.exception) == (0, None)
+    assert not verify(FRAMES).faults
+    labelled, prepared = (
+        [row["key"] for file in shard_files(folder / "train") for row in read_rows(file)]
+        for folder in (FRAMES, PREPARED / "source")
+    )
+    assert labelled == prepared != []
+    seen: dict[str, Any] = {}
+    learn = loop.train
+
+    def noted(*given: Any, **named: Any) -> TrainingResult:
+        seen.update(named)
+        return learn(*given, **named)
+
+    monkeypatch.setattr(loop, "train", noted)
+    stages.train(params)
+    assert (seen["source"], seen["target"]) == (shard_files(FRAMES / "train"), shard_files(PREPARED / "target/train"))

@@ -64,7 +64,7 @@ def test_parameters_that_go_with_the_data_have_no_fault(raw: Path) -> None:
         ),
         (
             {"loss": {"regions": "labels", "source_labels": "models/given/none"}},
-            "loss.source_labels is models/given/none, which is missing: `hflow label --of source` makes it",
+            "loss.source_labels is models/given/none, which is missing: `hflow label models/given/none --of source`",
         ),
         ({"translate": {"model": "models/none"}}, "translate.model is models/none"),
         ({"translate": {"style_by": "sequence", "sequence": "drive(.)"}}, "translate.sequence 'drive"),

@@ -97,7 +97,7 @@ def test_a_dataset_of_them_is_whole_and_marked(dataset: Path) -> None:
 def test_an_export_says_that_they_are_no_truth_and_has_the_official_ids(dataset: Path, tmp_path: Path) -> None:
     export(dataset, tmp_path / "out", layout="gta")
     card = (tmp_path / "out/README.md").read_text()
-    assert "Photographs with pseudo-labels" in card
+    assert "Images with pseudo-labels" in card
     assert "no ground truth" in card
     ids = decode_ids((tmp_path / "out/labels/0_labelTrainIds.png").read_bytes())
     assert set(ids.ravel()) == {TRAIN_CLASSES.index("sky"), IGNORE}
@@ -138,7 +138,7 @@ def test_a_target_that_a_segmenter_labelled_takes_the_place_of_the_photographs(
 
 def test_labels_of_other_photographs_and_none_at_all_are_refused(photographs: list[Path], tmp_path: Path) -> None:
     judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
-    with pytest.raises(HflowError, match="has no labelled images: `hflow label` makes them"):
+    with pytest.raises(HflowError, match=r"has no labelled images: `hflow label .*out` makes them"):
         pseudo_labelled_shards(tmp_path / "out", photographs)
     with pytest.raises(HflowError, match="no prepared images to label"):
         label_shards(judge, [], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
