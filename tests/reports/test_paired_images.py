@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from hflow.datasets.image_sets import open_images
 from hflow.reports import paired_images
-from hflow.reports.paired_images import paired_batches
+from hflow.reports.paired_images import paired_batches, several_at_once
 from tests.pictures import random_picture
 
 SIZES = [(48, 24), (48, 24), (32, 32), (32, 32), (32, 32), (48, 24)]
@@ -42,3 +43,14 @@ def test_a_batch_holds_no_more_pixels_than_are_allowed(folders: Path, monkeypatc
     assert [len(batch) for batch in paired_batches(open_images(folders / "made"))] == [2, 2, 1, 1]
     monkeypatch.setattr(paired_images, "PIXELS", 1)
     assert [len(batch) for batch in paired_batches(open_images(folders / "made"))] == [1] * 6
+
+
+def test_images_are_looked_at_one_batch_at_a_time_where_those_of_any_set_are_large(
+    folders: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    made, frames = (open_images(folders / name) for name in ("made", "frames"))
+    monkeypatch.setattr(paired_images, "PIXELS", 2 * 48 * 24)
+    for sets, counted in (([made], 2), ([made, frames], 1), ([frames, made], 1)):
+        with several_at_once(sets, torch.device("cpu")) as (_, at_once):
+            assert at_once == counted
