@@ -1,5 +1,6 @@
 """Images and their frames in batches: in order, one size and kind a batch, and no larger than memory is meant to be."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,7 @@ def test_images_are_looked_at_one_batch_at_a_time_where_those_of_any_set_are_lar
     folders: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    monkeypatch.setattr(paired_images, "torch_threads", lambda _: nullcontext())
     made, frames = (open_images(folders / name) for name in ("made", "frames"))
     monkeypatch.setattr(paired_images, "PIXELS", 2 * 48 * 24)
     for sets, counted in (([made], 2), ([made, frames], 1), ([frames, made], 1)):
