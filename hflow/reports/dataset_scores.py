@@ -4,16 +4,15 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from hflow.datasets.image_sets import ImageSet, brought, check_partners, open_images
 from hflow.datasets.manifest import MANIFEST, read_manifest
-from hflow.datasets.tensors import to_bytes
 from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import progress
@@ -27,7 +26,7 @@ from hflow.metrics.segmentation import segment_scores
 from hflow.model import HierarchyFlow
 from hflow.model.store import TrainedModel
 from hflow.reports.paired_images import PairedImage, paired_batches, several_at_once
-from hflow.reports.seen_batches import SeeingNetworks, SeenBatch
+from hflow.reports.seen_batches import SeeingNetworks, SeenBatch, features_of
 from hflow.segmentation.judge import Judge
 
 __all__ = ["PAPER_SIZE", "DatasetScores", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
@@ -255,15 +254,11 @@ class _Look:
 
 def _summary(images: ImageSet, space: FeatureSpace, device: torch.device) -> FeatureSummary:
     summary = FeatureSummary(space.dimensions, seed=0)
-
-    def features(batch: Sequence[PairedImage]) -> Tensor:
-        return space.features(torch.stack([to_bytes(one.pixels) for one in batch]))
-
     with (
         progress("target", len(images), unit="images") as advance,
         several_at_once([images], device) as (pool, at_once),
         closing(paired_batches(images, at_once=at_once)) as batches,
-        closing(map_ahead(pool, features, batches, at_once)) as seen,
+        closing(map_ahead(pool, partial(features_of, space=space), batches, at_once)) as seen,
     ):
         for some in seen:
             summary.add(some)

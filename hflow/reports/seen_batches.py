@@ -18,7 +18,7 @@ from hflow.reports.paired_images import PairedImage, stacked
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.labelled_frames import train_ids
 
-__all__ = ["SeeingNetworks", "SeenBatch"]
+__all__ = ["SeeingNetworks", "SeenBatch", "features_of"]
 
 
 @dataclass
@@ -37,6 +37,11 @@ class SeenBatch:
     truth: list[Closeness]
     confusion: Tensor
     reading: Tensor
+
+
+def features_of(batch: Sequence[PairedImage], space: FeatureSpace) -> Tensor:
+    """The features of images of one size in a space of FID and KID, (B, D)."""
+    return space.features(torch.stack([to_bytes(one.pixels) for one in batch]))
 
 
 class _Frames:
@@ -78,7 +83,7 @@ class SeeingNetworks:
         if deepest is not None and self.space.of_vgg:
             seen.features = self.space.of_vgg(deepest)
         else:
-            seen.features = self.space.features(torch.stack([to_bytes(one.pixels) for one in batch]))
+            seen.features = features_of(batch, self.space)
         return seen
 
     def _measure(self, batch: Sequence[PairedImage], frames: _Frames, found: SeenBatch) -> Tensor:

@@ -1,5 +1,7 @@
 """Which keys a shard holds: no more than a bound, neighbours, and by the keys alone."""
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,9 +41,9 @@ def test_a_new_key_changes_its_own_shard_alone_or_cuts_it_in_two(keys: set[str],
 
 
 @given(st.sets(KEYS, max_size=60), st.integers(1, 8), st.randoms(use_true_random=False))
-def test_the_order_in_which_keys_came_does_not_matter(keys: set[str], most_rows: int, random: object) -> None:
+def test_the_order_in_which_keys_came_does_not_matter(keys: set[str], most_rows: int, random: Random) -> None:
     shuffled = sorted(keys)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    random.shuffle(shuffled)
     assert split_by_key(dict.fromkeys(shuffled, 1), most_rows) == _split(keys, most_rows)
 
 
