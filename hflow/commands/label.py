@@ -28,7 +28,7 @@ def label(
     """Label the target's images or the frames by a segmenter, for `loss.target_labels` or `loss.source_labels`.
 
     Writes OUT, a dataset that says that its labels are guesses: 60 images of 256x96 a second on two cores. Pixels of
-    which it is not sure have none.
+    which it is not sure have none. Stopped, it goes on with the shard that it was at.
     Example: `hflow label models/given/photographs --by models/segmenters/translated`
     """
     classes = load_params(params).data.classes

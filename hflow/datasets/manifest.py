@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,8 @@ import pyarrow.parquet as pq
 
 from hflow.datasets.carried import CARRIED_SHA256
 from hflow.datasets.manifest_rows import SHARED, ManifestRows, as_one_text, dense
-from hflow.datasets.shards import open_table, read_table, shard_files
+from hflow.datasets.shards import TRANSLATED_SCHEMA, open_table, read_table, shard_files
+from hflow.foundation.atomic_files import flush, temporary_sibling
 from hflow.foundation.errors import HflowError
 
 __all__ = [
@@ -26,13 +26,15 @@ __all__ = [
     "EXPORTED",
     "ID2LABEL",
     "MANIFEST",
+    "MANIFEST_COLUMNS",
     "MANIFEST_SCHEMA",
     "PSEUDO_LABELLED",
+    "ROWS_A_GROUP",
     "SUMS",
     "Manifest",
     "ManifestWriter",
     "id2label_bytes",
-    "manifest_bytes",
+    "manifest_file",
     "read_manifest",
     "read_sums",
     "sums_bytes",
@@ -101,17 +103,11 @@ shard's bytes depend on.
 """
 
 
+MANIFEST_COLUMNS = [name for name in MANIFEST_SCHEMA.names if name in TRANSLATED_SCHEMA.names]
+"""Those that a shard of TRANSLATED_SCHEMA has itself."""
+
 ROWS_A_GROUP = 1 << 16
-
-
-def manifest_bytes(rows: Iterable[Mapping[str, Any]], classes: Sequence[str] | None) -> bytes:
-    """The manifest as a Parquet file with checksums, which holds the names of the train ids in its metadata."""
-    buffer = io.BytesIO()
-    with ManifestWriter(buffer, classes) as writer:
-        iterator = iter(rows)
-        while some := list(islice(iterator, ROWS_A_GROUP)):
-            writer.write(some)
-    return buffer.getvalue()
+"""So many rows of a manifest are written at once."""
 
 
 def told(table: pa.Table, same: Mapping[str, Any]) -> pa.Table:
@@ -166,6 +162,26 @@ class ManifestWriter:
         if error[0] is None and self._rows:
             self._writer.write_table(pa.concat_tables(self._waiting).combine_chunks())
         self._writer.close()
+
+
+@contextmanager
+def manifest_file(place: Path, tables: Iterable[pa.Table], classes: Sequence[str] | None) -> Iterator[Path]:
+    """A manifest for `publish` to link or copy: a file beside `place`, under another name, and gone afterwards.
+
+    Args:
+        tables: its rows in order, with all columns of MANIFEST_SCHEMA; they are written as they come.
+        classes: the names of the train ids; None where there are none.
+    """
+    temporary = temporary_sibling(place.resolve())
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with ManifestWriter(temporary, classes) as manifest:
+            for table in tables:
+                manifest.write_table(table)
+        flush(temporary)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def id2label_bytes(classes: Sequence[str]) -> bytes:

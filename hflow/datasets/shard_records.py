@@ -13,6 +13,8 @@ __all__ = ["RECORDS", "ShardRecord", "read_records", "record_bytes", "recorded",
 
 RECORDS = "shards.json"
 
+_MADE_BY = "run what wrote the shards beside it (`hflow prepare`, or `hflow label`)"
+
 
 @dataclass(frozen=True)
 class ShardRecord:
@@ -41,10 +43,10 @@ def read_records(folder: Path) -> dict[str, ShardRecord]:
     try:
         return {
             name: ShardRecord(str(said["sha256"]), int(said["bytes"]), int(said["rows"]))
-            for name, said in read_json(place, made_by="run `hflow prepare`").items()
+            for name, said in read_json(place, made_by=_MADE_BY).items()
         }
     except (KeyError, TypeError, ValueError):
-        raise HflowError(f"{place} is not what prepare writes: run `hflow prepare` again") from None
+        raise HflowError(f"{place} tells of no shards: {_MADE_BY} again") from None
 
 
 def recorded(shards: Iterable[Path]) -> dict[Path, ShardRecord]:

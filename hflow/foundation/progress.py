@@ -11,7 +11,7 @@ from rich.text import Text
 
 from hflow.foundation.credentials import without_credentials
 
-__all__ = ["progress", "say"]
+__all__ = ["Advance", "progress", "say"]
 
 SECONDS_BETWEEN_LINES = 10.0
 

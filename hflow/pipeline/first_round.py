@@ -41,7 +41,8 @@ def label_by_first_round(params: Params, out: Path) -> dict[str, Any]:
     """Train, translate, train a segmenter on raw and translated frames, and label the target's training images by it.
 
     The trainings are those of the sections train and segment, without measurements; the loss compares whole pictures.
-    Stopped, training and translation go on where they were; the segmenter begins again.
+    Stopped, training and translation go on where they were; the segmenter begins again, and the labels go on where it
+    comes out the same.
 
     Args:
         params: all of params.yaml.

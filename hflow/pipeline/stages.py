@@ -229,7 +229,8 @@ def segment(params: Params, name: str) -> dict[str, Any]:
             work=work_folder("segment"),
             network=SEGMENTERS / name,
         )
-    crops = len(watch.finished()) * params.segment.steps * params.segment.batch_size
+    trainings = [note for note in watch.finished() if "curve" in note]
+    crops = len(trainings) * params.segment.steps * params.segment.batch_size
     file_timing(f"segment {name}", watch, crops, params.segment.device)
     return scores
 

@@ -4,6 +4,7 @@ The score answers whether a translated dataset is worth training on: everything 
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from hflow.foundation.params import SegmentParams
 from hflow.segmentation.judge import judge_files, weights_file
 from hflow.segmentation.labelled_frames import Crops, LabelledFrames
 from hflow.segmentation.networks import segmentation_network
-from hflow.segmentation.pseudo_labels import pseudo_labelled_dataset
+from hflow.segmentation.pseudo_labels import label_counts, pseudo_labelled_dataset
 from hflow.segmentation.self_training import self_train
 from hflow.segmentation.training import score_segmenter, train_segmenter
 
@@ -133,7 +134,7 @@ def segment(
         },
         "made_from": {**training_set.made_from, "training_set": set_sha256(training_hashes), "code": code},
     }
-    files = judge_files(weights.path, params.network, classes)
+    labelled: AbstractContextManager[Mapping[str, Path | bytes]] = nullcontext({})
     if params.self_training:
         after = self_train(
             params,
@@ -149,21 +150,23 @@ def segment(
         )
         result["self_training"] = {
             **_means(after.runs, classes),
-            **after.labels.note,
+            **label_counts(after.labels),
             "protocol": params.self_training.model_dump(mode="json"),
             "photographs_sha256": set_sha256(shard_hashes(photographs)),
         }
-        dataset = pseudo_labelled_dataset(
+        labelled = pseudo_labelled_dataset(
             after.labels,
             classes,
+            work=work,
             model=f"segmenters trained on {training_set.name}",
             teachers=after.teachers,
             params=fingerprint([depends_on["params"], params.self_training.model_dump(mode="json")]),
             code=code,
         )
-        files |= {f"pseudo-labels/{name}": content for name, content in dataset.items()}
     if network:
-        publish(files, network)
+        with labelled as dataset:
+            files = judge_files(weights.path, params.network, classes)
+            publish(files | {f"pseudo-labels/{name}": content for name, content in dataset.items()}, network)
     write_json(out, result)
     return result
 

@@ -30,12 +30,12 @@ class SelfTraining:
 
     Attributes:
         runs: for each seed its seed, scores and learning curve.
-        labels: the shard of the photographs with the labels; in its note "labelled", the share of pixels with one.
+        labels: the shards of the photographs with the labels, as `label_images` gives them.
         teachers: a hash of the networks that gave the labels.
     """
 
     runs: list[dict[str, Any]]
-    labels: Finished
+    labels: Mapping[str, Finished]
     teachers: str
 
 
@@ -75,13 +75,21 @@ def self_train(
     for turn in range(1, how.rounds + 1):
         said = f"{title}, round {turn}"
 
-        def label(path: Path, pieces: Sequence[Finished] = trained, said: str = said) -> dict[str, Any]:
-            networks = [_load(params, piece, len(frames.classes), device) for piece in pieces]
-            return label_images(path, networks, photographs, how.threshold, device, f"label photographs, {said}")
+        def networks(pieces: Sequence[Finished] = trained) -> list[nn.Module]:
+            return [_load(params, piece, len(frames.classes), device) for piece in pieces]
 
         teachers = fingerprint([piece.sha256 for piece in trained])
-        labels = folder.obtain(fingerprint({**follows, "teachers": teachers}), label)
-        labelled = LabelledFrames([labels.path], frames.classes)
+        labels = label_images(
+            photographs,
+            networks,
+            how.threshold,
+            device,
+            depends_on={**follows, "teachers": teachers},
+            folder=folder,
+            title=f"label photographs, {said}",
+        )
+        label_hashes = [piece.sha256 for piece in labels.values()]
+        labelled = LabelledFrames([piece.path for piece in labels.values()], frames.classes)
         pieces = []
         for piece in trained:
             seed = int(piece.note["seed"])
@@ -107,7 +115,7 @@ def self_train(
                 path.write_bytes(weights_file(network))
                 return {"seed": seed, **scores, "curve": curve}
 
-            mark = fingerprint({**follows, "seed": seed, "from": piece.sha256, "labels": labels.sha256})
+            mark = fingerprint({**follows, "seed": seed, "from": piece.sha256, "labels": label_hashes})
             pieces.append(folder.obtain(mark, make))
         trained = pieces
     return SelfTraining([dict(piece.note) for piece in trained], labels, teachers)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from hflow.datasets.manifest import MANIFEST_SCHEMA
+from hflow.datasets.manifest import MANIFEST_COLUMNS
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, read_table, write_shard
 from hflow.datasets.verdicts import Verdicts
 from hflow.foundation.code_fingerprint import code_fingerprint
@@ -13,12 +13,10 @@ from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import fingerprint
 from hflow.translation.shard_task import ShardTask
 
-__all__ = ["FOLDER", "MANIFEST_COLUMNS", "without_rejected"]
+__all__ = ["FOLDER", "without_rejected"]
 
 FOLDER = "reviewed"
 """Of the shards that lack frames, in the folder for finished work."""
-
-MANIFEST_COLUMNS = [name for name in MANIFEST_SCHEMA.names if name in TRANSLATED_SCHEMA.names]
 
 
 def without_rejected(

@@ -1,7 +1,6 @@
 """What becomes of finished shards: a dataset in one step, with a manifest that accounts for every frame."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,12 @@ import pyarrow.compute as pc
 from hflow.datasets.manifest import (
     ID2LABEL,
     MANIFEST,
+    MANIFEST_COLUMNS,
     MANIFEST_SCHEMA,
+    ROWS_A_GROUP,
     SUMS,
-    ManifestWriter,
     id2label_bytes,
+    manifest_file,
     sums_bytes,
     told,
 )
@@ -24,13 +25,12 @@ from hflow.datasets.preparation_stats import given_frames, read_stats
 from hflow.datasets.shards import read_table
 from hflow.datasets.training_sets import TrainingSet, replacing_sets, set_sha256
 from hflow.datasets.verdicts import read_verdicts
-from hflow.foundation.atomic_files import flush, temporary_sibling
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import Finished
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.progress import say
-from hflow.translation.left_out import MANIFEST_COLUMNS, without_rejected
+from hflow.translation.left_out import without_rejected
 from hflow.translation.plan import Plan
 from hflow.translation.shard_task import ShardTask
 
@@ -75,7 +75,7 @@ def publish_translation(
     source = set_sha256(task.sha256 for task in plan.tasks if task.split == "train")
     trained_on = {out / name: digest for name, digest in sums.items() if name.startswith("train/")}
     translated = TrainingSet(name, trained_on, {"source": source, "model": plan.recipe.model_sha256})
-    with _manifest_file(out, rows, stats["classes"]) as manifest:
+    with manifest_file(out, rows.tables(ROWS_A_GROUP), stats["classes"]) as manifest:
         files[MANIFEST] = manifest
         files[ID2LABEL] = id2label_bytes(stats["classes"])
         files[SUMS] = sums_bytes({**sums, MANIFEST: sha256_file(manifest)}, files)
@@ -88,21 +88,6 @@ def publish_translation(
         "rejected": len(rows.having("status", "rejected")),
         "ssim": float(np.mean(done.column("ssim").to_numpy().astype(float))),
     }
-
-
-@contextmanager
-def _manifest_file(out: Path, rows: ManifestRows, classes: Sequence[str]) -> Iterator[Path]:
-    """The manifest as a file beside `out`, which a link can bring into it, and which is gone afterwards."""
-    out = out.resolve()
-    place = temporary_sibling(out)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with ManifestWriter(place, classes) as manifest:
-            manifest.write_all(rows)
-        flush(place)
-        yield place
-    finally:
-        place.unlink(missing_ok=True)
 
 
 def _reviewed(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]]) -> list[tuple[ShardTask, Finished]]:

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from hflow.datasets.manifest import MANIFEST_SCHEMA, manifest_bytes, read_manifest
+from hflow.datasets.manifest import MANIFEST_SCHEMA, ManifestWriter, read_manifest
 from hflow.foundation.errors import HflowError
 
 ROWS = [
@@ -18,7 +18,8 @@ ROWS = [
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "manifest.parquet"
-    path.write_bytes(manifest_bytes(ROWS, ["road"]))
+    with ManifestWriter(path, ["road"]) as manifest:
+        manifest.write(ROWS)
     return path
 
 

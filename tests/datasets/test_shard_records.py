@@ -49,7 +49,7 @@ def test_a_set_of_shards_is_opened_without_reading_those_that_were_noted(given: 
 def test_a_damaged_record_is_named(given: Project) -> None:
     shards = shard_files(given.prepared / "source/train")
     (shards[0].parent / RECORDS).write_text(f'{{"{shards[0].name}": 3}}')
-    with pytest.raises(HflowError, match=r"shards\.json is not what prepare writes"):
+    with pytest.raises(HflowError, match=r"shards\.json tells of no shards: run what wrote"):
         shard_hashes(shards)
 
 

@@ -22,7 +22,7 @@ from hflow.datasets.images import encode_png, open_image, open_rgb, read_ids, re
 from hflow.datasets.label_files import read_label_colours, read_red
 from hflow.datasets.layouts import cityscapes, gta
 from hflow.datasets.layouts.class_tables import read_class_table
-from hflow.datasets.manifest import manifest_bytes, read_manifest
+from hflow.datasets.manifest import ManifestWriter, read_manifest
 from hflow.datasets.shards import PREPARED_SCHEMA, ShardSet, count_rows, image_value, read_rows, read_table, write_shard
 from hflow.datasets.training_sets import read_training_set
 from hflow.foundation.errors import HflowError
@@ -188,7 +188,10 @@ def read_description(content: bytes) -> None:
 
 def _manifest() -> bytes:
     row = {"key": "a", "split": "train", "status": "translated", "reason": "", "width": 48, "height": 24}
-    return manifest_bytes([row], ["road", "sky"])
+    buffer = io.BytesIO()
+    with ManifestWriter(buffer, ["road", "sky"]) as manifest:
+        manifest.write([row])
+    return buffer.getvalue()
 
 
 def read_manifest_of(content: bytes) -> None:

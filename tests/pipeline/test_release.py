@@ -17,7 +17,7 @@ from PIL import Image
 
 from hflow.commands.compare import compare
 from hflow.datasets.images import encode_png
-from hflow.datasets.manifest import manifest_bytes
+from hflow.datasets.manifest import ManifestWriter
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
 from hflow.datasets.training_sets import TrainingSet, replacing_sets
 from hflow.foundation.atomic_files import write_json
@@ -78,7 +78,8 @@ def _ran(seed: int, translated: float, *, source: float = 0.3, lost: int = 0) ->
         write_json(outputs.SEGMENTATION / f"{name}.json", {"train_on": name, **said})
     rows = [row | {"status": "translated", "ssim": 0.9, "model_sha256": model.sha256}]
     outputs.TRANSLATED.mkdir(parents=True, exist_ok=True)
-    (outputs.TRANSLATED / "manifest.parquet").write_bytes(manifest_bytes(rows, ["road"]))
+    with ManifestWriter(outputs.TRANSLATED / "manifest.parquet", ["road"]) as manifest:
+        manifest.write(rows)
     write_json(outputs.PREPARED / "stats.json", {"source/train": {"given": 1 + lost}})
     translated_sha256 = sha256_file(outputs.TRANSLATED / "manifest.parquet")
     write_json(outputs.EVALUATION, {"model": {"sha256": model.sha256}, "data": {"translated": translated_sha256}})

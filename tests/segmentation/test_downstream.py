@@ -11,8 +11,9 @@ import torch
 
 from hflow.datasets.images import encode_png
 from hflow.datasets.manifest import PSEUDO_LABELLED, read_manifest
-from hflow.datasets.shards import PREPARED_SCHEMA, image_value, write_shard
+from hflow.datasets.shards import PREPARED_SCHEMA, image_value, shard_files, write_shard
 from hflow.datasets.training_sets import TrainingSet
+from hflow.datasets.verification import verify
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE
@@ -217,7 +218,10 @@ def test_leaving_out_what_is_all_padding_changes_no_feature(size: tuple[int, int
 
 
 def test_self_training_learns_from_photographs_and_goes_on_where_it_was(sets: dict[str, Any], tmp_path: Path) -> None:
-    photographs = [_shard(tmp_path / "photographs" / "shard-0.parquet", range(50, 56), labelled=False)]
+    photographs = [
+        _shard(tmp_path / "photographs" / f"shard-{first}.parquet", range(first, first + 3), labelled=False)
+        for first in (50, 53)
+    ]
     how = SelfTrainingParams(rounds=2, threshold=0.34, ema=0.5)
     params = QUICK.model_copy(update={"self_training": how})
     kwargs = {**sets, "photographs": photographs, "work": tmp_path / "work", "network": tmp_path / "network"}
@@ -225,11 +229,12 @@ def test_self_training_learns_from_photographs_and_goes_on_where_it_was(sets: di
     after = result["self_training"]
     assert 0 < after["labelled"] <= 1
     assert after["seeds"][0]["curve"] != result["seeds"][0]["curve"]
-    assert {row["status"] for row in read_manifest(tmp_path / "network/pseudo-labels/manifest.parquet").rows} == {
-        PSEUDO_LABELLED
-    }
+    labels = tmp_path / "network/pseudo-labels"
+    assert {row["status"] for row in read_manifest(labels / "manifest.parquet").rows} == {PSEUDO_LABELLED}
+    assert [path.name for path in shard_files(labels / "train")] == [path.name for path in photographs]
+    assert not verify(labels).faults
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").iterdir()}
-    assert len(kept) == 2 * (1 + 2 * 2)  # the network and, a round, labels and network; each with its marker
+    assert len(kept) == 2 * (1 + 2 * 3)  # the network and, a round, two shards and the network; each with its marker
     for place in list(kept)[::3]:
         place.unlink()  # as if it had been stopped before
     segment(params, **kwargs, out=tmp_path / "c.json")

@@ -1,5 +1,6 @@
 """What segmenters are sure of becomes a label, and a dataset of such labels says what it is."""
 
+import contextlib
 import csv
 import json
 from pathlib import Path
@@ -11,17 +12,20 @@ from torch import Tensor, nn
 
 from hflow.datasets.images import decode_ids, encode_png
 from hflow.datasets.manifest import PSEUDO_LABELLED, read_manifest
+from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, read_rows, shard_files, write_shard
 from hflow.datasets.verification import verify
 from hflow.export.writing import export
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
-from hflow.foundation.finished_work import Finished
+from hflow.foundation.finished_work import WorkFolder
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.labels import IGNORE, TRAIN_CLASSES
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.pseudo_labels import (
+    IMAGES,
+    label_counts,
     label_images,
     label_shards,
     pseudo_labelled_dataset,
@@ -47,6 +51,20 @@ class Sees(nn.Module):
         logits = torch.zeros(len(images), len(self.logits), *images.shape[2:])
         logits[..., : images.shape[3] // 2] = self.logits
         return {"out": logits}
+
+
+class Stopping(Sees):
+    """Sees the same, and is stopped by Ctrl-C at the image after so many; `images` is how many it saw."""
+
+    def __init__(self, until: int):
+        super().__init__(0.05, 0.9, 0.05)
+        self.images, self.until = 0, until
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        if self.images == self.until:
+            raise KeyboardInterrupt
+        self.images += 1
+        return super().forward(images)
 
 
 @pytest.mark.parametrize(
@@ -77,12 +95,20 @@ def dataset(tmp_path: Path) -> Path:
         row = {"key": f"{number}", "image": image, "width": 48, "height": 24, "source_path": "", "source_sha256": ""}
         rows.append(row | dict.fromkeys(("label", "label_train_ids"), given if number else None))
     write_shard(tmp_path / "shard-0.parquet", rows, PREPARED_SCHEMA)
-    made = tmp_path / "labels"
-    note = label_images(made, [Sees(0.05, 0.9, 0.05)], [tmp_path / "shard-0.parquet"], 0.8, CPU, "label")
-    assert note == {"images": 2, "labelled": 0.5}
-    labels = Finished(made, sha256_file(made), note)
-    files = pseudo_labelled_dataset(labels, CLASSES, model="segmenters", teachers="t", params="p", code="c")
-    publish(files, tmp_path / "dataset")
+    labels = label_images(
+        [tmp_path / "shard-0.parquet"],
+        lambda: [Sees(0.05, 0.9, 0.05)],
+        0.8,
+        CPU,
+        depends_on="them",
+        folder=WorkFolder(tmp_path / "work"),
+        title="label",
+    )
+    assert label_counts(labels) == {"images": 2, "labelled": 0.5}
+    with pseudo_labelled_dataset(
+        labels, CLASSES, work=tmp_path / "work", model="segmenters", teachers="t", params="p", code="c"
+    ) as files:
+        publish(files, tmp_path / "dataset")
     return tmp_path / "dataset"
 
 
@@ -130,10 +156,39 @@ def test_a_target_that_a_segmenter_labelled_takes_the_place_of_the_photographs(
     assert counts == {"images": 3, "labelled": 0.5}
     assert not verify(tmp_path / "out").faults
     assert {row["model"] for row in read_manifest(tmp_path / "out/manifest.parquet").rows} == {"models/it"}
-    (shard,) = pseudo_labelled_shards(tmp_path / "out", photographs)
-    rows = list(read_rows(shard))
-    assert [row["key"] for row in rows] == ["0", "1", "2"]
-    assert {i for row in rows for i in decode_ids(row["label_train_ids"]["bytes"]).ravel()} == {1, IGNORE}
+    shards = pseudo_labelled_shards(tmp_path / "out", photographs)
+    assert [shard.name for shard in shards] == [shard.name for shard in photographs]
+    rows = [list(read_rows(shard)) for shard in shards]
+    assert [[row["key"] for row in some] for some in rows] == [["0", "1"], ["2"]]
+    labels = [decode_ids(row["label_train_ids"]["bytes"]) for some in rows for row in some]
+    assert {i for ids in labels for i in ids.ravel()} == {1, IGNORE}
+
+
+def test_a_run_that_was_stopped_labels_no_finished_shard_again(photographs: list[Path], tmp_path: Path) -> None:
+    counts = []
+    for network in (seen := [Stopping(2), Stopping(3), Stopping(0)]):
+        judge = Judge(network, "", CLASSES, "its hash")
+        out = tmp_path / f"out-{len(counts)}"
+        with contextlib.suppress(KeyboardInterrupt):
+            counts.append(
+                label_shards(judge, photographs, out, by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+            )
+    assert [network.images for network in seen] == [2, 1, 0]
+    assert counts == [{"images": 3, "labelled": 0.5}] * 2
+
+
+def test_a_training_begins_without_reading_a_labelled_image(given: Project, tmp_path: Path) -> None:
+    target = shard_files(given.prepared / "target/train")
+    judge, labels = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash"), tmp_path / "labels"
+    label_shards(judge, target, labels, by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    labelled = shard_files(labels / "train")
+    hashes = [sha256_file(shard) for shard in labelled]
+    for shard in (*target, *labelled):
+        size = shard.stat().st_size
+        shard.unlink()  # other names of the file keep its bytes
+        shard.write_bytes(bytes(size))
+    assert pseudo_labelled_shards(labels, target) == labelled
+    assert shard_hashes(labelled) == hashes
 
 
 def test_labels_of_other_photographs_and_none_at_all_are_refused(photographs: list[Path], tmp_path: Path) -> None:
@@ -144,6 +199,18 @@ def test_labels_of_other_photographs_and_none_at_all_are_refused(photographs: li
         label_shards(judge, [], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     label_shards(judge, photographs[:1], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     with pytest.raises(HflowError, match="labels of other images than are prepared"):
+        pseudo_labelled_shards(tmp_path / "out", photographs)
+    label_shards(judge, photographs, tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    write_shard(photographs[1], list(read_rows(photographs[0])), PREPARED_SCHEMA)
+    with pytest.raises(HflowError, match=r"labels of other images than are prepared: run `hflow label .*` again"):
+        pseudo_labelled_shards(tmp_path / "out", photographs)
+
+
+def test_labels_that_do_not_say_of_which_images_they_are_are_refused(photographs: list[Path], tmp_path: Path) -> None:
+    judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
+    label_shards(judge, photographs, tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    (tmp_path / "out" / IMAGES).unlink()
+    with pytest.raises(HflowError, match=r"does not say of which images its labels are: run `hflow label .*` again"):
         pseudo_labelled_shards(tmp_path / "out", photographs)
 
 
