@@ -11,6 +11,7 @@ from hflow.model.channel_statistics import instance_norm, restyle
 from hflow.model.coupling import Coupling
 from hflow.model.hierarchy_flow import PADDING, HierarchyFlow
 from hflow.model.saturation import returning_clamp
+from hflow.model.training_convolution import convolve
 
 __all__ = ["TrainingNetwork"]
 
@@ -53,5 +54,5 @@ def _affine(coupling: Coupling, x: Tensor) -> Tensor:
     """What the Affine-Net makes of x, (B, C, H, W): a, (B, nC, H, W)."""
     first, second, last = (layer for layer in coupling.affine_net if isinstance(layer, nn.Conv2d))
     for layer in (first, second):
-        x = instance_norm(layer(x)).relu_()
-    return last(x).relu_()
+        x = instance_norm(convolve(layer, x)).relu_()
+    return convolve(last, x).relu_()
