@@ -226,7 +226,7 @@ class Manifest:
         """See that this model, and no other, has translated the frames.
 
         Args:
-            model_sha256: the hash of its weights and styles.
+            model_sha256: its hash.
             model: its folder, for the error to name.
 
         Raises:

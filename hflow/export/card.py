@@ -42,7 +42,7 @@ def card(of: Description, *, head: Sequence[str] = (), load: Sequence[str] = (),
         lines += ["", "## Rejected", "", *(f"- {number}: {reason}" for reason, number in of.missing.most_common(20))]
     lines += ["", "## Provenance", ""]
     seed = "" if first["seed"] is None else f", seed {first['seed']}"
-    lines += [f"- model: {first['model']}, weights and styles {first['model_sha256']}{seed}"]
+    lines += [f"- model: {first['model']}, hash {first['model_sha256']}{seed}"]
     lines += [f"- parameters: {first['params_fingerprint']}", f"- code: {first['code_fingerprint']}", *note]
     lines += [f"- the same for programs, in Croissant 1.1: {CROISSANT}"]
     lines += ["", "## Licences of what it was made from", ""]

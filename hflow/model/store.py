@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.hashes import sha256_file
+from hflow.foundation.hashes import fingerprint, sha256_file
 from hflow.foundation.json_files import read_json
 from hflow.model.hierarchy_flow import HierarchyFlow
 
@@ -42,8 +42,9 @@ class TrainedModel:
     """A network with its style bank.
 
     Attributes:
-        config: what config.json says; `expansions` rebuilds the network, the rest tells how it was trained.
-        sha256: one hash of weights and styles.
+        config: what config.json says; `expansions`, `guide`, `adain` and `correction` rebuild the network, the rest
+            tells how it was trained.
+        sha256: one hash of weights, styles and what else builds the network.
     """
 
     network: HierarchyFlow
@@ -59,12 +60,10 @@ def model_files(network: HierarchyFlow, styles: StyleBank, config: Mapping[str, 
     bank = {"codes": styles.codes.detach().cpu().contiguous()}
     if styles.layouts is not None:
         bank["layouts"] = styles.layouts.contiguous()
-    built = {"expansions": list(network.expansions), "guide": network.guide, "adain": network.adain}
-    built["correction"] = network.correction
     return {
         WEIGHTS: save(weights),
         STYLES: save(bank, metadata={"keys": keys}),
-        CONFIG: (json.dumps(built | dict(config), indent=2) + "\n").encode(),
+        CONFIG: (json.dumps(_built(network) | dict(config), indent=2) + "\n").encode(),
     }
 
 
@@ -98,8 +97,9 @@ def load_model(folder: Path) -> TrainedModel:
         raise HflowError(f"{folder} is not a whole model ({' '.join(str(error).split())}): train it again") from None
     if len(styles.codes) != len(styles.keys) or not styles.keys:
         raise HflowError(f"{folder / STYLES} has {len(styles.codes)} codes and {len(styles.keys)} keys")
-    hashes = sha256_file(folder / WEIGHTS)[:32] + sha256_file(folder / STYLES)[:32]
-    return TrainedModel(network.eval(), styles, config, hashes)
+    # Models that differ in their guide alone have the same weights, and translate otherwise.
+    mark = fingerprint([sha256_file(folder / WEIGHTS), sha256_file(folder / STYLES), _built(network)])
+    return TrainedModel(network.eval(), styles, config, mark)
 
 
 def training_fingerprint(folder: Path) -> str:
@@ -112,6 +112,16 @@ def training_fingerprint(folder: Path) -> str:
         return str(_read_config(folder)["fingerprint"])
     except KeyError:
         raise HflowError(f"{folder / CONFIG} names no fingerprint: {folder} was not made by `hflow train`") from None
+
+
+def _built(network: HierarchyFlow) -> dict[str, Any]:
+    """What builds the network, beside its weights."""
+    return {
+        "expansions": list(network.expansions),
+        "guide": network.guide,
+        "adain": network.adain,
+        "correction": network.correction,
+    }
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

@@ -6,6 +6,7 @@ Whatever can change a byte is in the fingerprint; what only says where a run goe
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from hflow.datasets.preparation_stats import read_stats
@@ -134,9 +135,11 @@ def _for_sizes(marks: WorkerMarks, shards: Sequence[Path]) -> WorkerMarks:
 
 def _keep_model(model: TrainedModel, work: Path) -> Path:
     """A copy of the model for the workers, so that a training that ends meanwhile changes nothing under their hands."""
-    folder = work / "models" / model.sha256
+    files = model_files(model.network, model.styles, model.config)
+    # By all of its files: the camera and the colours of classes, which no model's hash holds, are read from them.
+    folder = work / "models" / fingerprint({name: sha256(content).hexdigest() for name, content in files.items()})
     if folder.is_dir():
         mark_used(folder)
     else:
-        publish(dict(model_files(model.network, model.styles, model.config)), folder)
+        publish(dict(files), folder)
     return folder

@@ -32,7 +32,7 @@ class Recipe:
 
     Attributes:
         model: a model's folder, which every worker can read.
-        model_sha256: of its weights and styles.
+        model_sha256: of that model, as `TrainedModel` has it.
         params: the section of params.yaml.
         marks: what `worker_marks` says of the worker the run was planned for; all must say the same.
         work: the folder for finished shards, which every worker can write.

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -32,6 +33,24 @@ def test_a_loaded_model_is_the_one_saved(folder: Path) -> None:
     assert model.config["note"] == 1
     for name, tensor in expected.state_dict().items():
         assert torch.equal(model.network.state_dict()[name], tensor)
+
+
+@pytest.mark.parametrize("built", [{"guide": 8}, {"adain": "innermost"}, {"correction": "gamma"}])
+def test_models_of_the_same_weights_that_are_built_otherwise_have_other_hashes(
+    folder: Path, built: dict[str, Any]
+) -> None:
+    plain = load_model(folder)
+    network = HierarchyFlow((4,), **built)
+    network.load_state_dict(plain.network.state_dict())
+    publish(dict(model_files(network, plain.styles, plain.config | built)), folder)
+    assert load_model(folder).sha256 != plain.sha256
+
+
+def test_a_model_of_before_the_guide_has_the_hash_of_one_without(folder: Path) -> None:
+    plain, path = load_model(folder).sha256, folder / "config.json"
+    config = json.loads(path.read_text())
+    path.write_text(json.dumps({"expansions": config["expansions"], "note": "another"}))
+    assert load_model(folder).sha256 == plain
 
 
 def test_the_files_are_no_pickles(folder: Path) -> None:
