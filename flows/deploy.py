@@ -9,16 +9,18 @@ from datetime import timedelta
 from pathlib import Path
 
 from prefect.automations import AutomationCore
-from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.actions import GlobalConcurrencyLimitCreate, WorkPoolCreate
 from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.champion import automate_production
+from flows.server import check_server
 from flows.stage import GPU
-from flows.up import read_addresses
+from flows.up import ADDRESSES, read_addresses
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.errors import HflowError
 from hflow.foundation.progress import say
@@ -38,7 +40,7 @@ def deploy() -> None:
     """Register everything; what is there already is brought up to date.
 
     Raises:
-        HflowError: there is no server, or this folder is no clone.
+        HflowError: no server is known, it is away or asks for another password, or `prefect deploy` fails.
     """
     addresses = read_addresses()
     if "PREFECT_API_URL" not in {**addresses, **os.environ}:
@@ -52,19 +54,26 @@ def deploy() -> None:
         **os.environ,
     }
     environment |= recorded(environment)
-    with SyncPrefectClient(environment["PREFECT_API_URL"]) as client:
-        _pools(client)
-        _limit(client, environment[GPU])
-        _automation(client)
-    command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
-    done = subprocess.run(command, env=environment, check=False)
-    if done.returncode:
-        raise HflowError("`prefect deploy --all` failed, its reason is above")
-    frames, datasets = environment.get(FRAMES), environment.get(DATASETS)
-    if frames and datasets:
-        with SyncPrefectClient(environment["PREFECT_API_URL"]) as client:
-            deployment = client.read_deployment_by_name("translate-folder/translate")
-            automate_production(client, deployment.id, frames=frames, datasets=datasets)
+    url = environment["PREFECT_API_URL"]
+    # A client of the settings, not of the address alone: a server may ask for a password, or have its own certificate.
+    with temporary_settings({PREFECT_API_URL: url}):
+        if "PREFECT_API_URL" in os.environ:
+            check_server(url)
+        else:
+            check_server(url, otherwise=f"remove {ADDRESSES}, and run `make up` in another terminal")
+        with get_client(sync_client=True) as client:
+            _pools(client)
+            _limit(client, environment[GPU])
+            _automation(client)
+        command = [sys.executable, "-m", "prefect", "--no-prompt", "deploy", "--all"]
+        done = subprocess.run(command, env=environment, check=False)
+        if done.returncode:
+            raise HflowError("`prefect deploy --all` failed, its reason is above")
+        frames, datasets = environment.get(FRAMES), environment.get(DATASETS)
+        if frames and datasets:
+            with get_client(sync_client=True) as client:
+                deployment = client.read_deployment_by_name("translate-folder/translate")
+                automate_production(client, deployment.id, frames=frames, datasets=datasets)
 
 
 def recorded(environment: Mapping[str, str]) -> dict[str, str]:

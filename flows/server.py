@@ -24,7 +24,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.loopback import free_port
 from hflow.foundation.project_root import project_root
 
-__all__ = ["prefect_server"]
+__all__ = ["check_server", "prefect_server"]
 
 SECONDS_TO_START = 180.0
 STARTS = 3
@@ -44,10 +44,7 @@ def prefect_server() -> Iterator[None]:
     """
     named = PREFECT_API_URL.value()
     if named:
-        if not _answers(named):
-            raise HflowError(f"no Prefect server answers at {named}: start it, or unset PREFECT_API_URL")
-        if _refuses():
-            raise HflowError(f"the Prefect server at {named} refuses: set PREFECT_API_AUTH_STRING to USER:PASSWORD")
+        check_server(named)
         yield
         return
     port = free_port()
@@ -73,6 +70,22 @@ def prefect_server() -> Iterator[None]:
         # Without pages of its own, it would be no use to say where a run is seen.
         with temporary_settings({PREFECT_API_URL: url, PREFECT_HOME: home, PREFECT_UI_URL: ""}):
             yield
+
+
+def check_server(url: str, *, otherwise: str = "start it, or unset PREFECT_API_URL") -> None:
+    """See that the server that the settings name is there and lets this client in.
+
+    Args:
+        url: the server's address, as in the settings.
+        otherwise: what to do where nothing answers.
+
+    Raises:
+        HflowError: it is away or asks for another password.
+    """
+    if not _answers(url):
+        raise HflowError(f"no Prefect server answers at {url}: {otherwise}")
+    if _refuses():
+        raise HflowError(f"the Prefect server at {url} refuses: set PREFECT_API_AUTH_STRING to USER:PASSWORD")
 
 
 def _home() -> Path:

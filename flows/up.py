@@ -17,7 +17,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.loopback import free_port
 from hflow.foundation.params import load_params
 
-__all__ = ["read_addresses", "up"]
+__all__ = ["ADDRESSES", "read_addresses", "up"]
 
 HOME = Path(".hflow/servers")
 ADDRESSES = HOME / "addresses.json"
