@@ -1,6 +1,7 @@
 """Decoding and encoding of single images, and bringing them to a size."""
 
 import contextlib
+import errno
 import io
 import warnings
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
 
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import HflowError, PassingError
 from hflow.foundation.frame_size import MOST_PIXELS
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "open_rgb",
     "open_upright",
     "opened",
+    "read_fault",
     "read_ids",
     "read_size",
     "stored_size",
@@ -38,6 +40,9 @@ KINDS = "PNG, JPEG, WebP, BMP, TIFF"
 # What has fewer is asked for on purpose.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
+LASTING = (None, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL)
+"""Errors of reading that come of the file or its name, EINVAL where a damaged header leads before the file's start."""
+
 _ORIENTATION = 0x0112  # of EXIF: 1 is upright, 2 to 8 are turned or mirrored, from 5 on with the sides exchanged
 
 
@@ -48,7 +53,8 @@ def opened(source: Source, *, max_pixels: int = MOST_PIXELS) -> Iterator[ImageFi
     Whatever Pillow says of the file in the context becomes an HflowError.
 
     Raises:
-        HflowError: it is missing, of none of the FORMATS, or of more pixels than `max_pixels`.
+        HflowError: it is missing, of none of the FORMATS, or of more pixels than `max_pixels`; a PassingError where the
+            system can't read it now.
     """
     with _said(), Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=FORMATS) as image:
         if image.width * image.height > max_pixels:
@@ -180,6 +186,14 @@ def fit_image(
     return image.resize(size, Image.Resampling.NEAREST if nearest else Image.Resampling.BICUBIC, box=box)
 
 
+def read_fault(error: OSError) -> HflowError:
+    """What an error of reading a file says of the file, as a PassingError where reading may go well another time."""
+    if isinstance(error, FileNotFoundError):
+        return HflowError("is missing, or a link to nothing")
+    kind = HflowError if error.errno in LASTING else PassingError
+    return kind(f"can't be read: {error.strerror or error}")
+
+
 def _decoded(source: Source, max_pixels: int) -> tuple[Image.Image, int]:
     """A decoded image, and its EXIF orientation."""
     with _said():
@@ -207,11 +221,11 @@ def _said() -> Iterator[None]:
         raise HflowError(f"is not an image of a kind that is read ({KINDS})") from None
     except Image.DecompressionBombError:
         raise HflowError(f"has too many pixels: the most is {MOST_PIXELS:,}") from None
-    except FileNotFoundError:
-        raise HflowError("is missing, or a link to nothing") from None
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise whatever a broken file leads them into
+        if isinstance(error, OSError) and error.errno is not None:  # Pillow's own have no number
+            raise read_fault(error) from None
         raise HflowError(f"can't be decoded: {error or type(error).__name__}") from None
 
 

@@ -28,7 +28,7 @@ from hflow.datasets.training_sets import TrainingSet, replacing_sets
 from hflow.foundation.ahead import map_ahead
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.code_fingerprint import code_fingerprint
-from hflow.foundation.errors import DatasetError, HflowError
+from hflow.foundation.errors import DatasetError, HflowError, PassingError
 from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.labels import CITYSCAPES, IGNORE, train_id_table
@@ -147,25 +147,27 @@ def _prepare_split(
         place = dataset.name(sample.image or sample.label or dataset.root)
         return Rejection(domain, split, printable(sample.key), place, reason)
 
-    def prepared(sample: RawSample) -> _Prepared | Rejection:
+    def prepared(sample: RawSample) -> _Prepared | HflowError:
         try:
             return _prepare_sample(dataset, sample, labelled, table, size, fit, max_pixels)
         except HflowError as error:
-            return reject(sample, str(error))
+            return error
 
     def write(pool: ThreadPoolExecutor, members: Sequence[RawSample], path: Path) -> dict[str, Any]:
-        pixels, rejected = np.zeros(256, np.int64), []
+        pixels, rejected, passing = np.zeros(256, np.int64), [], 0
 
         def passed() -> Iterator[dict[str, Any]]:
-            for result in map_ahead(pool, prepared, members, 2 * workers):
-                if isinstance(result, Rejection):
-                    rejected.append(asdict(result))
+            nonlocal passing
+            for sample, result in zip(members, map_ahead(pool, prepared, members, 2 * workers), strict=True):
+                if isinstance(result, HflowError):
+                    rejected.append(asdict(reject(sample, str(result))))
+                    passing += isinstance(result, PassingError)
                 else:
                     np.add(pixels, result.pixels, out=pixels)
                     yield result.row
 
         rows = write_shard(path, passed(), PREPARED_SCHEMA)
-        return {"rows": rows, "pixels": pixels.tolist(), "rejected": rejected}
+        return {"rows": rows, "pixels": pixels.tolist(), "rejected": rejected, "passing": passing}
 
     finished: dict[str, Finished] = {}
     showing = progress(f"prepare {domain}/{split}", len(samples), unit="samples")
@@ -175,7 +177,10 @@ def _prepare_split(
         for name, keys in shards.items():
             members = [by_key[key] for key in keys]
             mark = fingerprint([settings, [_stamp(sample, dataset.root) for sample in members]])
-            finished[name] = work.obtain(mark, functools.partial(write, pool, members))
+            # A file that is read the next time has the size and the time of change of one that is not.
+            finished[name] = work.obtain(
+                mark, functools.partial(write, pool, members), keep=lambda note: not note["passing"]
+            )
             advance(len(members))
     # A name at fault is no key, so such a sample belongs to no shard.
     rejections = [reject(sample, sample.fault) for sample in samples if sample.fault]

@@ -10,7 +10,7 @@ from PIL import Image
 
 from hflow.datasets.carried import carried_value
 from hflow.datasets.faults import label_reason
-from hflow.datasets.images import open_rgb, open_upright, read_size, stored_size, turn_upright
+from hflow.datasets.images import open_rgb, open_upright, read_fault, read_size, stored_size, turn_upright
 from hflow.datasets.keys import printable
 from hflow.datasets.layouts.base import RawDataset, RawSample
 from hflow.datasets.listing import IMAGE_SUFFIXES
@@ -90,15 +90,13 @@ def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, max_p
     """A sample's image, of at most so many pixels, label and truth, all upright, and what is carried with them.
 
     Raises:
-        HflowError: a fault of its names or its files.
+        HflowError: a fault of its names or its files; a PassingError where the system can't read one now.
     """
     path = _image(dataset, sample, labelled=labelled)
     try:
         content = path.read_bytes()
-    except FileNotFoundError:
-        raise HflowError("is missing, or a link to nothing") from None
     except OSError as error:
-        raise HflowError(f"can't be read: {error.strerror}") from None
+        raise read_fault(error) from None
     image, orientation = open_upright(content, max_pixels=max_pixels)
     if image.getcolors(1) is not None:
         raise HflowError("is of one colour")
@@ -109,7 +107,8 @@ def read_sample(dataset: RawDataset, sample: RawSample, *, labelled: bool, max_p
     try:
         carried = carried_value(sample.carried)
     except OSError as error:
-        raise HflowError(f"can't be carried whole: {printable(str(error.filename))}: {error.strerror}") from None
+        reason = f"can't be carried whole: {printable(str(error.filename))}: {error.strerror}"
+        raise type(read_fault(error))(reason) from None
     truth = _truth(dataset, sample.truth, image.size) if sample.truth else None
     return ReadSample(image, ids, sha256(content).hexdigest(), carried, truth)
 
@@ -127,10 +126,8 @@ def _label(dataset: RawDataset, path: Path, size: Size, orientation: int) -> np.
     _look_at_label(dataset, path, size, orientation)
     try:
         ids = dataset.read_label(path)
-    except HflowError as error:
-        raise HflowError(label_reason(dataset.name(path), str(error))) from None
-    except OSError as error:
-        raise HflowError(label_reason(dataset.name(path), f"can't be read: {error.strerror}")) from None
+    except (HflowError, OSError) as error:
+        raise _label_fault(dataset, path, error) from None
     return turn_upright(ids, orientation)
 
 
@@ -139,8 +136,13 @@ def _look_at_label(dataset: RawDataset, path: Path, size: Size, orientation: int
     try:
         label_size, label_orientation = read_size(path)
     except HflowError as error:
-        raise HflowError(label_reason(dataset.name(path), str(error))) from None
+        raise _label_fault(dataset, path, error) from None
     _compare(size, orientation, stored_size(label_size, label_orientation), label_orientation)
+
+
+def _label_fault(dataset: RawDataset, path: Path, error: HflowError | OSError) -> HflowError:
+    fault = read_fault(error) if isinstance(error, OSError) else error
+    return type(fault)(label_reason(dataset.name(path), str(fault)))
 
 
 def _truth(dataset: RawDataset, path: Path, size: Size) -> Image.Image:
@@ -149,7 +151,7 @@ def _truth(dataset: RawDataset, path: Path, size: Size) -> Image.Image:
     try:
         return open_rgb(path)
     except HflowError as error:
-        raise HflowError(_truth_reason(dataset, path, error)) from None
+        raise _truth_fault(dataset, path, error) from None
 
 
 def _look_at_truth(dataset: RawDataset, path: Path, size: Size) -> None:
@@ -157,14 +159,14 @@ def _look_at_truth(dataset: RawDataset, path: Path, size: Size) -> None:
     try:
         (width, height), _ = read_size(path)
     except HflowError as error:
-        raise HflowError(_truth_reason(dataset, path, error)) from None
+        raise _truth_fault(dataset, path, error) from None
     if (width, height) != size:
         raise HflowError(f"truth of another size: the truth is {width}x{height}, the image {size[0]}x{size[1]}")
 
 
-def _truth_reason(dataset: RawDataset, path: Path, error: HflowError) -> str:
+def _truth_fault(dataset: RawDataset, path: Path, error: HflowError) -> HflowError:
     kind, _, detail = str(error).partition(": ")
-    return f"truth {kind}: {dataset.name(path)}{': ' if detail else ''}{detail}"
+    return type(error)(f"truth {kind}: {dataset.name(path)}{': ' if detail else ''}{detail}")
 
 
 def _check_carried(dataset: RawDataset, sample: RawSample, size: Size, orientation: int) -> None:
@@ -179,7 +181,7 @@ def _check_carried(dataset: RawDataset, sample: RawSample, size: Size, orientati
         try:
             (width, height), turned = read_size(path)
         except HflowError as error:
-            raise HflowError(f"{name} {error}: {dataset.name(path)}") from None
+            raise type(error)(f"{name} {error}: {dataset.name(path)}") from None
         if (width, height) != size or turned != 1:
             raise HflowError(f"{name} of another size: it is {width}x{height}, the image {size[0]}x{size[1]}")
 

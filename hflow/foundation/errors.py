@@ -10,6 +10,7 @@ __all__ = [
     "LostWorkerError",
     "NoRoomError",
     "ParamsError",
+    "PassingError",
 ]
 
 
@@ -38,6 +39,10 @@ class NoRoomError(HflowError):
 
 class AwayError(HflowError):
     """A server can't be reached, so that nobody knows what it would say."""
+
+
+class PassingError(HflowError):
+    """A fault of the machine, its disks or permissions: what it was met in is to be tried again, not kept as done."""
 
 
 class LostWorkerError(Exception):

@@ -53,8 +53,17 @@ class WorkFolder:
         mark_used(marker)
         return Finished(path, said["sha256"], said["note"])
 
-    def obtain(self, fingerprint: str, make: Callable[[Path], Mapping[str, Any]]) -> Finished:
-        """The finished piece of this fingerprint; where there is none, `make` writes it and gives what to note."""
+    def obtain(
+        self,
+        fingerprint: str,
+        make: Callable[[Path], Mapping[str, Any]],
+        *,
+        keep: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+    ) -> Finished:
+        """The finished piece of this fingerprint; where there is none, `make` writes it and gives what to note.
+
+        Where `keep` says no to what was noted the piece counts as not done: asked for again, it is made again.
+        """
         found = self.find(fingerprint)
         if found:
             return found
@@ -62,7 +71,8 @@ class WorkFolder:
         with atomic_path(path) as temporary:
             note = make(temporary)
             digest = sha256_file(temporary)
-        write_json(marker, {"sha256": digest, "stamp": _stamp(path), "note": note})
+        if keep(note):
+            write_json(marker, {"sha256": digest, "stamp": _stamp(path), "note": note})
         return Finished(path, digest, note)
 
     def remove_leftovers(self, fingerprint: str) -> None:

@@ -209,10 +209,10 @@ class FolderWorker:
         flushing: Future[None] | None = None
         with ThreadPoolExecutor(1) as flusher, (self.recipe.out / JOURNAL).open("ab", buffering=0) as journal:
             try:
-                for row, reason in self._pipeline.run(
+                for row, fault in self._pipeline.run(
                     ({**row, "files": files} for row in waiting), self._decode, self._encode
                 ):
-                    told = self._told(row, reason)
+                    told = self._told(row, str(fault or ""))
                     finished.append(told)
                     if flushing is None or flushing.done():
                         if flushing:

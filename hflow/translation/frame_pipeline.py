@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hflow.datasets.images import decode_ids
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import HflowError, PassingError
 from hflow.foundation.frame_size import check_frame_size
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.segmentation.judge import Judge
@@ -34,7 +34,7 @@ Row = dict[str, Any]
 class _Frame:
     row: Row
     pixels: np.ndarray | None  # (H, W, 3), uint8
-    reason: str = ""
+    fault: HflowError | None = None
 
 
 class FramePipeline:
@@ -71,8 +71,10 @@ class FramePipeline:
 
     def run(
         self, rows: Iterable[Row], decode: Callable[[Row], np.ndarray], encode: Callable[[Row, np.ndarray], None]
-    ) -> Iterator[tuple[Row, str]]:
-        """Yield every row, in order, with the reason it is rejected for, "" where it is translated.
+    ) -> Iterator[tuple[Row, HflowError | None]]:
+        """Yield every row, in order, with the fault it is rejected for, None where it is translated.
+
+        The fault is a PassingError where the device's memory does not hold the frame.
 
         A row that went through the network has gained style, ssim, consistency and batch (None where it was not
         halved).
@@ -90,7 +92,7 @@ class FramePipeline:
                 for frames, pending in self._computed(self._batches(self._decoded(pool, rows, decode))):
                     results = itertools.chain.from_iterable(part.fetch() for part in pending)
                     for frame in frames:
-                        if frame.reason:
+                        if frame.fault:
                             waiting.append((frame, None))
                         else:
                             waiting.append((frame, pool.submit(self._finish, frame, next(results), encode)))
@@ -162,7 +164,7 @@ class FramePipeline:
     def _finish(self, frame: _Frame, result: FrameResult, encode: Callable[[Row, np.ndarray], None]) -> None:
         height, width = result.pixels.shape[:2]
         if not result.size:
-            raise HflowError(f"is {width}x{height}: the device has too little memory for it, even by itself")
+            raise PassingError(f"is {width}x{height}: the device has too little memory for it, even by itself")
         if not result.finite:
             raise HflowError("comes out of the network as values that are not numbers")
         consistency = None
@@ -189,13 +191,13 @@ def _frame(row: Row, pixels: Future[np.ndarray]) -> _Frame:
     try:
         return _Frame(row, pixels.result())
     except HflowError as error:
-        return _Frame(row, None, str(error))
+        return _Frame(row, None, error)
 
 
-def _outcome(frame: _Frame, finished: Future[None] | None) -> tuple[Row, str]:
+def _outcome(frame: _Frame, finished: Future[None] | None) -> tuple[Row, HflowError | None]:
     if finished is not None:
         try:
             finished.result()
         except HflowError as error:
-            return frame.row, str(error)
-    return frame.row, frame.reason
+            return frame.row, error
+    return frame.row, frame.fault

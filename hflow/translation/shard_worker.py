@@ -16,7 +16,7 @@ from hflow.datasets.shard_records import shard_hashes
 from hflow.datasets.shards import TRANSLATED_SCHEMA, image_value, read_rows, write_shard
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import torch_threads
-from hflow.foundation.errors import HflowError
+from hflow.foundation.errors import HflowError, PassingError
 from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.model.store import load_model
@@ -54,7 +54,8 @@ class ShardWorker:
     def translate(self, task: ShardTask, advance: Callable[[int], None]) -> Finished:
         """The translated shard: the one that is finished already, or a new one.
 
-        The note of what is given back holds `rows`, and as `rejected` a mapping of manifest columns a rejected frame.
+        The note of what is given back holds `rows`, as `rejected` a mapping of manifest columns a rejected frame, and
+        how many of these are so for a fault that is `passing`: with such frames the shard counts as not done.
 
         Raises:
             HflowError: the shard is damaged, or is not the one that the run was planned for.
@@ -66,17 +67,23 @@ class ShardWorker:
             advance(task.rows)
             return found
         with torch_threads(self.recipe.marks.threads):
-            return work.obtain(task.fingerprint, lambda place: self._write(task, place, advance))
+            return work.obtain(
+                task.fingerprint,
+                lambda place: self._write(task, place, advance),
+                keep=lambda note: not note["passing"],
+            )
 
     def _write(self, task: ShardTask, place: Path, advance: Callable[[int], None]) -> Mapping[str, Any]:
         rejected: list[dict[str, Any]] = []
-        seen = _stamp(task.path)
+        seen, passing = _stamp(task.path), 0
 
         def passed() -> Iterator[dict[str, Any]]:
-            for row, reason in self._pipeline.run(read_rows(task.path), decode_row, encode_row):
+            nonlocal passing
+            for row, fault in self._pipeline.run(read_rows(task.path), decode_row, encode_row):
                 advance(1)
-                if reason:
-                    rejected.append(_without_images(row) | {"reason": reason})
+                if fault:
+                    rejected.append(_without_images(row) | {"reason": str(fault)})
+                    passing += isinstance(fault, PassingError)
                 else:
                     yield row
 
@@ -85,7 +92,7 @@ class ShardWorker:
             raise HflowError(f"{task.path} was changed while it was read: let it be, and run the same command again")
         if rows + len(rejected) != task.rows:
             raise HflowError(f"{task.path} says it has {task.rows} rows and has {rows + len(rejected)}: make it again")
-        return {"rows": rows, "rejected": rejected}
+        return {"rows": rows, "rejected": rejected, "passing": passing}
 
     @functools.cached_property
     def _pipeline(self) -> FramePipeline:

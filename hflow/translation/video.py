@@ -99,9 +99,9 @@ def translate_video(
                 row["frame"] = writer.frame(pixels, row["frame"])
 
             waiting: deque[Future[None]] = deque()
-            for row, reason in pipeline.run(_ahead(reading, _rows(reader, video.stem)), decode, encode):
-                if reason:
-                    raise HflowError(f"{video}: frame {row['key'].rpartition('/')[2]} {reason}")
+            for row, fault in pipeline.run(_ahead(reading, _rows(reader, video.stem)), decode, encode):
+                if fault:
+                    raise HflowError(f"{video}: frame {row['key'].rpartition('/')[2]} {fault}")
                 similarity.append(row["ssim"])
                 waiting.append(writing.submit(writer.write, row["frame"]))
                 if len(waiting) > AHEAD:

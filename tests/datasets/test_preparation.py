@@ -1,5 +1,6 @@
 """prepare: every sample is in a shard or rejected with its reason, and faults of the whole end it at once."""
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,30 @@ def test_a_faulty_sample_is_rejected_with_its_reason(roots: tuple[Path, Path], t
     assert reason in rejection["reason"]
     assert "00001" not in _rows(tmp_path, "source/train")
     assert stats["source/train"] | {"given": 12, "prepared": 11, "rejected": 1} == stats["source/train"]
+
+
+@pytest.mark.parametrize("folder", ["images", "labels"])
+def test_a_sample_that_could_not_be_read_for_a_while_is_read_by_the_next_run(
+    roots: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    _lose_label(roots[0])
+    plain = Path.read_bytes
+
+    def away(path: Path) -> bytes:
+        if path == roots[0] / folder / "00003.png":
+            raise OSError(errno.EIO, "Input/output error", str(path))
+        return plain(path)
+
+    with monkeypatch.context() as disk:
+        disk.setattr(Path, "read_bytes", away)
+        assert _prepare(roots, tmp_path, max_rejected=0.2)["source/train"]["rejected"] == 2
+    assert any("can't be read: " in rejection["reason"] for rejection in _rejected(tmp_path))
+    before = {p.name: p.stat().st_mtime_ns for p in (tmp_path / "work").glob("*") if p.with_suffix(".json").is_file()}
+    assert _prepare(roots, tmp_path, max_rejected=0.2)["source/train"]["rejected"] == 1
+    assert "00003" in _rows(tmp_path, "source/train")
+    for name, made in before.items():
+        piece = tmp_path / "work" / name
+        assert piece.suffix or piece.stat().st_mtime_ns == made, "a shard without such a sample was made again"
 
 
 def test_too_many_faulty_samples_are_an_error_that_leaves_what_was_there(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hflow.foundation.finished_work import WorkFolder
+from hflow.foundation.finished_work import Finished, WorkFolder
 
 
 def test_a_piece_is_made_once_and_found_by_its_fingerprint(tmp_path: Path) -> None:
@@ -38,3 +38,19 @@ def test_a_piece_whose_bytes_have_changed_is_not_finished(tmp_path: Path) -> Non
     work.obtain("one", lambda path: {"bytes": path.write_text("content")})
     (tmp_path / "one").write_text("Content")
     assert work.find("one") is None
+
+
+def test_a_piece_that_is_not_to_be_kept_is_given_back_and_made_again(tmp_path: Path) -> None:
+    work, counts = WorkFolder(tmp_path), iter((2, 0))
+
+    def make(path: Path) -> dict[str, int]:
+        path.write_text("content")
+        return {"left": next(counts)}
+
+    def obtained() -> Finished:
+        return work.obtain("one", make, keep=lambda note: not note["left"])
+
+    first = obtained()
+    assert (first.path.read_text(), first.note, work.find("one")) == ("content", {"left": 2}, None)
+    assert obtained().note == {"left": 0}
+    assert work.find("one") == obtained()

@@ -277,6 +277,32 @@ def test_a_frame_too_large_even_by_itself_is_rejected_by_name(
         translate(given, model, tmp_path)
 
 
+def test_a_frame_that_memory_did_not_hold_is_translated_by_the_next_run(
+    given: Project,
+    model: TrainedModel,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain, calls = Translator.translate_checked, 0
+
+    def busy_at_first(self: Translator, frames: Tensor, choice: list[int]) -> Tensor:
+        nonlocal calls
+        calls += 1
+        if calls <= 2:  # a batch, and the first frame of it by itself
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return plain(self, frames, choice)
+
+    with monkeypatch.context() as busy:
+        busy.setattr(Translator, "translate_checked", busy_at_first)
+        assert translate(given, model, tmp_path, max_rejected=0.5)["rejected"] == 1
+    finished = {p: p.with_suffix("").stat().st_mtime_ns for p in (tmp_path / "work").glob("*.json")}
+    assert translate(given, model, tmp_path, max_rejected=0.5)["rejected"] == 0
+    assert bytes_of(tmp_path / "translated") == undisturbed
+    assert finished
+    assert all(p.with_suffix("").stat().st_mtime_ns == written for p, written in finished.items())
+
+
 def test_values_that_are_not_numbers_are_rejected(
     given: Project, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,5 +43,5 @@ def test_decoding_and_encoding_go_on_beside_the_network(model_folder: Path, monk
         Translator(load_model(model_folder)), choice=StyleChoice(StyleParams(), ["a"]), batch_size=1, workers=2
     )
     rows = list(pipeline.run(({"key": str(i), "number": i} for i in range(COUNT)), decode, encode))
-    assert [(row["number"], reason) for row, reason in rows] == [(i, "") for i in range(COUNT)]
+    assert [(row["number"], fault) for row, fault in rows] == [(i, None) for i in range(COUNT)]
     assert not waited_for_nothing
