@@ -136,6 +136,7 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
         say("the target has no validation set, so no segmenter is trained")
         return None
     work = outputs.work_folder("evaluate")
+    plain = params.segment.model_copy(update={"self_training": None})  # whose scores are not shown here
 
     def score(name: str, images: "ImageSet", frames: "ImageSet") -> dict[str, Any] | None:
         training_set = labelled_set(name, images, frames, work)
@@ -143,7 +144,7 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
             say(f"{name} has no labels, so no segmenter is trained on it")
             return None
         found = segment(
-            params.segment,
+            plain,
             training_set=training_set,
             validation=validation,
             classes=params.data.classes,
