@@ -15,8 +15,12 @@ from hflow.training.precision import training_precision
 
 __all__ = ["TrainingJob", "training_fingerprint"]
 
-CHANGE_NO_BYTE = {"workers", "log_every", "checkpoint_every", "accelerator", "precision"}
-"""Parameters that change no weight, or that are in the fingerprint by the machine and the precision that they mean."""
+CHANGE_NO_BYTE = {"workers", "log_every", "checkpoint_every", "accelerator", "precision", "judge"}
+"""Of the section train: parameters that change no weight, or that are in the fingerprint by the machine, the precision
+and the judge that they mean."""
+
+LABELS = {"target_labels", "source_labels", "label_threshold"}
+"""Of the section loss: where labels come from; they themselves are in the shards."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +49,7 @@ def training_fingerprint(job: TrainingJob, fabric: Fabric, code: str) -> str:
             "code": code,
             "model": [job.model.expansions, job.model.guide, job.model.adain, job.model.correction],
             "encoder": [job.encoder.name, sha256_file(weights) if weights else None],
-            "loss": job.loss.model_dump(mode="json"),
+            "loss": job.loss.model_dump(mode="json", exclude=LABELS),
             "train": job.params.model_dump(mode="json", exclude=CHANGE_NO_BYTE),
             "source": shard_hashes(job.source),
             "target": shard_hashes(job.target),
