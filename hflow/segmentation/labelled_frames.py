@@ -28,6 +28,7 @@ class LabelledFrames(Sequence[tuple[np.ndarray, np.ndarray]]):
 
     def __init__(self, files: Sequence[Path], classes: Sequence[str]):
         self._rows = ShardSet(files, ["key", "image", "label_train_ids"])
+        self._labels = ShardSet(files, ["key", "label_train_ids"])
         has_label = [v for path in files for v in read_table(path, ["label_train_ids"])[0].is_valid().to_pylist()]
         self._labelled = [index for index, valid in enumerate(has_label) if valid]
         self.classes = classes
@@ -39,14 +40,21 @@ class LabelledFrames(Sequence[tuple[np.ndarray, np.ndarray]]):
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         row = self._rows[self._labelled[index]]
-        image, label = decode_rgb(row["image"]["bytes"]), decode_ids(row["label_train_ids"]["bytes"])
+        return decode_rgb(row["image"]["bytes"]), self._decoded(row)
+
+    def ids(self, index: int) -> np.ndarray:
+        """The train ids of a frame, uint8 (H, W), without reading its image."""
+        return self._decoded(self._labels[self._labelled[index]])
+
+    def _decoded(self, row: dict[str, Any]) -> np.ndarray:
+        label = decode_ids(row["label_train_ids"]["bytes"])
         highest = int(label[label != IGNORE].max(initial=0))
         if highest >= len(self.classes):
             raise HflowError(
                 f"the label of {row['key']} has the train id {highest}, but data.classes names {len(self.classes)} "
                 "classes: run `hflow prepare` again"
             )
-        return image, label
+        return label
 
     def key(self, index: int) -> str:
         """The key of a frame."""

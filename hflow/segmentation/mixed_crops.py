@@ -21,7 +21,8 @@ def class_shares(frames: LabelledFrames) -> np.ndarray:
     """The share of each class among the labelled pixels of each frame, (N, K); zeros for a frame without any."""
     shares = np.zeros((len(frames), len(frames.classes)))
     with progress("classes", len(frames), unit="frames") as advance:
-        for number, (_, ids) in enumerate(frames):
+        for number in range(len(frames)):
+            ids = frames.ids(number)
             counts = np.bincount(ids[ids != IGNORE], minlength=len(frames.classes))
             shares[number] = counts / max(1, counts.sum())
             advance()

@@ -1,16 +1,18 @@
 """Self-training: segmenters label the target's photographs, where they are sure, and learn from them in turn."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from hflow.datasets.shard_records import shard_hashes
 from hflow.foundation.code_fingerprint import code_fingerprint
+from hflow.foundation.devices import machine_marks
 from hflow.foundation.finished_work import Finished, WorkFolder
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import SegmentParams, SelfTrainingParams
@@ -68,10 +70,12 @@ def self_train(
         HflowError: as `train_segmenter`.
     """
     network = segmentation_network(params.network, len(frames.classes)).to(device)
-    shares = class_shares(frames)
-    images = shard_hashes(photographs)
-    follows = {**depends_on, "self_training": how.model_dump(mode="json"), "photographs": images}
-    follows["by"] = code_fingerprint(self_train)
+    by = code_fingerprint(self_train)
+
+    @functools.cache
+    def shares() -> np.ndarray:
+        return class_shares(frames)
+
     for turn in range(1, how.rounds + 1):
         said = f"{title}, round {turn}"
 
@@ -84,7 +88,7 @@ def self_train(
             networks,
             how.threshold,
             device,
-            depends_on={**follows, "teachers": teachers},
+            depends_on=[by, teachers, how.threshold, *machine_marks(device)],
             folder=folder,
             title=f"label photographs, {said}",
         )
@@ -93,11 +97,15 @@ def self_train(
         pieces = []
         for piece in trained:
             seed = int(piece.note["seed"])
-            crops = MixedCrops(frames, labelled, shares, seed=seed, length=params.steps * params.batch_size)
 
             def make(
-                path: Path, piece: Finished = piece, crops: MixedCrops = crops, seed: int = seed, said: str = said
+                path: Path,
+                piece: Finished = piece,
+                labelled: LabelledFrames = labelled,
+                seed: int = seed,
+                said: str = said,
             ) -> dict[str, Any]:
+                crops = MixedCrops(frames, labelled, shares(), seed=seed, length=params.steps * params.batch_size)
                 torch.manual_seed(seed)  # of dropout
                 network.load_state_dict(load_file(piece.path))
                 curve = train_segmenter(
@@ -115,7 +123,9 @@ def self_train(
                 path.write_bytes(weights_file(network))
                 return {"seed": seed, **scores, "curve": curve}
 
-            mark = fingerprint({**follows, "seed": seed, "from": piece.sha256, "labels": label_hashes})
+            mark = fingerprint(
+                {**depends_on, "by": by, "ema": how.ema, "seed": seed, "from": piece.sha256, "labels": label_hashes}
+            )
             pieces.append(folder.obtain(mark, make))
         trained = pieces
     return SelfTraining([dict(piece.note) for piece in trained], labels, teachers)

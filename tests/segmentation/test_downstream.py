@@ -21,6 +21,7 @@ from hflow.foundation.params import SegmentParams, SelfTrainingParams
 from hflow.segmentation.downstream import segment
 from hflow.segmentation.judge import load_judge
 from hflow.segmentation.labelled_frames import Crops, LabelledFrames
+from hflow.segmentation.mixed_crops import class_shares
 from hflow.segmentation.networks import DilatedConvolution
 
 CLASSES = ("road", "sky", "car")
@@ -239,6 +240,41 @@ def test_self_training_learns_from_photographs_and_goes_on_where_it_was(sets: di
         place.unlink()  # as if it had been stopped before
     segment(params, **kwargs, out=tmp_path / "c.json")
     assert (tmp_path / "c.json").read_bytes() == (tmp_path / "a.json").read_bytes()
+
+
+def test_another_round_another_average_or_more_photographs_repeat_no_finished_work(
+    sets: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photographs = [
+        _shard(tmp_path / "photographs" / f"shard-{first}.parquet", [first], labelled=False) for first in (50, 51)
+    ]
+    shared: list[LabelledFrames] = []
+
+    def noted(frames: LabelledFrames) -> np.ndarray:
+        shared.append(frames)
+        with monkeypatch.context() as unread:
+            unread.delattr("hflow.segmentation.labelled_frames.decode_rgb")
+            return class_shares(frames)
+
+    monkeypatch.setattr("hflow.segmentation.self_training.class_shares", noted)
+
+    def pieces_made(count: int, **how: Any) -> int:
+        """How many pieces a run adds to those that are there."""
+        before = len(list(work.glob("*.json")))
+        params = QUICK.model_copy(
+            update={"steps": 1, "self_training": SelfTrainingParams.model_validate({"threshold": 0.34, **how})}
+        )
+        segment(params, **sets, photographs=photographs[:count], out=tmp_path / "scores.json", work=work)
+        return len(list(work.glob("*.json"))) - before
+
+    work = tmp_path / "work"
+    assert pieces_made(1) == 3  # the network, and a round's labels and network
+    assert pieces_made(1, rounds=2) == 2
+    assert pieces_made(1, ema=0.5) == 1
+    assert pieces_made(2) == 2  # the other shard's labels, and the network
+    assert len(shared) == 4
+    assert pieces_made(2) == 0
+    assert len(shared) == 4  # labels are counted only for a network to be trained
 
 
 def test_self_training_without_photographs_is_refused(sets: dict[str, Any], tmp_path: Path) -> None:
