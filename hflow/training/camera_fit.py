@@ -15,6 +15,7 @@ from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.progress import progress
 from hflow.model import HierarchyFlow
+from hflow.training.whole_images import MOST_PIXELS
 from hflow.translation.camera import Camera
 
 __all__ = ["find_camera", "fine_structure", "fit_camera"]
@@ -55,16 +56,21 @@ def find_camera(
     Args:
         network: on any device.
         source, target: rows with "image", of frames and of target images.
-        size: (width, height) that images are resized to, as in training; None leaves them.
+        size: (width, height) that images are resized to, as in training; None leaves them. Of a frame of more than a
+            megapixel the network takes the middle, since a smaller frame would have another fine structure.
     """
     device = next(network.parameters()).device
-    images = [whole_image(row, size) for row in evenly_spaced(target, IMAGES)]
+    rows = evenly_spaced(range(len(target)), IMAGES)
+    images = [_middle(whole_image(target[number], size)) for number in rows]
     frames = []
     with progress("camera", min(FRAMES, len(source)), unit="frames") as advance:
         for number, row in enumerate(evenly_spaced(source, FRAMES)):
             content, style = (
                 to_tensor(pixels)[None].to(device)  # (1, 3, H, W)
-                for pixels in (whole_image(row, size), images[number % len(images)])
+                for pixels in (
+                    _middle(whole_image(row, size), MOST_PIXELS),
+                    whole_image(target[rows[number % len(rows)]], size, MOST_PIXELS),
+                )
             )
             frames.append(to_pixels(network(content, style)[0]))
             advance()
@@ -133,10 +139,13 @@ def _blocks(grey: np.ndarray) -> float:
     return BLOCK_WEIGHT * math.log((steps[:, at_border].mean() + 0.1) / (steps[:, ~at_border].mean() + 0.1))
 
 
-def _middle(pixels: np.ndarray) -> np.ndarray:
-    """At most `SIDE` pixels a side, begun at a multiple of JPEG's blocks."""
-    top, left = (max(0, side - SIDE) // 2 // BLOCK * BLOCK for side in pixels.shape[:2])
-    return pixels[top : top + SIDE, left : left + SIDE]
+def _middle(pixels: np.ndarray, most_pixels: int | None = None) -> np.ndarray:
+    """At most `SIDE` pixels a side, or so many together at the same ratio, begun at a multiple of JPEG's blocks."""
+    height, width = pixels.shape[:2]
+    less = 1.0 if most_pixels is None else min(1.0, (most_pixels / (height * width)) ** 0.5)
+    rows, columns = (SIDE, SIDE) if most_pixels is None else (int(height * less), int(width * less))
+    top, left = (max(0, room) // 2 // BLOCK * BLOCK for room in (height - rows, width - columns))
+    return pixels[top : top + rows, left : left + columns]
 
 
 def _with(camera: Camera, sharpness: float, noise: float) -> Camera:

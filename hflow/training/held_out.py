@@ -21,12 +21,12 @@ from hflow.metrics.invented_detail import invented_detail
 from hflow.metrics.segmentation import confusion_matrix, segment_scores
 from hflow.metrics.ssim_psnr import ssim
 from hflow.segmentation.judge import Judge
+from hflow.training.whole_images import MOST_PIXELS
 
 __all__ = ["HeldOut", "measures_table"]
 
 FRAMES, TYPICAL, LEAST_SIDE = 16, 48, 11
 LEAST_IMAGES = 4
-MOST_PIXELS = 1 << 20
 MEASURES = ("invented_detail", "colour_error", "class_colour_error", "ssim", "kid", "fcn_score")
 
 

@@ -139,6 +139,11 @@ def train(
         return TrainingResult(out, mark, without_step(curves[-1]), time.monotonic() - start)
     network = network.to(fabric.device)
     frames, images = ShardSet(source, ["key", "image"]), ShardSet(target, ["key", "image"])
+    labelled = ShardSet(target, ["key", "image", "label_train_ids"])
+    with memory_named("after the last step whole images are looked at: free memory and run again, or set train.size"):
+        camera = find_camera(network, frames, images, params.size).settings
+        class_colours = typical_colours(labelled, classes, params.size)
+        styles = encode_styles(network, images, params.size, autocast=fabric.autocast)
     config = {
         "fingerprint": mark,
         "size": params.size,
@@ -146,10 +151,9 @@ def train(
         "loss": loss.model_dump(mode="json"),
         "train": params.model_dump(mode="json", include=IN_CONFIG),
         "published": best_point(done.measures) if params.keep == "best" else [{"step": done.step}, *done.measures][-1],
-        "camera": find_camera(network, frames, images, params.size).settings,
-        "class_colours": typical_colours(ShardSet(target, ["key", "image", "label_train_ids"]), classes, params.size),
+        "camera": camera,
+        "class_colours": class_colours,
     }
-    styles = encode_styles(network, images, params.size, autocast=fabric.autocast)
     pictures: dict[str, Path | bytes] = {
         "curves.csv": csv_bytes(curves),
         "measures.csv": measures_table(done.measures),
@@ -179,6 +183,8 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
         keep_features(network)
     first = range(min(FIRST_IMAGES, len(target)))
     saved = load_newest(job.work)
+    if saved and saved[0].step == params.steps:
+        return
     if not saved:
         network.start_from(map(image, first[:1] if params.fit else first))  # what the fit replaces needs no measuring
         if params.fit:

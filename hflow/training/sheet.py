@@ -12,11 +12,11 @@ from hflow.datasets.tensors import to_pixels, to_tensor
 from hflow.foundation.contact_sheet import contact_sheet
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.model import HierarchyFlow
+from hflow.training.whole_images import MOST_PIXELS
 
 __all__ = ["training_sheet"]
 
 ROWS = 4
-MOST_PIXELS = 1 << 20
 
 
 @torch.no_grad()
@@ -29,8 +29,7 @@ def training_sheet(
 ) -> Image.Image:
     """Rows of content, style and translated, of evenly spaced images of the shards, resized to `size` (width, height).
 
-    Images of more than `MOST_PIXELS` are made smaller: of a whole camera image the network as it reads would take more
-    memory than a training on crops.
+    Images of more than a megapixel are made smaller.
 
     Args:
         network: on `device`.

@@ -60,7 +60,7 @@ def fit_styles(network: HierarchyFlow, image: Callable[[int], Tensor], count: in
     ]
     wanted = torch.cat([(v - m) / u for v, m, u in zip(levels, middles, units, strict=True)], dim=1)  # (N, D)
     x = torch.cat(features).double()
-    centre, spread = x.mean(dim=0), x.std(dim=0).clamp_min(1e-6)
+    centre, spread = x.mean(dim=0), x.std(dim=0, correction=min(1, number - 1)).clamp_min(1e-6)
     slope, explained = _ridge((x - centre) / spread, wanted)  # (256, D)
     _, sizes, directions = torch.linalg.svd(((x - centre) / spread) @ slope, full_matrices=False)
     # The best map of rank 8 goes through these directions; a faint one would only make the code nervous.

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from hflow.datasets.images import decode_ids
 from hflow.datasets.pairs import whole_ids, whole_image
 from hflow.datasets.tensors import to_tensor
 from hflow.foundation.errors import HflowError
@@ -19,6 +20,7 @@ from hflow.training.region_style import (
     typical_statistics,
     with_colour,
 )
+from hflow.training.whole_images import MOST_PIXELS
 
 __all__ = ["measure_typical"]
 
@@ -39,21 +41,31 @@ def measure_typical(
 
     Args:
         target: rows with "image" and "label_train_ids", of which at most `MOST_IMAGES`, evenly spaced, are measured.
-        size: (width, height) that images are brought to; None leaves theirs.
+        size: (width, height) that images are brought to; None leaves theirs. Those of more than a megapixel are made
+            smaller, since the encoder takes them whole.
         layers, bands: `loss.style_layers` and `loss.bands`.
         device: where the encoder is.
 
     Raises:
         HflowError: the images have no labels.
     """
-    rows = evenly_spaced(target, MOST_IMAGES)
-    labels = [whole_ids(row, whole_image(row, size).shape[:2]).astype(np.int64) for row in rows]
-    classes = 1 + max((int(ids[ids != IGNORE].max(initial=-1)) for ids in labels), default=-1)
+    chosen = evenly_spaced(range(len(target)), MOST_IMAGES)
+    classes = 1 + max((_highest(target[number]) for number in chosen), default=-1)
     if not classes:
         raise HflowError("loss.regions is labels, and the target's images have none: set it to none")
     samples = []
-    for row, ids in zip(rows, labels, strict=True):
-        image = to_tensor(whole_image(row, size))[None].to(device)  # (1, 3, H, W)
+    for number in chosen:
+        pixels = whole_image(target[number], size, MOST_PIXELS)
+        ids = whole_ids(target[number], pixels.shape[:2]).astype(np.int64)
+        image = to_tensor(pixels)[None].to(device)  # (1, 3, H, W)
         masks = label_masks(torch.from_numpy(ids)[None].to(device), classes, bands)
         samples.append(region_statistics(with_colour(encoder(image, layers), image), masks))
     return classes, typical_statistics(samples)
+
+
+def _highest(row: dict[str, Any]) -> int:
+    """The highest train id in the label of a row; -1 without any."""
+    if row["label_train_ids"] is None:
+        return -1
+    ids = decode_ids(row["label_train_ids"]["bytes"])
+    return int(ids[ids != IGNORE].astype(np.int64).max(initial=-1))

@@ -2,11 +2,13 @@
 
 import csv
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch import Tensor, nn
 
 from hflow.datasets.images import encode_png
 from hflow.datasets.pairs import Pairs
@@ -14,7 +16,9 @@ from hflow.datasets.shards import shard_files
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import EncoderParams, LossParams, ModelParams, TrainParams
 from hflow.model.store import load_model
+from hflow.training.encoder import LAYERS, Encoder
 from hflow.training.loop import train
+from hflow.training.typical_regions import measure_typical
 from tests.conftest import Project
 from tests.pictures import random_picture
 
@@ -46,6 +50,42 @@ def test_all_of_it_trains_and_the_model_carries_its_guide(project: Project, tmp_
     assert last["loss"] == pytest.approx(last["content"] + 0.1 * last["style"] + ours, rel=1e-4)
     assert load_model(out / "model").network.guide == 3
     assert json.loads((out / "model" / "config.json").read_text())["guide"] == 3
+
+
+def test_the_encoder_takes_at_most_a_megapixel_of_an_image_and_all_of_its_classes() -> None:
+    seen: list[tuple[int, ...]] = []
+
+    class Noted(Encoder):
+        def __init__(self) -> None:
+            nn.Module.__init__(self)
+
+        def forward(self, images: Tensor, layers: Collection[str] = LAYERS) -> dict[str, Tensor]:
+            seen.append(tuple(images.shape))
+            return dict.fromkeys(layers, images)
+
+    ids = np.zeros((1100, 1600), np.uint8)
+    ids[550:] = 2
+    row = {
+        "image": {"bytes": encode_png(np.zeros((1100, 1600, 3), np.uint8))},
+        "label_train_ids": {"bytes": encode_png(ids)},
+    }
+    unlabelled = {**row, "label_train_ids": None}
+    options = {"size": None, "layers": ["relu1_1"], "bands": 1, "device": torch.device("cpu")}
+    classes, typical = measure_typical(Noted(), [row, unlabelled], **options)
+    assert classes == 3
+    assert seen == [(1, 3, 849, 1234)] * 2
+    assert typical["relu1_1"].share[0].tolist() == pytest.approx([0.25, 0, 0.25], abs=1e-3)
+
+
+def test_a_finished_training_is_not_set_up_again(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(project, tmp_path, OURS)
+    before = (tmp_path / "model/model.safetensors").read_bytes()
+    monkeypatch.setattr("hflow.training.loop.measure_typical", None)
+    monkeypatch.setattr("hflow.training.loop.HeldOut", None)
+    trained(project, tmp_path, OURS)
+    assert (tmp_path / "model/model.safetensors").read_bytes() == before
 
 
 def test_a_rerun_gives_the_same_bytes(project: Project, tmp_path: Path) -> None:
@@ -83,9 +123,9 @@ def test_a_pairs_labels_are_cropped_and_mirrored_as_its_pictures() -> None:
 
 
 def test_a_target_without_labels_is_an_error(project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nothing(_: object, shape: tuple[int, int]) -> np.ndarray:
-        return np.full(shape, 255, np.uint8)
+    def nothing(_: bytes) -> np.ndarray:
+        return np.full((24, 32), 255, np.uint8)
 
-    monkeypatch.setattr("hflow.training.typical_regions.whole_ids", nothing)
+    monkeypatch.setattr("hflow.training.typical_regions.decode_ids", nothing)
     with pytest.raises(HflowError, match="set it to none"):
         trained(project, tmp_path, OURS)

@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
+from torch import Tensor, nn
 
-from hflow.training.camera_fit import fine_structure, fit_camera
+from hflow.datasets.images import encode_png
+from hflow.model import HierarchyFlow
+from hflow.training.camera_fit import find_camera, fine_structure, fit_camera
 from hflow.translation.camera import Camera
 from tests.conftest import Project
 
@@ -40,6 +45,23 @@ def test_contrast_is_no_matter_of_the_camera() -> None:
 @pytest.mark.parametrize("size", [(1, 1, 3), (9, 5, 3), (16, 16, 3)])
 def test_small_and_empty_pictures_have_a_structure(size: tuple[int, int, int]) -> None:
     assert np.isfinite(fine_structure(np.zeros(size, np.uint8))).all()
+
+
+def test_the_network_takes_at_most_a_megapixel_of_frame_or_style() -> None:
+    class Noted(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.zeros(1))
+            self.seen: set[tuple[int, ...]] = set()
+
+        def forward(self, content: Tensor, style: Tensor) -> Tensor:
+            self.seen |= {tuple(content.shape), tuple(style.shape)}
+            return content
+
+    row = {"image": {"bytes": encode_png(np.zeros((1100, 1600, 3), np.uint8))}}
+    network = Noted()
+    find_camera(cast(HierarchyFlow, network), [row], [row], None)
+    assert network.seen == {(1, 3, 849, 1234)}
 
 
 def test_a_model_knows_the_camera_of_its_target(project: Project, tmp_path: Path) -> None:

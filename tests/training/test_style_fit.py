@@ -62,6 +62,14 @@ def test_the_first_steps_of_training_hardly_move_the_codes() -> None:
     assert (network.encode_style(pictures) - before).abs().max() < 0.1
 
 
+def test_a_single_image_is_fitted_to_its_own_statistics() -> None:
+    pictures = images(1)
+    network = start(pictures)
+    fit_styles(network, lambda i: pictures[i : i + 1], 1)
+    assert error(network, pictures) < 1e-9
+    assert network(pictures, pictures).isfinite().all()
+
+
 def test_two_images_are_enough_to_go_on() -> None:
     pictures = images(2)
     network = start(pictures)
