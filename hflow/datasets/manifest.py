@@ -236,28 +236,34 @@ class Manifest:
             raise HflowError(f"{self.path.parent} was not made by the model in {model}: run `hflow translate` again")
 
     def check_frames(self, prepared: Path) -> None:
-        """See that its frames are those in the folder that prepare wrote, known by the hashes of their raw files.
+        """See that its frames are those in the folder that prepare wrote, by the hashes of their raw files and by size.
 
         Raises:
             HflowError: they are not.
         """
         tables = [
-            (split, read_table(path, ["key", "source_sha256"]))
+            (split, read_table(path, ["key", "source_sha256", "width", "height"]))
             for split in ("train", "val")
             for path in shard_files(prepared / "source" / split)
         ]
-        given = _end_to_end(as_one_text(pa.scalar(split), table["key"]) for split, table in tables)
-        hashes = _end_to_end(table["source_sha256"].fill_null("") for _, table in tables)
+        given = _end_to_end((as_one_text(pa.scalar(split), table["key"]) for split, table in tables), pa.string())
+        hashes = _end_to_end((table["source_sha256"].fill_null("") for _, table in tables), pa.string())
         made, rejected = (
             as_one_text(rows.column("split"), rows.column("key")) for rows in (self.translated, self.rejected)
         )
         found = pc.index_in(made, value_set=given).combine_chunks()
         same = pc.equal(hashes.take(found), self.translated.column("source_sha256").fill_null("").combine_chunks())
+        sizes = [
+            pc.equal(
+                _end_to_end((table[side] for _, table in tables), pa.int32()).take(found), self.translated.column(side)
+            )
+            for side in ("width", "height")
+        ]
         known = pc.is_in(given, value_set=pa.chunked_array([*made.chunks, *rejected.chunks], pa.string()))
-        if not all(pc.all(holds, min_count=0).as_py() for holds in (found.is_valid(), same, known)):
+        if not all(pc.all(holds, min_count=0).as_py() for holds in (found.is_valid(), same, *sizes, known)):
             raise HflowError(
-                f"{self.path.parent} was made of other frames than there are in {prepared / 'source'}: "
-                "run `hflow translate` again"
+                f"{self.path.parent} was made of other frames, or at another size, than there are in "
+                f"{prepared / 'source'}: run `hflow translate` again"
             )
 
 
@@ -302,8 +308,8 @@ def _columns(
         yield schema.metadata, given
 
 
-def _end_to_end(columns: Iterable[pa.ChunkedArray]) -> pa.Array:
-    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], pa.string()).combine_chunks()
+def _end_to_end(columns: Iterable[pa.ChunkedArray], kind: pa.DataType) -> pa.Array:
+    return pa.chunked_array([chunk for column in columns for chunk in column.chunks], kind).combine_chunks()
 
 
 def read_sums(folder: Path) -> dict[str, str]:

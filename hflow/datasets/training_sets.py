@@ -140,6 +140,6 @@ def read_current_set(folder: Path, name: str, *, model_sha256: str) -> TrainingS
             again = "translate" if "model" in made_from else "baselines"
             raise HflowError(
                 f"the training set {part} was made from another {' and another '.join(other)} than there is now: "
-                f"run `hflow {again}` again, and then `hflow segment {name}`"
+                f"run `hflow {again}` again, and `hflow segment {name}` where it is scored"
             )
     return sum_of_sets(folder, name)

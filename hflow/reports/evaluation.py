@@ -18,6 +18,7 @@ from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.datasets.manifest_rows import ManifestRows, joined
 from hflow.datasets.preparation_stats import read_stats
 from hflow.datasets.shards import read_table, shard_files
+from hflow.datasets.training_sets import read_current_set
 from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.hashes import list_fingerprint, sha256_file
@@ -95,6 +96,8 @@ def evaluate(
     rejections = [Rejected(**row) for row in manifest.rejected.select("split", "source_path", "reason")]
     scores = read_current_scores(segmentation, train_on, sets=sets, prepared=prepared, model_sha256=facts.sha256)
     check_comparable(list(scores.values()))
+    for name in compare:
+        read_current_set(sets, name, model_sha256=facts.sha256)
     kept = [name for name in SHOWN_SEGMENTERS if name in scores and scores[name].network_sha256]
     trained = {name: _segmenter(segmenters / name, scores[name], device) for name in kept}
     stats = read_stats(prepared)

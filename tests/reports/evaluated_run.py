@@ -111,7 +111,9 @@ class Run:
         """The hash of the target's training images."""
         return set_sha256(sha256_file(path) for path in shard_files(self.root / "prepared/target/train"))
 
-    def evaluate(self, *, train_on: Sequence[str] = (), examples: int = 4, curves: bool = True) -> Evaluation:
+    def evaluate(
+        self, *, train_on: Sequence[str] = (), compare: Sequence[str] = (), examples: int = 4, curves: bool = True
+    ) -> Evaluation:
         for name in () if curves else ("curves.csv", "contact-sheet.png"):
             (self.root / "model" / name).unlink()
         return evaluate(
@@ -122,6 +124,7 @@ class Run:
             segmentation=self.root / "segment",
             segmenters=self.root / "segmenters",
             train_on=train_on,
+            compare={name: self.root / name for name in compare},
             metrics=self.root / "metrics/evaluate.json",
             summary=self.root / "metrics/summary.json",
             plots=self.root / "plots",

@@ -1,9 +1,12 @@
 """What does not belong together, is missing or damaged is refused by its name."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
 from hflow.datasets.shards import PREPARED_SCHEMA, write_shard
+from hflow.datasets.training_sets import TrainingSet, replacing_sets
 from hflow.foundation.errors import HflowError
 from hflow.model import HierarchyFlow
 from hflow.model.store import StyleBank, model_files
@@ -27,8 +30,22 @@ def test_a_segmenter_that_is_not_the_one_that_was_scored_is_refused(run: Run) ->
 def test_frames_that_are_prepared_anew_are_refused(run: Run) -> None:
     rows = [frame_row(f"val-{i}", i) | {"source_sha256": "1"} for i in range(3)]
     write_shard(run.root / "prepared/source/val/shard-0.parquet", rows, PREPARED_SCHEMA)
-    with pytest.raises(HflowError, match=r"made of other frames .*`hflow translate` again"):
+    with pytest.raises(HflowError, match=r"made of other frames.*`hflow translate` again"):
         run.evaluate()
+
+
+def test_frames_that_are_prepared_anew_at_another_size_are_refused(run: Run) -> None:
+    rows = [frame_row(f"val-{i}", i, size=(30, 20)) for i in range(3)]
+    write_shard(run.root / "prepared/source/val/shard-0.parquet", rows, PREPARED_SCHEMA)
+    with pytest.raises(HflowError, match=r"at another size.*`hflow translate` again"):
+        run.evaluate()
+
+
+def test_recoloured_frames_of_other_data_are_refused(run: Run) -> None:
+    with replacing_sets(run.root / "sets", TrainingSet("gamma", {Path("gamma"): "0"}, {"source": "0", "target": "0"})):
+        pass
+    with pytest.raises(HflowError, match=r"gamma was made from another source.*`hflow baselines` again"):
+        run.evaluate(compare=["gamma"])
 
 
 def test_scores_by_different_rules_are_refused(run: Run) -> None:
