@@ -15,6 +15,7 @@ from hflow.datasets.image_sets import ImageSet, brought, check_partners, open_im
 from hflow.datasets.manifest import MANIFEST, read_manifest
 from hflow.foundation.ahead import map_ahead
 from hflow.foundation.errors import HflowError
+from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.progress import progress
 from hflow.foundation.stores import Store
 from hflow.metrics.class_changes import ClassChanges, class_changes
@@ -32,6 +33,7 @@ from hflow.segmentation.judge import Judge
 __all__ = ["PAPER_SIZE", "DatasetScores", "Fidelity", "NetworkCost", "network_cost", "score_datasets"]
 
 LEAST = 4
+COLOUR_IMAGES = 256
 PAPER_SIZE = (512, 256)
 """(width, height) at which the paper counts operations."""
 
@@ -45,8 +47,9 @@ class Fidelity:
         psnr: decibels, higher is closer; infinite where a pair is equal.
         lpips: ST-LPIPS, at least 0, lower is closer.
         detail: invented detail, RMS in grey levels, lower is cleaner.
-        class_colour: the distance of each class's colours from what that class is like in the target, in CIELAB, the
-            mean over the classes by the root of their share; None without labels on both sides.
+        class_colour: the distance of each class's colours from what that class is like in 256 images of the target,
+            evenly spaced, in CIELAB, the mean over the classes by the root of their share; None without labels on both
+            sides.
         pairs: how many images have a frame of their key.
         resized: how many of them had another size and were brought to the frame's.
     """
@@ -151,7 +154,7 @@ def score_datasets(
                     f"{images.path} has {len(images)} images: comparing takes {LEAST}, and means little below 100"
                 )
         wanted = _summary(wanted_images, space, vgg.mean.device)
-        colours = pooled([class_statistics(i.pixels, i.label) for i in wanted_images if i.label is not None])
+        colours = _class_colours(wanted_images)
         networks = SeeingNetworks(space, vgg, judge)
         looks = {name: _Look(networks) for name in sets}
         _look_at_all(looks, sets, frames, colours, networks)
@@ -264,6 +267,17 @@ def _summary(images: ImageSet, space: FeatureSpace, device: torch.device) -> Fea
             summary.add(some)
             advance(len(some))
     return summary
+
+
+def _class_colours(images: ImageSet) -> dict[int, ColourStatistics]:
+    """What each class is like in some of the images, evenly spaced."""
+    chosen, found = evenly_spaced(range(len(images)), COLOUR_IMAGES), []
+    with progress("class colours", len(chosen), unit="images") as advance:
+        for frame in map(images.load, chosen):
+            if frame.label is not None:
+                found.append(class_statistics(frame.pixels, frame.label))
+            advance()
+    return pooled(found)
 
 
 def _made_by(path: Path, model: TrainedModel) -> bool:

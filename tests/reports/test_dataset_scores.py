@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from rich.console import Console
 
-from hflow.datasets.image_sets import open_images
+from hflow.datasets.image_sets import Frame, ImageSet, open_images
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
@@ -19,7 +19,7 @@ from hflow.metrics.feature_spaces import load_feature_space
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg
 from hflow.model.store import load_model
 from hflow.reports.dataset_score_table import PAPER, print_scores, write_scores
-from hflow.reports.dataset_scores import DatasetScores, network_cost, score_datasets
+from hflow.reports.dataset_scores import DatasetScores, _class_colours, network_cost, score_datasets
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.judge_training import train_judge
 from hflow.translation.dataset import translate_dataset
@@ -135,6 +135,20 @@ def test_the_target_is_as_real_as_itself(project: Project, vgg: ShiftTolerantVGG
     assert found.fid == pytest.approx(0, abs=1e-3)
     assert found.fidelity is None
     assert found.semantics is None
+
+
+def test_class_colours_are_those_of_256_images_at_most_from_the_whole_target() -> None:
+    loaded: list[int] = []
+
+    def load(number: int) -> Frame:
+        loaded.append(number)
+        return Frame(str(number), np.full((8, 8, 3), 90, np.uint8), np.ones((8, 8), np.uint8) if number % 2 else None)
+
+    found = _class_colours(ImageSet(Path(), [str(number) for number in range(1000)], (), load))
+    assert set(found) == {1}
+    assert len(loaded) == 256
+    assert np.diff(loaded).min() >= 3
+    assert loaded[-1] > 990
 
 
 def test_costs_are_those_counted_on_the_published_code() -> None:
