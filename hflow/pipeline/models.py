@@ -11,6 +11,7 @@ from hflow.foundation.json_files import read_json
 from hflow.foundation.params import Params, TrackingParams
 from hflow.foundation.progress import say
 from hflow.pipeline.outputs import work_folder
+from hflow.registry.names import REGISTERED
 
 __all__ = [
     "FETCH_STAGE",
@@ -39,9 +40,6 @@ stages:
       - "models:":
           cache: false          # the registry keeps it
 """
-
-REGISTERED = "registered.json"
-"""Beside a fetched model: which version it is."""
 
 
 def is_registered(model: str) -> bool:

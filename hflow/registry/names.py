@@ -1,9 +1,12 @@
-"""Names that MLflow takes for metrics, parameters and tags."""
+"""Names that MLflow takes for metrics, parameters and tags, and of the note beside a fetched model."""
 
 import re
 from collections.abc import Iterable
 
-__all__ = ["legal_names"]
+__all__ = ["REGISTERED", "legal_names"]
+
+REGISTERED = "registered.json"
+"""Beside a fetched model: which version it is."""
 
 MOST = 250
 ILLEGAL = re.compile(r"[^\w.\- :/]")

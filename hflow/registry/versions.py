@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import json
 import re
 import tempfile
 from collections.abc import Callable, Mapping
@@ -16,12 +17,13 @@ from mlflow.exceptions import MlflowException
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.finished_work import mark_used
+from hflow.foundation.json_files import read_json
 from hflow.foundation.params import TrackingParams
 from hflow.foundation.progress import say
 from hflow.model.store import training_fingerprint
 from hflow.registry.client import connect, experiment_id, tracking_uri
 from hflow.registry.model_runs import run_that_made
-from hflow.registry.names import legal_names
+from hflow.registry.names import REGISTERED, legal_names
 from hflow.registry.run_link import picture_link
 from hflow.registry.serving import model_folder, save_translator
 from hflow.registry.turns import turn
@@ -117,8 +119,12 @@ class Registry:
         """
         with contextlib.suppress(MlflowException):
             self._client.create_registered_model(self.name)
-        for found in self._client.search_model_versions(f"name='{self.name}'"):
+        versions = self._client.search_model_versions(f"name='{self.name}'")
+        newest = max((int(version.version) for version in versions), default=0)
+        for found in versions:
             if found.tags.get(SAME) == same:
+                if int(found.version) == newest:  # a release that was killed may have left it without the alias
+                    self._client.set_registered_model_alias(self.name, CHALLENGER, found.version)
                 return Version(str(found.version), found.tags)
         made_as = training_fingerprint(model)
         run_id = run_that_made(self._client, experiment_id(self._client, self._params), made_as)
@@ -202,12 +208,12 @@ class Registry:
 
 
 def fetch_model(uri: str, params: TrackingParams, *, cache: Path) -> Path:
-    """The folder of a registered model, downloaded once a version.
+    """The folder of a registered model, downloaded once a version; again where the registry is another one.
 
     Args:
         uri: models:/NAME@ALIAS or models:/NAME/VERSION.
         params: where MLflow is.
-        cache: the folder that gets NAME/VERSION.
+        cache: the folder that gets NAME/VERSION, with `registered.json`, which says what the registry knows it by.
 
     Raises:
         AwayError: MLflow can't be reached.
@@ -226,13 +232,16 @@ def fetch_model(uri: str, params: TrackingParams, *, cache: Path) -> Path:
             raise AwayError(f"MLflow at {tracking_uri(params)} doesn't say which version {uri} is ({reason})") from None
         raise HflowError(f"{uri} is not registered with {tracking_uri(params)}: {error.message}") from None
     folder = cache / name / str(found.version)
-    if folder.is_dir():
+    # Not by a path: a project that has moved rewrites those.
+    made = {"version": str(found.version), "run_id": found.run_id, "created": found.creation_timestamp}
+    if (folder / REGISTERED).is_file() and read_json(folder / REGISTERED) == made:
         mark_used(folder)
     else:
         where = tracking_uri(params)
         with tempfile.TemporaryDirectory() as place:
             saved = Path(download_artifacts(found.source, dst_path=place, tracking_uri=where, registry_uri=where))
-            publish({path.name: path.read_bytes() for path in model_folder(saved).iterdir()}, folder)
+            files = {path.name: path.read_bytes() for path in model_folder(saved).iterdir()}
+            publish(files | {REGISTERED: json.dumps(made).encode()}, folder)
         say(f"{uri} is version {found.version}: fetched")
     return folder
 
