@@ -1,13 +1,16 @@
 """Translation of any folder of images as a flow."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
 
 from flows.stage import alone_on_gpu, publish_table, stage_flow
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import StyleParams, check_section, load_params
+from hflow.foundation.params import load_params
 from hflow.model.store import load_model
+from hflow.pipeline.folder_style import folder_style
 from hflow.pipeline.models import exact_name, find_model, is_registered
 from hflow.pipeline.production import note_production
 from hflow.translation.folder import translate_folder as translate_images
@@ -20,6 +23,8 @@ def translate_folder(
     frames: Path,
     out: Path,
     model: str = "models:/town@champion",
+    style: str | None = None,
+    strength: Annotated[float | None, Field(ge=0, le=1)] = None,
     seed: int = 0,
     style_by: Literal["frame", "sequence"] = "frame",
     sequence: str | None = None,
@@ -34,6 +39,9 @@ def translate_folder(
         frames: the folder of images, on the worker's machine.
         out: the folder that gets images of the same names, and manifest.parquet.
         model: models:/NAME@champion, models:/NAME/VERSION, or the folder of a model.
+        style: random, nearest, or one for all: an image file, average, a key of the model's style images; null is as
+            params.yaml says.
+        strength: from 0, an image as it is, to 1, in its style; null is as params.yaml says.
         seed: of the choice of a style for each frame.
         style_by: frame, or sequence: all frames of a sequence keep one style.
         sequence: a pattern whose first group names a key's sequence; null is the key's folder.
@@ -44,16 +52,23 @@ def translate_folder(
             note the dataset in that version's description.
     """
     chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
-    style = check_section(StyleParams, chosen, "translate-folder")
+    params = load_params()
+    asked = folder_style(params, style, strength, chosen, by="translate-folder")
     if note and not is_registered(model):
         raise HflowError(f"{model} is not registered: there is no version to note the dataset with")
-    params = load_params()
     folder = find_model(model, params)
     model = exact_name(model, folder)
     with alone_on_gpu():
         where = str(pick_device(device))
         counts = translate_images(
-            frames, out, load_model(folder), name=model, style=style, device=where, max_rejected=max_rejected
+            frames,
+            out,
+            asked.given_to(load_model(folder)),
+            name=model,
+            style=asked.choice,
+            strength=asked.strength,
+            device=where,
+            max_rejected=max_rejected,
         )
     if note:
         note_production(params, model, frames, out, counts)

@@ -8,7 +8,7 @@ import typer
 from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
-from hflow.foundation.params import StyleParams, TranslateParams, check_section, load_params
+from hflow.foundation.params import load_params
 from hflow.foundation.stores import path_or_store
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import exact_name, find_model
@@ -81,29 +81,23 @@ def translate(
     given, target = path_or_store(frames), path_or_store(out)
     from hflow.foundation.devices import pick_device
     from hflow.model.store import load_model
-    from hflow.translation.chosen_style import NEAREST, RANDOM, with_style
+    from hflow.pipeline.folder_style import folder_style
+    from hflow.translation.chosen_style import NEAREST
     from hflow.translation.folder import translate_folder
     from hflow.translation.video import is_video, translate_video
 
     known = load_params(params) if params.is_file() else None
-    told = known.translate if known else TranslateParams()
-    style = told.style if style is None else style
-    strength = told.strength if strength is None else strength
     how_chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
-    if style == NEAREST:
-        how_chosen |= {"nearest": 1}
-    choice = check_section(StyleParams, how_chosen, "hflow translate")
+    asked = folder_style(known, style, strength, how_chosen, by="hflow translate")
     where = str(pick_device(device))
     folder = find_model(model, known)
-    trained = load_model(folder)
-    if style not in (NEAREST, RANDOM):
-        trained = with_style(trained, style)
-    how: dict[str, Any] = {"camera": camera, "strength": strength, "device": where, "max_pixels": max_pixels}
+    trained = asked.given_to(load_model(folder))
+    how: dict[str, Any] = {"camera": camera, "strength": asked.strength, "device": where, "max_pixels": max_pixels}
     how |= {"batch_size": batch_size, "workers": workers, "compiled": compiled}
     if isinstance(given, Path) and is_video(given):
         if names or output_format or suffix:
             raise HflowError(f"{given} is a video, and --list, --output-format and --suffix are for folders")
-        if style == NEAREST:
+        if asked.style == NEAREST:
             raise HflowError(
                 f"{given} is a video, which has one style, and nearest goes by each frame: --style average"
             )
@@ -117,7 +111,7 @@ def translate(
         trained,
         name=exact_name(model, folder),
         names=names,
-        style=choice,
+        style=asked.choice,
         devices=devices or "all",
         output_format=output_format,
         suffix=suffix,
