@@ -12,6 +12,7 @@ from typing import Any
 from hflow.datasets.shards import shard_files
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError
+from hflow.foundation.locks import exclusive
 from hflow.foundation.params import LossParams, Params
 from hflow.model.store import load_model
 from hflow.pipeline.disk_needs import where_room_is
@@ -52,8 +53,15 @@ def label_by_first_round(params: Params, out: Path) -> dict[str, Any]:
         The number of images, and the share of their pixels that got a label.
 
     Raises:
-        HflowError: there is nothing prepared, the frames have no labels, or a training fails.
+        HflowError: there is nothing prepared, the frames have no labels, a training fails, or another process is at
+            its first round.
     """
+    # What lies in its work folder has no fingerprint: two of them would read each other's model and frames.
+    with exclusive(work_folder("first_round")):
+        return _label(params, out)
+
+
+def _label(params: Params, out: Path) -> dict[str, Any]:
     source, target = (shard_files(PREPARED / domain / "train") for domain in ("source", "target"))
     if not source or not target:
         raise HflowError("nothing is prepared of the frames or of the target: run `hflow prepare` first")

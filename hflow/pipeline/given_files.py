@@ -15,7 +15,7 @@ from hflow.pipeline.outputs import FIRST_ROUND, GIVEN
 __all__ = ["given_hashes", "misplaced_files"]
 
 READ_BY = {
-    "encoder.weights": ("train",),
+    "encoder.weights": ("first_round", "train"),
     "loss.source_labels": ("train",),
     "loss.target_labels": ("train",),
     "train.judge": ("train",),
@@ -34,6 +34,8 @@ def given_hashes(params: Params, stage: str) -> dict[str, str | None]:
     """
     for fault in misplaced_files(params):
         raise HflowError(fault)
+    if stage == "first_round" and params.loss.target_labels != FIRST_ROUND:
+        return {}  # it labels nothing, and need not run again to do so
     return {name: _content_hash(path) for name, path in _given(params).items() if stage in READ_BY[name]}
 
 

@@ -19,7 +19,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params
 from hflow.pipeline import stages
 from hflow.pipeline.code import STAGES, write_code_marks
-from hflow.pipeline.given_files import READ_BY
+from hflow.pipeline.given_files import READ_BY, given_hashes
 from hflow.presets import preset_names, preset_text
 
 ROOT = Path(__file__).parents[2]
@@ -152,6 +152,19 @@ def test_a_stage_depends_on_the_file_or_folder_that_a_parameter_names(
     found.append(noted()[stage])
     assert len({without[stage], *found}) == 5
     assert {other for other, text in noted().items() if text != without[other]} <= {stage, "evaluate", "baselines"}
+
+
+@pytest.mark.parametrize(("labels", "depends"), [(None, False), ("data/first_round", True)])
+def test_a_first_round_that_trains_depends_on_the_encoders_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, labels: str | None, depends: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = yaml.safe_load(preset_text("town"))
+    values["loss"]["target_labels"] = labels
+    values["encoder"]["weights"] = "models/given/vgg19.pth"
+    Path("models/given").mkdir(parents=True)
+    Path("models/given/vgg19.pth").write_text("weights")
+    assert ("encoder.weights" in given_hashes(Params.model_validate(values), "first_round")) == depends
 
 
 def test_a_given_file_that_dvc_would_not_see_change_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

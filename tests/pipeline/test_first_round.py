@@ -12,9 +12,11 @@ from hflow.commands.cli import app
 from hflow.datasets.images import decode_ids
 from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.verification import verify
+from hflow.foundation.errors import HflowError
+from hflow.foundation.locks import exclusive
 from hflow.foundation.params import Params
 from hflow.pipeline import stages
-from hflow.pipeline.outputs import FIRST_ROUND, FRAMES, PREPARED
+from hflow.pipeline.outputs import FIRST_ROUND, FRAMES, PREPARED, work_folder
 from hflow.presets import preset_text
 from hflow.segmentation.judge import Judge, save_judge
 from hflow.segmentation.networks import segmentation_network
@@ -38,6 +40,15 @@ def values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[st
 def test_without_being_asked_the_stage_leaves_no_labels(values: dict[str, dict[str, object]]) -> None:
     assert stages.first_round(Params.model_validate(values)) == {"images": 0, "labelled": 0.0}
     assert [path.name for path in FIRST_ROUND.iterdir()] == ["no-labels.json"]
+
+
+def test_a_first_round_beside_another_is_refused(values: dict[str, dict[str, object]]) -> None:
+    values["loss"]["target_labels"] = str(FIRST_ROUND)
+    with (
+        exclusive(work_folder("first_round")),
+        pytest.raises(HflowError, match=r"\.hflow/first_round is being written by process"),
+    ):
+        stages.first_round(Params.model_validate(values))
 
 
 def test_the_second_round_compares_class_by_class_by_the_first_rounds_labels(
