@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,9 @@ import yaml
 from hflow.pipeline.dvc_answers import dvc_answer
 
 __all__ = ["StageState", "stage_states"]
+
+END = "evaluate"
+"""The stage that `make repro` makes, and all that it needs."""
 
 State = Literal["fresh", "stale", "follows", "missing"]
 
@@ -37,12 +41,16 @@ class StageState:
 
 
 def stage_states(folder: Path) -> list[StageState]:
-    """Every stage of the project in a folder, in the order of its dvc.yaml, those of subfolders first.
+    """Each stage that `make repro` would look at, in the order of dvc.yaml, those of subfolders first; all stages of a
+    project that has no stage `evaluate`.
 
     Raises:
         HflowError: DVC is not installed, `folder` is none of its projects, or DVC can't say.
     """
     names = dvc_answer(folder, "stage", "list", "--recursive", "--name-only", ".").split()
+    if END in names:
+        needed = set(re.findall(r'"(.*?)"', dvc_answer(folder, "dag", "--dot", END)))
+        names = [name for name in names if name in needed]
     changes: Mapping[str, Any] = json.loads(dvc_answer(folder, "status", "--json", *names) or "{}")
     noted = dict(_noted(folder))
     stale: dict[str, str] = {}  # stages that would run, and why
@@ -96,8 +104,19 @@ def _noted(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not lock.is_file():
             continue
         inside = lock.parent.relative_to(folder)
-        for name, entry in (yaml.safe_load(lock.read_text(encoding="utf-8")) or {}).get("stages", {}).items():
+        declared, locked = (_stages(path) for path in (lock.with_name("dvc.yaml"), lock))
+        for name, entry in locked.items():
+            # A path is from the folder on in which the stage runs, and that is noted in dvc.yaml alone.
+            place = inside / declared.get(name.partition("@")[0], {}).get("wdir", "")
             for item in (*entry.get("deps", ()), *entry.get("outs", ())):
-                item["path"] = os.path.normpath(inside / item["path"])
+                item["path"] = os.path.normpath(place / item["path"])
             full = name if inside == Path() else f"{inside}/dvc.yaml:{name}"
             yield full, {"outs": (), **entry}
+
+
+def _stages(path: Path) -> dict[str, dict[str, Any]]:
+    """The stages in a file of DVC's, by name."""
+    if not path.is_file():
+        return {}
+    stages: dict[str, dict[str, Any]] = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {})
+    return stages

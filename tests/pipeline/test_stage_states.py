@@ -7,7 +7,7 @@ import pytest
 
 from hflow.commands.status import status
 from hflow.foundation.errors import HflowError
-from hflow.pipeline.stage_states import StageState, stage_states
+from hflow.pipeline.stage_states import StageState, _behind, _noted, stage_states
 from hflow.presets import preset_text
 
 ROOT = """
@@ -79,6 +79,28 @@ def test_a_deleted_output_and_a_stage_that_never_ran_are_told_apart(ran: Path) -
     assert (states["segment@target"].state, states["segment@target"].why) == ("stale", "target deleted")
     assert states["segment@target"].made is None
     assert states["segment@both"] == StageState("segment@both", "missing", "", None, 0)
+
+
+def test_stages_that_the_report_does_not_need_are_left_out(ran: Path) -> None:
+    report = "  evaluate:\n    cmd: cp prepared/f report\n    deps: [prepared/f]\n    outs: [report]\n"
+    (ran / "dvc.yaml").write_text(ROOT + report)
+    states = stage_states(ran)
+    (ran / "dvc.yaml").write_text(ROOT)
+    assert [state.name for state in states] == ["raw/dvc.yaml:town", "prepare", "evaluate"]
+
+
+def test_a_stage_that_runs_in_another_folder_than_its_own_has_its_age_and_followers(ran: Path, tmp_path: Path) -> None:
+    for name in ("raw/dvc", "dvc"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        for ending in (".yaml", ".lock"):
+            content = (ran / name).with_suffix(ending).read_text()
+            if name == "raw/dvc":
+                content = content.replace("  town:\n", "  town:\n    wdir: ..\n") if ending == ".yaml" else content
+                content = content.replace("path: town", "path: raw/town")
+            (tmp_path / name).with_suffix(ending).write_text(content)
+    noted = dict(_noted(tmp_path))
+    assert [out["path"] for out in noted["raw/dvc.yaml:town"]["outs"]] == ["raw/town"]
+    assert _behind(noted["prepare"]["deps"], {"raw/dvc.yaml:town": ""}, noted) == "raw/dvc.yaml:town"
 
 
 def test_a_folder_that_is_no_project_says_so(tmp_path: Path) -> None:
