@@ -9,6 +9,7 @@ import yaml
 
 from hflow.foundation.atomic_files import write_text
 from hflow.foundation.errors import HflowError
+from hflow.foundation.progress import say
 from hflow.presets import preset_names
 
 __all__ = ["ask_for_preset", "write_params"]
@@ -37,7 +38,8 @@ def _ask_for_folder(what: str) -> Path:
 
 
 def write_params(path: Path, preset: str, *, source: Path | None = None, target: Path | None = None) -> Path | None:
-    """Write a preset to `path`, with other roots of the raw datasets where they are given.
+    """Write a preset to `path`, with other roots of the raw datasets where they are given, and without the truth of
+    frames where there is none.
 
     Returns:
         Where the file that was there before is kept, if one of other content was.
@@ -55,6 +57,10 @@ def write_params(path: Path, preset: str, *, source: Path | None = None, target:
         assert text.count(default) == 1
         # JSON's quoting is YAML's too.
         text = text.replace(default, f"root: {json.dumps(str(root.resolve()))}")
+    truth = yaml.safe_load(preset)["data"]["source"].get("truth")
+    if source and truth and not any(folder.is_dir() for folder in (source / truth, *source.glob(f"*/{truth}"))):
+        text = text.replace(f", truth: {truth}", "", 1)
+        say(f"{source} has no folder {truth}: nothing says what its frames should become, and the report has no PSNR")
     before = path.read_text(encoding="utf-8") if path.exists() else text
     kept = _free_name(path) if before != text else None
     if kept:

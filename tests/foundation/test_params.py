@@ -125,6 +125,14 @@ def test_init_writes_the_roots_and_keeps_the_file_that_was_there(tmp_path: Path)
     assert kept.read_text() == "mine: 1\n"
 
 
+@pytest.mark.parametrize("place", [None, "truth", "train/truth"])
+def test_init_asks_for_truth_only_where_the_frames_have_it(tmp_path: Path, place: str | None) -> None:
+    frames = tmp_path / "dark"
+    (frames / (place or "images")).mkdir(parents=True)
+    write_params(tmp_path / "params.yaml", preset_text("lowlight-small"), source=frames)
+    assert load_params(tmp_path / "params.yaml").data.source.truth == (place and "truth")
+
+
 def test_init_again_keeps_both_files_that_were_there(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("one\n")
