@@ -16,17 +16,19 @@ EVENT = "hflow.model.champion"
 PRODUCE = "hflow: a new champion translates"
 
 
-def tell_of_champion(outcome: Mapping[str, Any]) -> None:
+def tell_of_champion(outcome: Mapping[str, Any], *, again: bool = False) -> None:
     """Tell Prefect that a version has become champion, where a release or a rollback has made it so.
 
     Args:
         outcome: what `hflow.pipeline.release` gives.
+        again: tell it of a version too that is champion already.
     """
     # It brings MLflow and PyTorch, seconds that a run without a release needn't wait for.
-    from hflow.pipeline.release import BECAME_CHAMPION
+    from hflow.pipeline.release import BECAME_CHAMPION, IS_CHAMPION
 
     number = outcome["champion"] if "was" in outcome else outcome["version"]
-    if "was" in outcome or outcome["outcome"] == BECAME_CHAMPION:
+    told = (BECAME_CHAMPION, IS_CHAMPION) if again else (BECAME_CHAMPION,)
+    if "was" in outcome or outcome["outcome"] in told:
         name = str(outcome["model"])
         emit_event(
             EVENT,

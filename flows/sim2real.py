@@ -137,10 +137,12 @@ def _released(settings: Params) -> dict[str, Any] | None:
     from hflow.pipeline.release import release
 
     outcome = None if is_registered(settings.translate.model) else release(settings)
+    if outcome:
+        # A run that was killed behind the gate has told nobody.
+        tell_of_champion(outcome, again=UNRELEASED.exists())
     UNRELEASED.unlink(missing_ok=True)
     if outcome is None:
         return None
-    tell_of_champion(outcome)
     print(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
     return outcome
 

@@ -16,10 +16,12 @@ from hflow.registry.gate import Condition, Figures, gather, judge
 from hflow.registry.runs import hand_in
 from hflow.registry.versions import Registry
 
-__all__ = ["BECAME_CHAMPION", "release", "rollback"]
+__all__ = ["BECAME_CHAMPION", "IS_CHAMPION", "release", "rollback"]
 
 BECAME_CHAMPION = "is the champion now"
 """The outcome of a release that has given the alias to its version."""
+IS_CHAMPION = "is the champion already"
+"""The outcome of a release whose version has the alias."""
 
 SHEET = EVALUATE_PLOTS / "before-after.png"
 """A picture of before and after, which goes with the version where it is of its frames."""
@@ -64,7 +66,7 @@ def release(params: Params, *, replace: bool = False) -> dict[str, Any]:
     )
     outcome: dict[str, Any] = {"model": params.release.name, "version": version.number}
     if champion and champion.number == version.number:
-        return {**outcome, "champion": True, "outcome": "is the champion already"}
+        return {**outcome, "champion": True, "outcome": IS_CHAMPION}
     known = Figures.from_json(champion.figures) if champion and champion.figures else None
     conditions = judge(figures, known, params.release, replace=replace)
     if version.rolled_back:

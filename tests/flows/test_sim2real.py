@@ -12,6 +12,7 @@ from flows.sim2real import reproduce, sim2real
 from flows.stage import STOPPED
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import WorkFolder
+from hflow.foundation.params import Params, TranslateParams
 from hflow.pipeline.outputs import work_folder
 from hflow.pipeline.run_notes import noted_run
 
@@ -52,6 +53,32 @@ class Project:
         if self.remote_is_away:
             raise HflowError("the results can't be pushed")
         self.done.append("push")
+
+
+@pytest.mark.parametrize("outcome", ["is the champion now", "is the champion already"])
+def test_a_run_that_is_killed_before_it_told_of_a_champion_is_made_up_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module.UNRELEASED.parent.mkdir()
+    module.UNRELEASED.touch()
+    told: list[object] = []
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    settings = Params.model_construct(translate=TranslateParams())
+    monkeypatch.setattr(
+        "hflow.pipeline.release.release", lambda _: {"model": "town", "version": "1", "outcome": outcome}
+    )
+    monkeypatch.setattr("flows.champion.emit_event", killed)
+    with pytest.raises(KeyboardInterrupt):
+        module._released(settings)
+    monkeypatch.setattr("flows.champion.emit_event", lambda *_, **named: told.append(named["payload"]))
+    outcome = "is the champion already"
+    for _ in range(2):
+        module._released(settings)
+    assert told == [{"model": "town", "version": "1"}]
 
 
 @pytest.fixture
