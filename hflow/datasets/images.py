@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image, ImageCms, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from hflow.foundation.errors import HflowError, PassingError
 from hflow.foundation.frame_size import MOST_PIXELS
@@ -44,6 +44,18 @@ LASTING = (None, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP, e
 """Errors of reading that come of the file or its name, EINVAL where a damaged header leads before the file's start."""
 
 _ORIENTATION = 0x0112  # of EXIF: 1 is upright, 2 to 8 are turned or mirrored, from 5 on with the sides exchanged
+
+_UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image of an orientation upright. ImageOps.exif_transpose also writes the EXIF anew, and fails where
+another tag of it is damaged."""
 
 
 @contextlib.contextmanager
@@ -90,8 +102,8 @@ def open_upright(source: Source, *, max_pixels: int = MOST_PIXELS) -> tuple[Imag
         HflowError: as open_rgb.
     """
     stored, orientation = _decoded(source, max_pixels)
-    # Pillow copies the pixels even where there is nothing to do.
-    image = ImageOps.exif_transpose(stored) if orientation > 1 else stored
+    # Pillow has turned a TIFF as it loaded it.
+    image = stored if stored.format == "TIFF" else _turned(stored, orientation)
     if image.mode.startswith("I;16") or image.mode == "I":
         low, high = np.asarray(image).min(), np.asarray(image).max()
         if low < 0 or high > 65535:
@@ -112,9 +124,7 @@ def stored_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
 
 def turn_upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """Pixels, (H, W), turned as an image of this EXIF orientation is turned."""
-    image = Image.fromarray(pixels)
-    image.getexif()[_ORIENTATION] = orientation
-    return np.asarray(ImageOps.exif_transpose(image))
+    return np.asarray(_turned(Image.fromarray(pixels), orientation))
 
 
 def read_size(path: Path, *, max_pixels: int = MOST_PIXELS) -> tuple[tuple[int, int], int]:
@@ -230,8 +240,18 @@ def _said() -> Iterator[None]:
 
 
 def _orientation(image: Image.Image) -> int:
-    orientation = image.getexif().get(_ORIENTATION, 1)
-    return orientation if orientation in range(1, 9) else 1
+    try:
+        orientation = image.getexif().get(_ORIENTATION, 1)
+    except MemoryError:
+        raise
+    except Exception:  # of an EXIF that can't be read, which viewers pass over
+        return 1
+    return int(orientation) if orientation in range(1, 9) else 1
+
+
+def _turned(image: Image.Image, orientation: int) -> Image.Image:
+    method = _UPRIGHT_BY.get(orientation)
+    return image if method is None else image.transpose(method)
 
 
 def _in_srgb(image: Image.Image) -> Image.Image:

@@ -9,9 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
-from hflow.datasets.images import decode_rgb, encode_png, fit_image, open_image, open_rgb, read_ids, read_size
+from hflow.datasets.images import (
+    decode_rgb,
+    encode_png,
+    fit_image,
+    open_image,
+    open_rgb,
+    open_upright,
+    read_ids,
+    read_size,
+    turn_upright,
+)
 from hflow.foundation.errors import HflowError
 from tests.pictures import random_picture
 
@@ -51,6 +61,51 @@ def test_a_turned_photograph_comes_upright() -> None:
     exif[0x0112] = 6  # turn clockwise by 90 degrees to see it upright
     content = _png(Image.fromarray(random_picture(0, (48, 24))), exif=exif)
     assert open_rgb(content).size == (24, 48)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_every_orientation_comes_upright_as_pillow_turns_it(orientation: int, kind: str) -> None:
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112] = orientation
+    pixels = random_picture(0, (48, 24))
+    Image.fromarray(pixels).save(buffer, kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    with Image.open(buffer) as image:
+        wanted = np.asarray(ImageOps.exif_transpose(image))
+    upright, found = open_upright(buffer.getvalue())
+    assert (found, wanted.shape[:2]) == (orientation, (48, 24) if orientation > 4 else (24, 48))
+    assert np.array_equal(np.asarray(upright), wanted)
+    if kind == "PNG":
+        assert np.array_equal(turn_upright(pixels[..., 0], orientation), wanted[..., 0])
+
+
+def test_a_turned_photograph_with_other_damaged_exif_tags_comes_upright() -> None:
+    exif, buffer = Image.Exif(), io.BytesIO()
+    exif[0x0112], exif[0x0128] = 6, 2
+    Image.fromarray(random_picture(0, (48, 24))).save(buffer, "JPEG", exif=exif)
+    whole = buffer.getvalue()
+    wanted = np.asarray(open_rgb(whole))
+    assert wanted.shape[:2] == (48, 24)
+    kind = whole.index(b"\x01\x28\0\x03") + 2  # the unit of the resolution, a short number
+    failures = 0
+    for other in range(14):
+        content = whole[:kind] + bytes([0, other]) + whole[kind + 2 :]
+        assert np.array_equal(np.asarray(open_rgb(content)), wanted)
+        try:
+            ImageOps.exif_transpose(Image.open(io.BytesIO(content)))
+        except Exception:  # several kinds
+            failures += 1
+    assert failures
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_whose_exif_can_t_be_read_is_taken_as_it_is_stored(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    for exif in (b"Exif\0\0nothing of the kind", b"Exif\0\0MM\0*\0\0\0\x08\0\x09\x01\x12"):
+        Image.fromarray(random_picture(0, (48, 24))).save(path, kind, exif=exif)
+        upright, orientation = open_upright(path)
+        assert (upright.size, orientation) == ((48, 24), 1)
+        assert read_size(path) == ((48, 24), 1)
 
 
 def test_an_opaque_alpha_is_dropped_and_a_transparent_one_refused() -> None:
