@@ -1,12 +1,15 @@
 """Any set of images: shards and folders give the same frames; frames find their source by key."""
 
+import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hflow.datasets.image_sets import check_partners, labelled_set, match_keys, open_images
+from hflow.datasets import image_sets, shards
+from hflow.datasets.image_sets import Frame, ImageSet, check_partners, labelled_set, match_keys, open_images
 from hflow.datasets.shards import read_rows
 from hflow.foundation.errors import HflowError
 from hflow.segmentation.labelled_frames import LabelledFrames
@@ -73,6 +76,39 @@ def test_shards_are_a_training_set_as_they_are(project: Project, tmp_path: Path)
     assert found is not None
     assert list(found.files) == list(source.shards)
     assert not (tmp_path / "work").exists()
+
+
+def test_one_frame_of_a_folder_is_decoded_at_a_time(project: Project, tmp_path: Path) -> None:
+    living: list[weakref.ref[Frame]] = []
+    most = 0
+
+    def watched(images: ImageSet) -> ImageSet:
+        def load(number: int) -> Frame:
+            nonlocal most
+            frame = images.load(number)
+            living.append(weakref.ref(frame))
+            most = max(most, sum(one() is not None for one in living))
+            return frame
+
+        return replace(images, load=load)
+
+    source = open_images(project.prepared / "source")
+    given = open_images(_as_files(project, tmp_path / "files"))
+    assert labelled_set("theirs", watched(given), watched(source), tmp_path / "work") is not None
+    assert (len(living), most) == (24, 2)  # a frame and its original
+
+
+def test_labels_of_shards_are_looked_for_up_to_the_first(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = open_images(project.prepared / "source")
+    read: list[Path] = []
+
+    def read_table(path: Path, columns: list[str]) -> object:
+        read.append(path)
+        return shards.read_table(path, columns)
+
+    monkeypatch.setattr(image_sets, "read_table", read_table)
+    assert labelled_set("source", source, source, Path()) is not None
+    assert read == [source.shards[0]]
 
 
 def test_a_folder_without_sources_is_no_training_set(project: Project, tmp_path: Path) -> None:
