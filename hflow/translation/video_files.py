@@ -48,6 +48,7 @@ class VideoReader:
         size: (width, height) of a frame once it is turned upright.
         count: how many frames the file says it has, or about; 0 where it says nothing.
         rate, time_base: frames a second on average; seconds a time stamp.
+        pixel_aspect: width to height of a pixel once it is turned upright; None where the file says nothing.
         sound: the streams of sound.
         passed_on: their packets as they come, in order.
 
@@ -58,7 +59,7 @@ class VideoReader:
     def __init__(self, path: Path):
         self.path = path
         self.passed_on: deque[Any] = deque()
-        self._packets = 0
+        self._packets = self._end = 0
 
     def __enter__(self) -> "VideoReader":
         self._av = _imported()
@@ -81,6 +82,8 @@ class VideoReader:
             self._first = first
             turned = first.rotation % 180 != 0
             self.size = (first.height, first.width) if turned else (first.width, first.height)
+            aspect = self._stream.sample_aspect_ratio
+            self.pixel_aspect = 1 / aspect if aspect and turned else aspect
             self.matrix = _BT709 if _is_bt709(first) else _BT601[0]
         except BaseException:
             self._file.close()
@@ -118,17 +121,30 @@ class VideoReader:
                     if packet.dts is not None:
                         self.passed_on.append(packet)
                     continue
-                self._packets += packet.size > 0
+                if packet.size:
+                    self._packets += 1
+                    stamp = packet.dts if packet.pts is None else packet.pts
+                    self._end = max(self._end, (stamp or 0) + (packet.duration or 0))
                 for frame in packet.decode():
                     if frame.pts is None:
                         frame.pts = round(shown / self.rate / self.time_base)
                     shown += 1
                     yield frame
-        if self._packets < self._stream.frames:
+        if self._is_cut_off():
             raise HflowError(
                 f"{self.path} ends after {self._packets} of the {self._stream.frames} frames that it says it has: "
                 "it is cut off, give it whole"
             )
+
+    def _is_cut_off(self) -> bool:
+        """Whether the packets that have come end more than a frame before the time that the file says.
+
+        By their number alone a trimmed video would be: its file counts frames too that its edit list leaves out.
+        """
+        stream = self._stream
+        if self._packets >= stream.frames or stream.duration is None:
+            return self._packets < stream.frames
+        return self._end + 1 / (self.rate * self.time_base) < (stream.start_time or 0) + stream.duration
 
     @contextlib.contextmanager
     def _named(self) -> Iterator[None]:
@@ -166,6 +182,8 @@ class VideoWriter:
             self._stream.pix_fmt = "yuv420p" if even else "yuv444p"
             self._stream.time_base = self._stream.codec_context.time_base = self._reader.time_base
             self._stream.codec_context.colorspace = self._reader.matrix
+            if self._reader.pixel_aspect:
+                self._stream.codec_context.sample_aspect_ratio = self._reader.pixel_aspect
             self._sound = {sound.index: self._file.add_stream_from_template(sound) for sound in self._reader.sound}
             self._file.start_encoding()
         return self

@@ -1,5 +1,6 @@
 """`hflow translate drive.mp4 out.mp4`: frames in order in one style, sound and time stamps as they were."""
 
+import struct
 from fractions import Fraction
 from pathlib import Path
 
@@ -20,12 +21,22 @@ from tests.pictures import random_picture
 FRAMES, SIZE, TIME_BASE = 24, (48, 32), Fraction(1, 600)
 
 
-def _clip(path: Path, size: tuple[int, int] = SIZE, *, sound: bool = True, pause: int = 0) -> Path:
-    """A second of 24 pictures, the last so many ticks late, with a tone."""
+def _clip(
+    path: Path,
+    size: tuple[int, int] = SIZE,
+    *,
+    sound: bool = True,
+    pause: int = 0,
+    apart: int = 250,
+    pixel_aspect: Fraction | None = None,
+) -> Path:
+    """A second of 24 pictures, the last so many ticks late, with a tone; whole pictures come so many frames apart."""
     with av.open(path, "w") as file:
-        stream = file.add_stream("libx264", rate=24, options={"crf": "1"})
+        stream = file.add_stream("libx264", rate=24, options={"crf": "1", "g": str(apart)})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
         stream.time_base = stream.codec_context.time_base = TIME_BASE
+        if pixel_aspect:
+            stream.codec_context.sample_aspect_ratio = pixel_aspect
         tone = file.add_stream("aac", rate=48000, layout="mono") if sound else None
         for number in range(FRAMES):
             frame = av.VideoFrame.from_ndarray(random_picture(number, size), format="rgb24")
@@ -137,6 +148,45 @@ def test_what_is_no_whole_video_is_named(
     with pytest.raises(HflowError, match="the video itself"):
         translate_video(clip, clip, small_model)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cut.mp4", "text.mp4"]
+
+
+def _trimmed(clip: Path, place: Path, start: float, seconds: float) -> Path:
+    """A copy whose edit list (ISO/IEC 14496-12, section 8.6.6) shows so many seconds of the picture from `start` on."""
+    content = bytearray(clip.read_bytes())
+    entry = content.index(b"elst") + 12
+    with av.open(clip) as file:
+        ticks = file.streams.video[0].time_base.denominator
+    (first,) = struct.unpack_from(">i", content, entry + 4)
+    struct.pack_into(">Ii", content, entry, round(1000 * seconds), first + round(start * ticks))
+    place.write_bytes(content)
+    return place
+
+
+@pytest.mark.parametrize(("start", "seconds"), [(0, 0.5), (0.5, 0.5), (0.3, 0.4), (0.51, 0.49)])
+def test_a_trimmed_video_is_whole(tmp_path: Path, small_model: TrainedModel, start: float, seconds: float) -> None:
+    clip = _trimmed(_clip(tmp_path / "drive.mp4", sound=False, apart=4), tmp_path / "cut.mp4", start, seconds)
+    with av.open(clip) as file:
+        assert sum(packet.size > 0 for packet in file.demux()) < FRAMES
+    shown = _stamps(clip)
+    assert translate_video(clip, tmp_path / "out.mp4", small_model)["frames"] == len(shown) < FRAMES
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("ending", ["mp4", "mkv"])
+def test_pixels_that_are_not_square_keep_their_shape(
+    tmp_path: Path, small_model: TrainedModel, turned: bool, ending: str
+) -> None:
+    clip, out = _clip(tmp_path / "drive.mp4", sound=False, pixel_aspect=Fraction(4, 3)), tmp_path / f"out.{ending}"
+    if turned:
+        content = bytearray(clip.read_bytes())
+        # The matrix of a turn by 90 degrees (ISO/IEC 14496-12, section 8.3.2), in 16.16 and 2.30.
+        struct.pack_into(">9i", content, content.index(b"tkhd") + 44, 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+        clip.write_bytes(content)
+    translate_video(clip, out, small_model)
+    with av.open(out) as file:
+        shown = file.streams.video[0]
+        assert (shown.width, shown.height) == (SIZE[::-1] if turned else SIZE)
+        assert shown.sample_aspect_ratio == (Fraction(3, 4) if turned else Fraction(4, 3))
 
 
 def test_an_interrupted_run_leaves_no_file(
