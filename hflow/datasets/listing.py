@@ -12,7 +12,9 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Every file below `folder`, sorted; links to files and folders are followed, a link to nothing counts as a file.
+    """Every file below `folder`, sorted; links to files and folders are followed.
+
+    A link to nothing or to itself counts as a file.
 
     Hidden files and folders are passed over: names that begin with a dot (`.ipynb_checkpoints`, `._1.png`) or with @
     (`@eaDir`), and `__MACOSX`.
@@ -47,7 +49,11 @@ def _collect(folder: Path, above: tuple[str, ...], found: list[Path]) -> None:
         if is_hidden(entry.name):
             continue
         path = folder / entry.name
-        if entry.is_dir():
+        try:
+            below = entry.is_dir()
+        except OSError:  # a link to itself, or to where nothing may be looked up
+            below = False
+        if below:
             _collect(path, (*above, real), found)
-        elif entry.is_file() or entry.is_symlink():
+        elif entry.is_symlink() or entry.is_file():
             found.append(path)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from hflow.datasets.carried import carried_faults
-from hflow.datasets.images import decode_ids, open_rgb
+from hflow.datasets.images import decode_ids, open_image, open_rgb
 from hflow.datasets.keys import check_path
 from hflow.datasets.manifest import EXPORTED, MANIFEST, PSEUDO_LABELLED, SUMS, read_manifest
 from hflow.datasets.manifest_rows import ManifestRows
@@ -152,9 +152,11 @@ class _FrameCheck:
             if content is None:
                 continue
             try:
-                # The label of a single image is carried as it came, and may be of colours.
-                if name in ("image", "truth") or not frame.columns:
+                if name in ("image", "truth"):
                     found = whole_rgb_png(content) or open_rgb(content).size
+                elif not frame.columns:
+                    # The label of a single image is carried as it came, and may have colours and transparent pixels.
+                    found = open_image(content).size
                 else:
                     ids[name] = decode_ids(content)
                     found = ids[name].shape[1], ids[name].shape[0]

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from hflow.datasets.manifest import EXPORTED, MANIFEST, SUMS
-from hflow.foundation.atomic_files import writable, write_text
+from hflow.foundation.atomic_files import sibling, writable, write_text
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.locks import exclusive
@@ -79,13 +79,13 @@ def open_destination(out: Path | Store, mark: str) -> Iterator[Destination]:
 class _FolderHere(Destination):
     def __init__(self, out: Path, mark: str):
         self._out, self._mark = out, mark
-        self.staging = out.with_name(f".{out.name}.export-{mark[:16]}")
+        self.staging = sibling(out, f"export-{mark[:16]}")
 
     def already(self) -> dict[str, Any] | None:
         if self._out.exists():
             place = self._out / EXPORTED
             return _said(place.read_bytes() if place.is_file() else None, self._out, self._mark)
-        for stale in self._out.parent.glob(f".{glob.escape(self._out.name)}.export-*"):
+        for stale in self.staging.parent.glob(f".{glob.escape(self._out.name)}.export-*"):
             if stale != self.staging:
                 shutil.rmtree(stale)
         (self.staging / DONE).mkdir(parents=True, exist_ok=True)

@@ -23,6 +23,7 @@ __all__ = [
     "csv_bytes",
     "flush",
     "flush_file_system",
+    "sibling",
     "temporary_sibling",
     "writable",
     "write_json",
@@ -37,9 +38,15 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 """Those of a disk, or a user's share of it, that is full."""
 
 
+def sibling(path: Path, ending: str) -> Path:
+    """The hidden name `.NAME.ENDING` beside `path`, absolute: the path "." has neither a name nor a parent."""
+    path = path.absolute()
+    return path.parent / f".{path.name}.{ending}"
+
+
 def temporary_sibling(path: Path) -> Path:
     """A name beside `path` that is not taken, hidden and ending in .tmp; its random part has no dot."""
-    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    return sibling(path, f"{secrets.token_hex(4)}.tmp")
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from hflow.foundation.atomic_files import writable
+from hflow.foundation.atomic_files import sibling, writable
 from hflow.foundation.errors import HflowError
 
 __all__ = ["exclusive", "is_held"]
@@ -25,7 +25,7 @@ def exclusive(path: Path, *, patience: float = 0) -> Iterator[None]:
     Raises:
         HflowError: another process is writing it, or the folder it lies in can't be written to.
     """
-    place = path.with_name(f".{path.name}.lock")
+    place = sibling(path, "lock")
     # A file system without locks gives an error: a lock that is a mere file would outlive a killed process.
     lock = FileLock(place, timeout=patience, fallback_to_soft=False)
     try:
@@ -45,7 +45,7 @@ def exclusive(path: Path, *, patience: float = 0) -> Iterator[None]:
 
 def is_held(path: Path) -> bool:
     """Whether a process is the only one now that writes `path`, as `exclusive` makes it."""
-    place = path.with_name(f".{path.name}.lock")
+    place = sibling(path, "lock")
     if not place.exists():
         return False
     lock = FileLock(place, blocking=False, fallback_to_soft=False)

@@ -53,6 +53,14 @@ def test_a_link_to_nothing_is_named(tmp_path: Path) -> None:
     assert _check(tmp_path).faults == ["1 x is missing, or a link to nothing: images/2.png"]
 
 
+def test_a_link_to_itself_is_one_file_at_fault(tmp_path: Path) -> None:
+    write_pair(tmp_path, "1", None)
+    (tmp_path / "images/2.png").symlink_to(tmp_path / "images/2.png")
+    found = _check(tmp_path)
+    assert found.at_fault == 1
+    assert "images/2.png" in found.faults[0]
+
+
 def test_names_that_can_be_no_key_are_rejected_by_name(tmp_path: Path) -> None:
     write_pair(tmp_path, "1", None)
     for name in ("中" * 80, "a\\0b", "b\nc", "\udcff"):

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from hflow.datasets.shards import TRANSLATED_SCHEMA, read_rows, shard_files, write_shard
+from hflow.export.destination import open_destination
 from hflow.export.writing import export
 from hflow.foundation.errors import HflowError
 
@@ -33,6 +34,28 @@ def test_a_key_that_leads_outside_writes_nothing(dataset: Path, tmp_path: Path) 
     with pytest.raises(HflowError, match="plain relative path"):
         export(forged, tmp_path / "a" / "b" / "out", layout="gta")
     assert not list(tmp_path.rglob("x*"))
+
+
+def test_the_folder_that_one_is_in_is_said_to_be_there(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HflowError, match="holds something else already"):
+        export(dataset, Path(), layout="gta")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_an_interrupted_export_noted_is_found_under_a_relative_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    note = {"files": {}, "frames": []}
+    with open_destination(Path("out"), "mark") as there:
+        assert there.already() is None
+        there.keep("shard", note)
+    with open_destination(Path("out"), "mark") as there:
+        assert there.already() is None
+        assert there.finished("shard") == note
 
 
 def test_two_frames_of_one_name_are_refused(dataset: Path, tmp_path: Path) -> None:

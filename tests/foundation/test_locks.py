@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hflow.foundation.errors import HflowError
-from hflow.foundation.locks import exclusive
+from hflow.foundation.locks import exclusive, is_held
 
 
 def test_one_process_at_a_time_writes_and_leaves_no_lock(tmp_path: Path) -> None:
@@ -21,6 +21,16 @@ def test_one_process_at_a_time_writes_and_leaves_no_lock(tmp_path: Path) -> None
     with exclusive(tmp_path / "out"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_the_folder_that_one_is_in_is_locked_under_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    with exclusive(Path()):
+        assert is_held(tmp_path / "out")
+        with pytest.raises(HflowError, match="is being written by process"), exclusive(tmp_path / "out"):
+            pass
+    assert not is_held(Path())
 
 
 HOLDER = """

@@ -13,8 +13,44 @@ from hflow.datasets.verification import verify
 from hflow.foundation.errors import HflowError
 from hflow.model.store import TrainedModel
 from hflow.translation.folder import translate_folder
-from tests.pictures import random_picture
+from tests.pictures import random_picture, street_ids
 from tests.raw_data import picture, save
+
+
+def test_the_folder_that_one_is_in_can_be_written_to(
+    model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save(picture(), tmp_path / "frames/a.png")
+    (tmp_path / "out").mkdir()
+    monkeypatch.chdir(tmp_path / "out")
+    assert translate_folder(Path("../frames"), Path(), model)["translated"] == 1
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"a.png", "manifest.parquet"}
+    assert {p.name for p in tmp_path.iterdir()} == {"frames", "out"}
+
+
+def test_a_link_to_itself_is_one_rejected_image(model: TrainedModel, tmp_path: Path) -> None:
+    save(picture(), tmp_path / "frames/a.png")
+    (tmp_path / "frames/b.png").symlink_to(tmp_path / "frames/b.png")
+    counts = translate_folder(tmp_path / "frames", tmp_path / "out", model, max_rejected=0.5)
+    assert (counts["translated"], counts["rejected"]) == (1, 1)
+
+
+@pytest.mark.parametrize("see_through", ["alpha", "palette"])
+def test_labels_with_transparent_pixels_are_carried_and_found_whole(
+    model: TrainedModel, tmp_path: Path, see_through: str
+) -> None:
+    save(picture(), tmp_path / "frames/images/a.png")
+    label, place = Image.fromarray(street_ids(0)).convert("P"), tmp_path / "frames/labels/a.png"
+    place.parent.mkdir()
+    if see_through == "alpha":
+        label = label.convert("RGBA")
+        label.putalpha(0)
+        label.save(place)
+    else:
+        label.save(place, transparency=int(street_ids(0)[0, 0]))
+    translate_folder(tmp_path / "frames", tmp_path / "out", model)
+    assert (tmp_path / "out/labels/a.png").read_bytes() == place.read_bytes()
+    assert verify(tmp_path / "out").faults == []
 
 
 def test_images_of_one_name_and_two_formats_are_both_translated(model: TrainedModel, tmp_path: Path) -> None:
