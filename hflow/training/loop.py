@@ -129,11 +129,15 @@ def train(
     else:
         run_in_processes(fabric, partial(_train, job=job, logger=None))
     done, network, scales = _finished(job)
+    sheet = job.work / "contact-sheet.png"
+    last = job.work / checkpoint_name(params.steps)
+    if not (started and started.number) and not (sheet.exists() and sheet.stat().st_mtime >= last.stat().st_mtime):
+        _draw_sheet(job, network.to(fabric.device), sheet)  # a run was killed between its last checkpoint and the sheet
     curves = done.curves(params.log_every)
     if logger and ((params.devices > 1 and not started) or trained_before):
         for row in [*curves, *done.measures]:
             logger.metrics(without_step(row), int(row["step"]))
-        logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
+        logger.image("contact-sheet", sheet, done.step)
     if started and started.number:
         fabric.barrier()
         return TrainingResult(out, mark, without_step(curves[-1]), time.monotonic() - start)
@@ -157,7 +161,7 @@ def train(
     pictures: dict[str, Path | bytes] = {
         "curves.csv": csv_bytes(curves),
         "measures.csv": measures_table(done.measures),
-        "contact-sheet.png": job.work / "contact-sheet.png",
+        "contact-sheet.png": sheet,
     }
     publish({**model_files(network, styles, config), **pictures}, out)
     publish(pictures, plots)
@@ -275,12 +279,16 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
                     save_checkpoint(job.work, done, states)
                     if done.step == params.steps and "best" in states:
                         average.network.load_state_dict(states["best"])  # the last sheet shows what is published
-                    sheet = training_sheet(average.network, job.source, job.target, params.size, fabric.device)
-                    with atomic_path(job.work / "contact-sheet.png") as path:
-                        sheet.save(path, "PNG")
+                    _draw_sheet(job, average.network, job.work / "contact-sheet.png")
                     if logger:
                         logger.image("contact-sheet", job.work / "contact-sheet.png", done.step)
                 fabric.barrier()
+
+
+def _draw_sheet(job: TrainingJob, network: HierarchyFlow, place: Path) -> None:
+    device = next(network.parameters()).device
+    with atomic_path(place) as path:
+        training_sheet(network, job.source, job.target, job.params.size, device).save(path, "PNG")
 
 
 def _network(model: ModelParams) -> HierarchyFlow:

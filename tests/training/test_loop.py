@@ -90,6 +90,23 @@ def test_the_newest_contact_sheet_can_be_looked_at_during_training_and_is_replac
         file.close()
 
 
+@pytest.mark.parametrize("keep", ["last", "best"])
+def test_a_training_killed_before_its_last_contact_sheet_ends_with_it(
+    project: Project, tmp_path: Path, keep: str
+) -> None:
+    work = tmp_path / "work"
+    project.train(tmp_path / "a", work=work, keep=keep, measure_every=2, learning_rate=0.01)
+    (sheet,) = work.rglob("contact-sheet.png")
+    sheet.unlink()
+    project.train(tmp_path / "b", work=work, keep=keep, measure_every=2, learning_rate=0.01)
+    sheet.unlink()  # what is published may be a link to it
+    Image.new("RGB", (8, 8)).save(sheet)
+    os.utime(sheet, (0, 0))  # that of an earlier checkpoint
+    project.train(tmp_path / "c", work=work, keep=keep, measure_every=2, learning_rate=0.01)
+    wanted, *found = (Image.open(tmp_path / name / "plots/contact-sheet.png").tobytes() for name in "abc")
+    assert found == [wanted, wanted]
+
+
 def test_a_rerun_gives_the_same_bytes(project: Project, tmp_path: Path) -> None:
     for name in ("a", "b"):
         project.train(tmp_path / name)
