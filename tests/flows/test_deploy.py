@@ -18,7 +18,8 @@ from flows.up import ADDRESSES
 from hflow.foundation.errors import HflowError
 from tests.servers import free_port
 
-PASSWORD = "hflow:a long password"
+PASSWORD = "a long password"
+AUTH = f"hflow:{PASSWORD}"
 
 
 class _WithPassword(BaseHTTPRequestHandler):
@@ -29,7 +30,7 @@ class _WithPassword(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        expected = f"Basic {base64.b64encode(PASSWORD.encode()).decode()}"
+        expected = f"Basic {base64.b64encode(AUTH.encode()).decode()}"
         self._answer(*((200, []) if self.headers["Authorization"] == expected else (401, {})))
 
     def _answer(self, status: int, body: object) -> None:
@@ -67,7 +68,7 @@ def test_what_is_deployed_is_sent_with_the_password(monkeypatch: pytest.MonkeyPa
     for part in ("_pools", "_limit", "_automation"):
         monkeypatch.setattr(deploy, part, ask)
     monkeypatch.setattr(subprocess, "run", lambda command, **_: subprocess.CompletedProcess(command, 0, stdout=""))
-    with temporary_settings({PREFECT_API_AUTH_STRING: PASSWORD}):
+    with temporary_settings({PREFECT_API_AUTH_STRING: AUTH}):
         deploy.deploy()
     assert seen == [[], [], []]
 
