@@ -133,7 +133,10 @@ def _trainings(addresses: Mapping[str, str]) -> str:
     from hflow.registry.run_link import trainings_page
 
     os.environ["MLFLOW_TRACKING_URI"] = addresses["MLFLOW_TRACKING_URI"]
-    return trainings_page(load_params().tracking)
+    try:
+        return trainings_page(load_params().tracking)
+    except OSError:  # on a busy machine its first answer takes long, which is no reason to end the servers
+        return addresses["MLFLOW_TRACKING_URI"]
 
 
 def _wait_for(process: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
