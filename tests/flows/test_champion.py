@@ -71,7 +71,7 @@ def test_a_new_champion_translates_the_frames_and_each_names_the_other(
         assert run.deployment_id == deployment
         translate_folder(**run.parameters)
         card, manifest = Path("datasets/town-1/README.md").read_text(), Path("datasets/town-1") / MANIFEST
-        assert "model: models:/town/1, weights" in card
+        assert "model: models:/town/1, hash" in card
         assert {row["model"] for row in read_manifest(manifest, fill=True).rows} == {"models:/town/1"}
         said = f"- dataset `datasets/town-1`: sha256 {sha256_file(manifest)[:12]}, 2 given, 2 translated"
         description = MlflowClient(mlflow).get_model_version("town", "1").description

@@ -42,7 +42,7 @@ def test_its_card_has_version_licences_and_limits_and_mlcroissant_reads_its_pict
     card, metadata = (out / "README.md").read_text(), (out / "croissant.json").read_text()
     for said in (
         "| all | 2 | 2 | 0 |",
-        f"- model: {VERSION}, weights",
+        f"- model: {VERSION}, hash",
         "- frames, frames: for research",
         "- style, data/town/cityscapes: drawn by hflow",
         "## Intended use",
