@@ -8,16 +8,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from flows.processes import run_command
 from hflow.foundation.credentials import without_credentials
+from hflow.foundation.dvc_files import dvc_stages
 from hflow.foundation.errors import HflowError
+from hflow.pipeline.dvc_answers import PIPELINE
 
 __all__ = ["PIPELINE", "changes", "dvc", "has_remote", "pull"]
-
-PIPELINE = "evaluate"
-"""The last stage: what it needs is the pipeline. With a fixed model, training is no part of it."""
 
 
 def dvc(*arguments: str, environment: Mapping[str, str] | None = None) -> int:
@@ -57,18 +54,13 @@ def changes(target: str = PIPELINE) -> dict[str, list[str]]:
             said[stage] = ["it has not run here"]
         elif groups:
             said[stage] = [f"{kind}: {', '.join(sorted(_flat(things)))}" for kind, things in groups.items()]
-    order = list(_stages(Path("dvc.yaml")))
+    order = list(dvc_stages(Path("dvc.yaml")))
     # Those of other files make what the pipeline begins with.
     return dict(sorted(said.items(), key=lambda s: (_place(order, s[0].partition("@")[0]), s[0])))
 
 
 def _place(order: Sequence[str], stage: str) -> int:
     return order.index(stage) if stage in order else -1
-
-
-def _stages(file: Path) -> dict[str, Any]:
-    """The stages that a dvc.yaml or a lock file names; none where there is no such file."""
-    return yaml.safe_load(file.read_text(encoding="utf-8")).get("stages", {}) if file.is_file() else {}
 
 
 def pull(*targets: str) -> None:
@@ -87,7 +79,7 @@ def pull(*targets: str) -> None:
 def _has_run(stage: str) -> bool:
     """Whether DVC has noted a run of this stage, "NAME" or "FOLDER/dvc.yaml:NAME"."""
     file, _, name = stage.rpartition(":")
-    return name in _stages(Path(file or "dvc.yaml").with_suffix(".lock"))
+    return name in dvc_stages(Path(file or "dvc.yaml").with_suffix(".lock"))
 
 
 def _flat(things: Mapping[str, Any]) -> dict[str, str]:

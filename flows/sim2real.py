@@ -140,10 +140,8 @@ def _released(settings: Params) -> dict[str, Any] | None:
     if outcome:
         # A run that was killed behind the gate has told nobody.
         tell_of_champion(outcome, again=UNRELEASED.exists())
+        print(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
     UNRELEASED.unlink(missing_ok=True)
-    if outcome is None:
-        return None
-    print(f"version {outcome['version']} of {outcome['model']} {outcome['outcome']}")
     return outcome
 
 

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-import yaml
+from hflow.foundation.dvc_files import dvc_stages
 
 __all__ = ["dvc_hash", "git_commit", "uncommitted_changes"]
 
@@ -11,12 +11,10 @@ __all__ = ["dvc_hash", "git_commit", "uncommitted_changes"]
 def dvc_hash(path: Path) -> str:
     """The hash by which DVC knows a stage's input or output, `<md5>.dir` for a folder; "unknown" without one."""
     for lock in (Path("dvc.lock"), Path("data/dvc.lock")):
-        if lock.is_file():
-            stages = yaml.safe_load(lock.read_text(encoding="utf-8")).get("stages", {})
-            for stage in stages.values():
-                for entry in (*stage.get("outs", []), *stage.get("deps", [])):
-                    if Path(entry["path"]) == path:
-                        return str(entry["md5"])
+        for stage in dvc_stages(lock).values():
+            for entry in (*stage.get("outs", []), *stage.get("deps", [])):
+                if Path(entry["path"]) == path:
+                    return str(entry["md5"])
     return "unknown"
 
 

@@ -6,7 +6,10 @@ from pathlib import Path
 
 from hflow.foundation.errors import HflowError
 
-__all__ = ["dvc_answer"]
+__all__ = ["PIPELINE", "dvc_answer"]
+
+PIPELINE = "evaluate"
+"""The last stage: what it needs is the pipeline. With a fixed model, training is no part of it."""
 
 
 def dvc_answer(folder: Path, *arguments: str) -> str:

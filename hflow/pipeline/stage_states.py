@@ -8,14 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
-from hflow.pipeline.dvc_answers import dvc_answer
+from hflow.foundation.dvc_files import dvc_stages
+from hflow.pipeline.dvc_answers import PIPELINE, dvc_answer
 
 __all__ = ["StageState", "stage_states"]
-
-END = "evaluate"
-"""The stage that `make repro` makes, and all that it needs."""
 
 State = Literal["fresh", "stale", "follows", "missing"]
 
@@ -48,8 +44,8 @@ def stage_states(folder: Path) -> list[StageState]:
         HflowError: DVC is not installed, `folder` is none of its projects, or DVC can't say.
     """
     names = dvc_answer(folder, "stage", "list", "--recursive", "--name-only", ".").split()
-    if END in names:
-        needed = set(re.findall(r'"(.*?)"', dvc_answer(folder, "dag", "--dot", END)))
+    if PIPELINE in names:
+        needed = set(re.findall(r'"(.*?)"', dvc_answer(folder, "dag", "--dot", PIPELINE)))
         names = [name for name in names if name in needed]
     changes: Mapping[str, Any] = json.loads(dvc_answer(folder, "status", "--json", *names) or "{}")
     noted = dict(_noted(folder))
@@ -104,7 +100,7 @@ def _noted(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not lock.is_file():
             continue
         inside = lock.parent.relative_to(folder)
-        declared, locked = (_stages(path) for path in (lock.with_name("dvc.yaml"), lock))
+        declared, locked = (dvc_stages(path) for path in (lock.with_name("dvc.yaml"), lock))
         for name, entry in locked.items():
             # A path is from the folder on in which the stage runs, and that is noted in dvc.yaml alone.
             place = inside / declared.get(name.partition("@")[0], {}).get("wdir", "")
@@ -112,11 +108,3 @@ def _noted(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 item["path"] = os.path.normpath(place / item["path"])
             full = name if inside == Path() else f"{inside}/dvc.yaml:{name}"
             yield full, {"outs": (), **entry}
-
-
-def _stages(path: Path) -> dict[str, dict[str, Any]]:
-    """The stages in a file of DVC's, by name."""
-    if not path.is_file():
-        return {}
-    stages: dict[str, dict[str, Any]] = (yaml.safe_load(path.read_text(encoding="utf-8")) or {}).get("stages", {})
-    return stages

@@ -129,10 +129,11 @@ def train(
     else:
         run_in_processes(fabric, partial(_train, job=job, logger=None))
     done, network, scales = _finished(job)
+    network = network.to(fabric.device)
     sheet = job.work / "contact-sheet.png"
     last = job.work / checkpoint_name(params.steps)
     if not (started and started.number) and not (sheet.exists() and sheet.stat().st_mtime >= last.stat().st_mtime):
-        _draw_sheet(job, network.to(fabric.device), sheet)  # a run was killed between its last checkpoint and the sheet
+        _draw_sheet(job, network, sheet)  # a run was killed between its last checkpoint and the sheet
     curves = done.curves(params.log_every)
     if logger and ((params.devices > 1 and not started) or trained_before):
         for row in [*curves, *done.measures]:
@@ -141,7 +142,6 @@ def train(
     if started and started.number:
         fabric.barrier()
         return TrainingResult(out, mark, without_step(curves[-1]), time.monotonic() - start)
-    network = network.to(fabric.device)
     frames, images = ShardSet(source, ["key", "image"]), ShardSet(target, ["key", "image"])
     labelled = ShardSet(target, ["key", "image", "label_train_ids"])
     with memory_named("after the last step whole images are looked at: free memory and run again, or set train.size"):
@@ -175,6 +175,9 @@ def train(
 def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> None:
     """Train to the last step and leave the final checkpoint in the work folder."""
     params = job.params
+    saved = load_newest(job.work)
+    if saved and saved[0].step == params.steps:
+        return
     target = ShardSet(job.target, ["key", "image"])
     torch.manual_seed(params.seed)
     network = _network(job.model).to(fabric.device)
@@ -186,9 +189,6 @@ def _train(fabric: Fabric, job: TrainingJob, logger: TrainingLogger | None) -> N
     if params.fit:
         keep_features(network)
     first = range(min(FIRST_IMAGES, len(target)))
-    saved = load_newest(job.work)
-    if saved and saved[0].step == params.steps:
-        return
     if not saved:
         network.start_from(map(image, first[:1] if params.fit else first))  # what the fit replaces needs no measuring
         if params.fit:

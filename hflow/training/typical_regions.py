@@ -55,8 +55,9 @@ def measure_typical(
         raise HflowError("loss.regions is labels, and the target's images have none: set it to none")
     samples = []
     for number in chosen:
-        pixels = whole_image(target[number], size, MOST_PIXELS)
-        ids = whole_ids(target[number], pixels.shape[:2]).astype(np.int64)
+        row = target[number]
+        pixels = whole_image(row, size, MOST_PIXELS)
+        ids = whole_ids(row, pixels.shape[:2]).astype(np.int64)
         image = to_tensor(pixels)[None].to(device)  # (1, 3, H, W)
         masks = label_masks(torch.from_numpy(ids)[None].to(device), classes, bands)
         samples.append(region_statistics(with_colour(encoder(image, layers), image), masks))
