@@ -16,7 +16,7 @@ repro: setup ## reproduce the pipeline that params.yaml describes
 	@echo "done: open reports/index.html"
 
 test: setup ## run all tests
-	pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 test-gpu: ## the tests that need a GPU, in three minutes; without a virtual environment, by the Python that is there
 	python3 -m pytest -m gpu -rs -p no:cacheprovider tests/gpu

@@ -117,8 +117,9 @@ def test_slurm_s_jobs_give_the_same_bytes_and_one_that_is_cancelled_is_submitted
 
 
 def _jobs(form: str) -> list[str]:
-    """Of the jobs that wait or run, what squeue says in this form."""
-    said = subprocess.run(["squeue", "--noheader", f"--format={form}"], capture_output=True, text=True, check=True)
+    """Of the jobs that wait or run, what squeue says in this form; by itself it also lists those that are ending."""
+    command = ["squeue", "--noheader", "--states=PENDING,RUNNING", f"--format={form}"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
     return said.stdout.split()
 
 
