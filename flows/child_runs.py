@@ -13,6 +13,8 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.states import Pending, State
 from prefect.utilities.callables import get_call_parameters
 
+from hflow.foundation.errors import HflowError
+
 __all__ = ["for_children", "is_child", "run_as_child"]
 
 PARENT = "HFLOW_PARENT_RUN"
@@ -20,10 +22,14 @@ PARENT = "HFLOW_PARENT_RUN"
 
 
 def for_children() -> dict[str, str]:
-    """The variables by which commands that the current flow run starts use its server and become its children."""
+    """The variables by which commands that the current flow run starts use its server and become its children.
+
+    Raises:
+        HflowError: there is no flow run, since its server was lost before it began.
+    """
     context = FlowRunContext.get()
-    assert context is not None
-    assert context.flow_run is not None
+    if context is None or context.flow_run is None:
+        raise HflowError("the stages need the Prefect server that was lost: see to it, and run the same command again")
     return {
         "PREFECT_API_URL": str(context.client.api_url),
         "PREFECT_UI_URL": PREFECT_UI_URL.value() or "",

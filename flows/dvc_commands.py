@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,14 @@ from flows.processes import run_command
 from hflow.foundation.credentials import without_credentials
 from hflow.foundation.dvc_files import dvc_stages
 from hflow.foundation.errors import HflowError
-from hflow.pipeline.dvc_answers import PIPELINE
+from hflow.pipeline.dvc_answers import DVC, PIPELINE
 
 __all__ = ["PIPELINE", "changes", "dvc", "has_remote", "pull"]
 
 
 def dvc(*arguments: str, environment: Mapping[str, str] | None = None) -> int:
     """Run `dvc ARGUMENTS` and give its exit status."""
-    return run_command([sys.executable, "-m", "dvc", *arguments], environment)
+    return run_command([*DVC, *arguments], environment)
 
 
 def has_remote() -> bool:
@@ -91,9 +90,7 @@ def _flat(things: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _output(*arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], capture_output=True, text=True, check=False, env=os.environ
-    )
+    done = subprocess.run([*DVC, *arguments], capture_output=True, text=True, check=False, env=os.environ)
     if done.returncode:
         raise HflowError(f"`dvc {' '.join(arguments)}` failed: {' '.join(done.stderr.split())[:500]}")
     return done.stdout

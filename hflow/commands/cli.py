@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from hflow import __version__
 from hflow.commands.bench import bench
 from hflow.commands.check import check
 from hflow.commands.clean import clean
@@ -42,7 +43,6 @@ from hflow.presets import preset_names, preset_text
 __all__ = ["app", "end_on_sigterm", "main"]
 
 app = typer.Typer(
-    help="Simulator frames into frames that look real, labels kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -73,6 +73,21 @@ def main() -> None:
 def end_on_sigterm() -> None:
     """Let SIGTERM end the process as an error would, so that temporary files and locks are removed; status 143."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"hflow {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Simulator frames into frames that look real, labels kept."""
 
 
 def init(

@@ -1,14 +1,15 @@
 """What the commands share: the option --params, the device, and how figures are printed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 
-__all__ = ["DEFAULT", "Device", "MaxPixels", "ParamsFile", "show"]
+__all__ = ["DEFAULT", "Device", "MaxPixels", "ParamsFile", "refuse_options", "show"]
 
 DEFAULT = Path("params.yaml")
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters to run with.")]
@@ -22,3 +23,25 @@ def show(values: Mapping[str, Any]) -> None:
     """Print a line a figure."""
     for key, value in values.items():
         print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
+
+
+def refuse_options(context: typer.Context, *, read: Collection[str], where: str) -> None:
+    """See that no option is given that would change nothing.
+
+    Args:
+        context: of the command.
+        read: the names of the parameters that are read.
+        where: what the others do nothing for, and what to do, as an error says it.
+
+    Raises:
+        HflowError: another option stands on the command line.
+    """
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in read
+        and (source := context.get_parameter_source(parameter.name or ""))
+        and source.name == "COMMANDLINE"
+    ]
+    if given:
+        raise HflowError(f"{', '.join(given)} {'does' if len(given) == 1 else 'do'} nothing for {where}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hflow.commands.console import DEFAULT, Device, ParamsFile, show
+from hflow.commands.console import DEFAULT, Device, ParamsFile, refuse_options, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import Params, load_params
 from hflow.foundation.progress import say
@@ -26,6 +26,7 @@ Score = Callable[[str, "ImageSet", "ImageSet"], Mapping[str, Any] | None]
 
 
 def evaluate(
+    context: typer.Context,
     datasets: Annotated[
         list[str] | None,
         typer.Argument(metavar="[NAME=PATH]...", help="Folders of shards or of images to compare; may be s3://..."),
@@ -56,6 +57,7 @@ def evaluate(
     Example: `hflow evaluate raw=data/prepared/source translated=data/translated`
     """
     if not datasets:
+        refuse_options(context, read=("params",), where="the run's report: name datasets to compare, NAME=PATH")
         show(stages.evaluate(load_params(params)))
         return
     settings, named = load_params(params), {name: path_or_store(path) for name, path in _named(datasets).items()}

@@ -56,7 +56,7 @@ def write_params(path: Path, preset: str, *, source: Path | None = None, target:
         default = f"root: {yaml.safe_load(preset)['data'][domain]['root']}"
         assert text.count(default) == 1
         # JSON's quoting is YAML's too.
-        text = text.replace(default, f"root: {json.dumps(str(root.resolve()))}")
+        text = text.replace(default, f"root: {json.dumps(_as_seen_from(path.resolve().parent, root))}")
     truth = yaml.safe_load(preset)["data"]["source"].get("truth")
     if source and truth and not any(folder.is_dir() for folder in (source / truth, *source.glob(f"*/{truth}"))):
         text = text.replace(f", truth: {truth}", "", 1)
@@ -67,6 +67,12 @@ def write_params(path: Path, preset: str, *, source: Path | None = None, target:
         write_text(kept, before)
     write_text(path, text)
     return kept
+
+
+def _as_seen_from(project: Path, root: Path) -> str:
+    """A folder's path: within the project, where another clone has it too, relative to it; else absolute."""
+    whole = root.resolve()
+    return whole.relative_to(project).as_posix() if whole.is_relative_to(project) else str(whole)
 
 
 def _free_name(path: Path) -> Path:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, show
+from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, refuse_options, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import load_params
@@ -15,8 +15,15 @@ from hflow.pipeline.models import exact_name, find_model
 
 __all__ = ["translate"]
 
+OF_VIDEOS = (
+    *("frames", "out", "model", "style", "strength", "seed", "camera", "device", "batch_size", "workers", "compiled"),
+    *("max_pixels", "params"),
+)
+"""The parameters that are read for a video."""
+
 
 def translate(
+    context: typer.Context,
     frames: Annotated[
         str | None, typer.Argument(help="A folder of images, s3://... too, or a video; none: the prepared frames.")
     ] = None,
@@ -74,6 +81,8 @@ def translate(
     Example: `hflow translate FRAMES OUT --model models/hflow`
     """
     if frames is None:
+        where = "the prepared frames, for which the section translate of params.yaml says it: name FRAMES and OUT"
+        refuse_options(context, read=("params",), where=where)
         show(stages.translate(load_params(params)))
         return
     if out is None:
@@ -86,6 +95,9 @@ def translate(
     from hflow.translation.folder import translate_folder
     from hflow.translation.video import is_video, translate_video
 
+    video = given if isinstance(given, Path) and is_video(given) else None
+    if video:
+        refuse_options(context, read=OF_VIDEOS, where=f"{video}, which is a video and has one style")
     known = load_params(params) if params.is_file() else None
     how_chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
     asked = folder_style(known, style, strength, how_chosen, by="hflow translate")
@@ -94,16 +106,14 @@ def translate(
     trained = asked.given_to(load_model(folder))
     how: dict[str, Any] = {"camera": camera, "strength": asked.strength, "device": where, "max_pixels": max_pixels}
     how |= {"batch_size": batch_size, "workers": workers, "compiled": compiled}
-    if isinstance(given, Path) and is_video(given):
-        if names or output_format or suffix:
-            raise HflowError(f"{given} is a video, and --list, --output-format and --suffix are for folders")
+    if video:
         if asked.style == NEAREST:
             raise HflowError(
-                f"{given} is a video, which has one style, and nearest goes by each frame: --style average"
+                f"{video} is a video, which has one style, and nearest goes by each frame: --style average"
             )
         if not isinstance(target, Path):
             raise HflowError(f"{target} is in a store, and a video is written to a file of this machine")
-        show(translate_video(given, target, trained, seed=seed, **how))
+        show(translate_video(video, target, trained, seed=seed, **how))
         return
     counts = translate_folder(
         given,

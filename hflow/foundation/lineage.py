@@ -13,7 +13,7 @@ def dvc_hash(path: Path) -> str:
     for lock in (Path("dvc.lock"), Path("data/dvc.lock")):
         for stage in dvc_stages(lock).values():
             for entry in (*stage.get("outs", []), *stage.get("deps", [])):
-                if Path(entry["path"]) == path:
+                if Path(entry["path"]).absolute() == path.absolute():
                     return str(entry["md5"])
     return "unknown"
 

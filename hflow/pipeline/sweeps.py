@@ -18,7 +18,7 @@ from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import Params, check_section
 from hflow.foundation.progress import say
-from hflow.pipeline.dvc_answers import PIPELINE, dvc_answer
+from hflow.pipeline.dvc_answers import DVC, PIPELINE, dvc_answer
 from hflow.pipeline.outputs import SUMMARY
 
 __all__ = ["SWEEPS", "SweepRun", "run_sweep", "sweep_settings"]
@@ -117,7 +117,7 @@ def run_sweep(what: str, settings: Sequence[Setting], folder: Path) -> list[Swee
             continue
         say(f"{number} of {len(settings)}: {', '.join(_assignments(setting))}")
         assigned = [part for assignment in _assignments(setting) for part in ("-S", assignment)]
-        command = ["dvc", "exp", "run", "--temp", "--name", name, *assigned, PIPELINE]
+        command = [*DVC, "exp", "run", "--temp", "--name", name, *assigned, PIPELINE]
         if subprocess.run(command, cwd=folder).returncode:
             raise HflowError(
                 f"the experiment {name} failed, its reason is above; the same command goes on with what is not done"

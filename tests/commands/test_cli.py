@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from torchvision.models.segmentation import lraspp_mobilenet_v3_large
 from typer.models import CommandInfo
 
+from hflow import __version__
 from hflow.commands import cli
 from hflow.commands.cli import main
 from hflow.presets import preset_names
@@ -192,6 +193,20 @@ def test_translating_with_a_model_that_is_not_there_names_it(project: Path) -> N
     fault = _fault(_hflow(project, "translate", "data/town/gta5/images", "out", "--model", "models/none"))
     assert "models/none" in fault
     assert not (project / "out").exists()
+
+
+def test_the_version_is_said(tmp_path: Path) -> None:
+    assert _hflow(tmp_path, "--version").stdout == f"hflow {__version__}\n"
+
+
+@pytest.mark.parametrize("command", ["translate", "evaluate"])
+def test_an_option_that_would_change_nothing_is_refused(tmp_path: Path, command: str) -> None:
+    done = _hflow(tmp_path, command, "--model", "models/hflow", "--device=cpu")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("hflow: --model, --device do nothing for the ")
+    (tmp_path / "drive.mp4").touch()
+    done = _hflow(tmp_path, "translate", "drive.mp4", "out.mp4", "--seed", "1", "--suffix", "_real")
+    assert command == "evaluate" or "--suffix does nothing for drive.mp4" in done.stderr, done.stderr
 
 
 def test_datasets_are_compared_in_one_table(project: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_terminal_is_asked_until_the_answers_are_there_and_they_are_checked(tm
     done = _typed(tmp_path, "nonsense\ngta2cityscapes\nnowhere\nframes\ncamera\n")
     assert "nowhere is not a folder" in done.stdout
     data = yaml.safe_load((tmp_path / "params.yaml").read_text())["data"]
-    assert [data[name]["root"] for name in ("source", "target")] == [str(tmp_path / n) for n in ("frames", "camera")]
+    assert [data[name]["root"] for name in ("source", "target")] == ["frames", "camera"]
     assert (done.returncode, "no fault found" in done.stdout) == (0, True), done.stderr
 
 

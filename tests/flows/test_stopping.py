@@ -15,6 +15,8 @@ import pytest
 from prefect import Flow
 from prefect.client.orchestration import SyncPrefectClient
 
+from flows.child_runs import for_children
+from hflow.foundation.errors import HflowError
 from tests.databases import Databases
 from tests.servers import free_port, served
 
@@ -133,6 +135,11 @@ def test_a_stage_finishes_without_the_server_that_it_began_with(left: Runs) -> N
     assert "hflow: the Prefect server was lost" in err
     assert "Error logging to API" not in err
     assert (place / "done").exists()
+
+
+def test_the_whole_pipeline_without_a_server_says_to_run_it_again() -> None:
+    with pytest.raises(HflowError, match="run the same command again"):
+        for_children()
 
 
 def test_a_run_that_is_stopped_after_its_server_is_lost_does_not_go_on(left: Runs) -> None:

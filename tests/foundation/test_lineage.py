@@ -15,6 +15,7 @@ def test_hashes_are_those_of_dvc_lock_and_unknown_elsewhere(tmp_path: Path, monk
     stage = {"deps": [{"path": "data/raw", "md5": "1.dir"}], "outs": [{"path": "data/prepared", "md5": "2.dir"}]}
     Path("dvc.lock").write_text(yaml.safe_dump({"stages": {"prepare": stage}}))
     assert [dvc_hash(Path(p)) for p in ("data/raw", "data/prepared", "data")] == ["1.dir", "2.dir", "unknown"]
+    assert dvc_hash(tmp_path / "data/raw") == "1.dir"  # DVC notes an absolute path in the project as a relative one
 
 
 def test_the_commit_and_what_differs_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

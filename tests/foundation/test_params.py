@@ -113,14 +113,17 @@ def test_a_missing_params_yaml_is_named(tmp_path: Path) -> None:
 
 
 def test_init_writes_the_roots_and_keeps_the_file_that_was_there(tmp_path: Path) -> None:
-    path = tmp_path / "params.yaml"
-    path.write_text("mine: 1\n")
-    roots = {name: tmp_path / f"my {name}" for name in ("source", "target")}
+    path = tmp_path / "project/params.yaml"
+    roots = {"source": tmp_path / "my frames", "target": tmp_path / "project/my camera"}
     for root in roots.values():
-        root.mkdir()
+        root.mkdir(parents=True)
+    path.write_text("mine: 1\n")
     kept = write_params(path, preset_text("carla2camvid"), **roots)
     data = load_params(path).data
-    assert (data.source.root, data.target.root) == (roots["source"], roots["target"])
+    assert (data.source.root, data.target.root) == (
+        roots["source"],
+        Path("my camera"),
+    )
     assert kept is not None
     assert kept.read_text() == "mine: 1\n"
 
