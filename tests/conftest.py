@@ -32,12 +32,31 @@ camera_fit.FRAMES = 2
 
 
 CLASSES = ["road", "sky", "car"]
-LONGEST = ("test_deployments.py", "test_pipeline.py", "test_translate.py", "test_dask.py", "test_notebook.py")
+LONGEST = (
+    "pipeline/test_pipeline.py",
+    "flows/test_deployments.py",
+    "flows/test_translate.py",
+    "registry/test_runs.py",
+    "training/test_processes.py",
+    "engines/test_dask.py",
+    "training/test_held_out.py",
+    "flows/test_stopping.py",
+    "pipeline/test_release.py",
+    "engines/test_many_machines.py",
+    "flows/test_proxy.py",
+    "engines/test_clusters.py",
+    "docs/test_notebook.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first, so that several workers end at about the same time."""
-    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
+    def place(item: pytest.Item) -> int:
+        name = f"{item.path.parent.name}/{item.path.name}"
+        return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @dataclass(frozen=True)

@@ -220,7 +220,7 @@ def test_a_training_that_is_stopped_was_killed_and_one_with_a_fault_has_failed(
     store = f"sqlite:///{databases.mlflow(Path.cwd() / 'mlflow.db')}"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
     shutil.copytree(project.prepared, outputs.PREPARED)
-    settings = {"steps": 10_000, "crop": (24, 16), "batch_size": 2, "log_every": 1, "workers": 0}
+    settings = {"steps": 10_000, "warm_up": 2, "crop": (24, 16), "batch_size": 2, "log_every": 1, "workers": 0}
     settings |= {"accelerator": "cpu"} if number else {"crop": (640, 640)}
     changed = {"train": TrainParams.model_validate(settings), "model": ModelParams(variant=(2,))}
     changed["data"] = params.data.model_copy(update={"classes": tuple(CLASSES)})
