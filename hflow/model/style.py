@@ -26,6 +26,17 @@ class StyleEncoder(nn.Sequential):
             nn.Flatten(),
         )
 
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] to (B, 8), whose last layers are float32 under autocast too.
+
+        A fit to the target gives the 1x1 convolution weights of 100,000 and more, which float16 does not hold.
+        """
+        *layers, pool, last, flatten = self
+        for layer in layers:
+            images = layer(images)  # (B, 256, H / 4, W / 4) at the end
+        with torch.autocast(images.device.type, enabled=False):
+            return flatten(last(pool(images.float())))
+
 
 class StyleMapping(nn.Module):
     """The mean and the standard deviation of one coupling's output channels, from a style code.

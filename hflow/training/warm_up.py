@@ -26,6 +26,9 @@ MOST_IMAGES = 128
 CODE_PIXELS = 4096
 """Of an image that the Style-Net learns from, at most; the statistics are those of the image as it is."""
 
+LEAST_SIDE = 16
+"""Of such an image, where it has as much: the style encoder mirrors its borders."""
+
 BATCH = 8
 LEARNING_RATE = 1e-3
 
@@ -89,7 +92,7 @@ def _narrowed(image: Tensor) -> Tensor:
     less = (CODE_PIXELS / (height * width)) ** 0.5
     if less >= 1:
         return image
-    size = (max(1, int(height * less)), max(1, int(width * less)))
+    size = (max(min(height, LEAST_SIDE), int(height * less)), max(min(width, LEAST_SIDE), int(width * less)))
     return F.interpolate(image, size, mode="bilinear", antialias=True)
 
 

@@ -33,9 +33,10 @@ __all__ = ["CHANGE_NO_BYTE", "Plan", "plan_translation"]
 SPLITS = ("train", "val")
 CHANGE_NO_BYTE = {
     *("model", "judge", "device", "workers", "engine", "devices", "threads", "scheduler", "cluster"),
-    *("max_rejected", "reject"),
+    *("max_rejected", "reject", "styles"),
 }
 """Parameters that say where a run goes on or what is published of it, or that are in its fingerprint by their content.
+Further styles are further runs, of other seeds.
 """
 
 
@@ -101,6 +102,8 @@ def plan_translation(
     settings["class_colours"] = ClassColours(model.config, classes).wanted if params.class_colours else None
     settings["camera"] = Camera.of(model.config).settings if params.camera else None
     params_mark, code_mark = fingerprint(settings), code_marks()
+    if params.judge is not None:  # a worker on another machine may stand in another folder
+        params = params.model_copy(update={"judge": params.judge.absolute()})
     work = work.resolve()
     recipe = Recipe(_keep_model(styled, work), model.sha256, params, marks, work, classes)
 

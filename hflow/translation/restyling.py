@@ -14,6 +14,9 @@ __all__ = ["RESTYLED", "restyle_dataset"]
 
 RESTYLED = "restyled"
 
+SEEDS = 2**31
+"""How many there are: behind the last comes the first."""
+
 
 def restyle_dataset(
     model: TrainedModel,
@@ -48,7 +51,7 @@ def restyle_dataset(
     counts = [
         translate_dataset(
             model,
-            params.model_copy(update={"seed": params.seed + number - 1}),
+            params.model_copy(update={"seed": (params.seed + number - 1) % SEEDS}),
             prepared=prepared,
             out=out / str(number),
             sets=out,

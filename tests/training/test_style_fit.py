@@ -75,3 +75,17 @@ def test_two_images_are_enough_to_go_on() -> None:
     network = start(pictures)
     fit_styles(network, lambda i: pictures[i : i + 1], 2)
     assert network(pictures[:1], pictures[1:]).isfinite().all()
+
+
+def test_a_fitted_encoder_has_finite_codes_in_float16() -> None:
+    pictures = images(64)
+    pictures = 0.5 + 0.02 * (pictures - 0.5)  # alike, so that the fit multiplies their features by very much
+    network = start(pictures)
+    fit_styles(network, lambda i: pictures[i : i + 1], 64)
+    last = network.style_encoder[-2]
+    assert isinstance(last, torch.nn.Conv2d)
+    assert last.weight.abs().max() > torch.finfo(torch.float16).max
+    with torch.autocast("cpu", torch.float16):
+        half = network.encode_style(pictures)
+    assert half.dtype == torch.float32
+    assert half.isfinite().all()

@@ -1,5 +1,7 @@
 """The warm-up teaches the Style-Net what an image's own statistics are."""
 
+import math
+
 import torch
 
 from hflow.model import HierarchyFlow
@@ -62,3 +64,10 @@ def test_under_autocast_the_style_encoder_learns_too() -> None:
     ]
     assert losses[0][0] == losses[1][0]
     assert losses[0][-1] < losses[1][-1]
+
+
+def test_a_very_long_image_is_learned_from_too() -> None:
+    network, images = _network()
+    images = [*images, torch.rand(1, 3, 16, 1024)]
+    losses = learn_styles(network, images.__getitem__, len(images), steps=4, seed=0)
+    assert all(math.isfinite(loss) for loss in losses)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -64,6 +65,31 @@ def test_a_new_guide_takes_no_shard_of_the_model_without_it(
         return {task.fingerprint for task in plan.tasks}
 
     assert planned(model.network).isdisjoint(planned(guided))
+
+
+def test_further_styles_take_the_shards_of_the_first_as_they_are(
+    project: Project, model: TrainedModel, tmp_path: Path
+) -> None:
+    marks = worker_marks(CPU, None, "fp32")
+    plans = [
+        planning.plan_translation(
+            model, TranslateParams(styles=styles), marks, prepared=project.prepared, work=tmp_path
+        ).fingerprint
+        for styles in (1, 3)
+    ]
+    assert plans[0] == plans[1]
+
+
+def test_a_worker_in_another_folder_finds_the_judge(
+    project: Project, model: TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks, judge = worker_marks(CPU, None, "fp32"), Path("models/given/judge")
+    known = SimpleNamespace(sha256="1", classes=("road",))
+    monkeypatch.setattr(planning, "load_judge", lambda folder: known if folder == judge else None)
+    plan = planning.plan_translation(
+        model, TranslateParams(judge=judge), marks, prepared=project.prepared, work=tmp_path
+    )
+    assert plan.recipe.params.judge == judge.absolute()
 
 
 def test_workers_read_the_camera_that_the_plan_read(project: Project, model: TrainedModel, tmp_path: Path) -> None:
