@@ -16,6 +16,8 @@ import pytest
 import requests
 import yaml
 
+from tests.databases import Databases
+
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.end_to_end
 
@@ -166,7 +168,7 @@ def _until(holds: Any, seconds: float, log: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
+def team(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     repository = tmp_path_factory.mktemp("team") / "project"
     names = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -182,6 +184,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     subprocess.run(["git", "init", "-qb", "main"], cwd=repository, check=True)
     team = Team(repository)
     team.commit(**MINIATURE)
+    databases.prefect(team.home / "prefect")
     team.up()
     try:
         done = team.run(sys.executable, "-m", "flows.deploy")

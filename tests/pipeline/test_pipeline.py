@@ -52,6 +52,7 @@ def project(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> P
     _python(folder, "-m", "dvc", "remote", "add", "--quiet", "--default", "store", str(folder.parent / "store"))
     _commit(folder)
     databases.prefect(folder / ".prefect")
+    databases.mlflow(folder / "mlflow.db")
     done = _python(folder, "-m", "flows.sim2real")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
