@@ -16,13 +16,13 @@ from tests.workers import descendants, is_worker
 
 ROOT = Path(__file__).parents[2]
 TRAIN = """
-import sys
-from pathlib import Path
-from hflow.commands.cli import end_on_sigterm
-from hflow.foundation.errors import HflowError
-from tests.conftest import Project
+if __name__ == "__main__":  # the processes that it starts need none of these, and import this file too
+    import sys
+    from pathlib import Path
+    from hflow.commands.cli import end_on_sigterm
+    from hflow.foundation.errors import HflowError
+    from tests.conftest import Project
 
-if __name__ == "__main__":
     end_on_sigterm()
     try:
         Project(Path(sys.argv[1])).train(Path(sys.argv[2]), devices=2, steps=1_000_000, checkpoint_every=2)
