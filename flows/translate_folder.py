@@ -1,6 +1,5 @@
 """Translation of any folder of images as a flow."""
 
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -9,6 +8,7 @@ from flows.stage import alone_on_gpu, publish_table, stage_flow
 from hflow.foundation.devices import pick_device
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import load_params
+from hflow.foundation.stores import path_or_store
 from hflow.model.store import load_model
 from hflow.pipeline.folder_style import folder_style
 from hflow.pipeline.models import exact_name, find_model, is_registered
@@ -20,9 +20,9 @@ __all__ = ["translate_folder"]
 
 @stage_flow
 def translate_folder(
-    frames: Path,
-    out: Path,
-    model: str = "models:/town@champion",
+    frames: str,
+    out: str,
+    model: str | None = None,
     style: str | None = None,
     strength: Annotated[float | None, Field(ge=0, le=1)] = None,
     seed: int = 0,
@@ -36,9 +36,10 @@ def translate_folder(
     """Translate every image of a folder; a run that was stopped goes on where it was.
 
     Args:
-        frames: the folder of images, on the worker's machine.
-        out: the folder that gets images of the same names, and manifest.parquet.
-        model: models:/NAME@champion, models:/NAME/VERSION, or the folder of a model.
+        frames: the folder of images, on the worker's machine or in a store, s3://BUCKET/FOLDER.
+        out: the folder that gets images of the same names, and manifest.parquet; s3://BUCKET/FOLDER too.
+        model: models:/NAME@champion, models:/NAME/VERSION, or the folder of a model; null is the champion of the name
+            that release in params.yaml has.
         style: random, nearest, or one for all: an image file, average, a key of the model's style images; null is as
             params.yaml says.
         strength: from 0, an image as it is, to 1, in its style; null is as params.yaml says.
@@ -52,7 +53,10 @@ def translate_folder(
             note the dataset in that version's description.
     """
     chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
+    given, target = path_or_store(frames), path_or_store(out)
     params = load_params()
+    if model is None:
+        model = f"models:/{params.release.name}@champion"
     asked = folder_style(params, style, strength, chosen, by="translate-folder")
     if note and not is_registered(model):
         raise HflowError(f"{model} is not registered: there is no version to note the dataset with")
@@ -61,8 +65,8 @@ def translate_folder(
     with alone_on_gpu():
         where = str(pick_device(device))
         counts = translate_images(
-            frames,
-            out,
+            given,
+            target,
             asked.given_to(load_model(folder)),
             name=model,
             style=asked.choice,
@@ -71,6 +75,6 @@ def translate_folder(
             max_rejected=max_rejected,
         )
     if note:
-        note_production(params, model, frames, out, counts)
+        note_production(params, model, given, target, counts)
     publish_table("translate-folder", {"frames": frames, "out": out, "model": model, **counts}, "What was translated")
     return counts

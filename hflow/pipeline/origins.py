@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from hflow.foundation.params import DomainParams, Params
+from hflow.foundation.stores import Store
 from hflow.pipeline.outputs import TOWN
 
 __all__ = ["origins"]
@@ -14,7 +15,7 @@ LICENCES = {
 }
 
 
-def origins(params: Params, frames: Path | None = None) -> dict[str, str]:
+def origins(params: Params, frames: Path | Store | None = None) -> dict[str, str]:
     """What a translated dataset was made from: a name and its licence each.
 
     Args:
@@ -29,8 +30,10 @@ def origins(params: Params, frames: Path | None = None) -> dict[str, str]:
     }
 
 
-def _name(root: Path) -> str:
+def _name(root: Path | Store) -> str:
     """A path that is absolute is of this machine alone."""
+    if isinstance(root, Store):
+        return str(root)
     return root.name if root.is_absolute() else root.as_posix()
 
 
