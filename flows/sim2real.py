@@ -34,7 +34,6 @@ UNPUSHED, UNRELEASED = Path(".hflow/unpushed"), Path(".hflow/unreleased")
 
 @stage_flow
 def sim2real(
-    params: Path = Path("params.yaml"),
     push: bool = True,
     release: bool = False,
     hours: Annotated[float, Field(gt=0)] = 72,
@@ -43,13 +42,12 @@ def sim2real(
     """Run the pipeline in the current project.
 
     Args:
-        params: the parameters, checked before anything runs; DVC reads params.yaml itself.
         push: hand results to the DVC remote, where there is one.
         release: register the model, and make it champion if it passes the gate in params.yaml.
         hours: how long the stages may take together; what is not finished then is stopped, and the next run goes on.
         keep: of how many last runs of a stage the finished pieces stay in .hflow after a release; hflow clean has more.
     """
-    settings = load_params(params)
+    settings = load_params()
     with alone_on_gpu():
         environment = for_children()
         remote = has_remote()

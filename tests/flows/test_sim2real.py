@@ -26,7 +26,7 @@ class Project:
         self.done: list[str] = []
         settings = SimpleNamespace(translate=SimpleNamespace(model="models/hflow"))
         stand_ins: dict[str, Any] = {
-            "load_params": lambda _: settings,
+            "load_params": lambda: settings,
             "for_children": dict,
             "has_remote": lambda: True,
             "fetch": lambda: None,
