@@ -26,6 +26,8 @@ DISK = 40 * GIB
 DRIVER = 580
 """The oldest driver of the CUDA 13.0 that deploy/Dockerfile and torch hold."""
 COMPOSE = (2, 24)
+USER = 10001
+"""Of the image."""
 PORTS = {"PREFECT_PORT": 4200, "MLFLOW_PORT": 5000, "MINIO_PORT": 9000}
 
 
@@ -39,6 +41,7 @@ def findings(environment: Mapping[str, str], env_file: Path = ENV) -> Iterator[F
     settings = {**read_env(env_file), **environment}
     yield _settings(settings, env_file)
     yield _data(settings)
+    yield _out(settings)
     yield _driver()
     yield from _docker()
     yield _room("memory", _free_memory(), MEMORY, "end other programs, or take a larger machine")
@@ -80,6 +83,17 @@ def _data(settings: Mapping[str, str]) -> Finding:
     if Path(folder).is_dir():
         return Finding("data", "ok", folder)
     return Finding("data", "absent", f"{folder} isn't there", "the default's town needs none; else set HFLOW_DATA")
+
+
+def _out(settings: Mapping[str, str]) -> Finding:
+    folder = settings.get("HFLOW_OUT") or "/srv/hflow/out"
+    remedy = f"sudo install --directory --owner {USER} --group {USER} {folder}"
+    if not Path(folder).is_dir():
+        return Finding("out", "absent", f"{folder} isn't there: translated folders go to a store alone", remedy)
+    status = Path(folder).stat()
+    if status.st_uid != USER and not status.st_mode & 0o002:
+        return Finding("out", "absent", f"{folder} can't be written by the worker, user {USER}", remedy)
+    return Finding("out", "ok", folder)
 
 
 def _driver() -> Finding:

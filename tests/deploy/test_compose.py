@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.deploy import DATASETS, FRAMES
 from tests.deploy.compose import COMPOSE, VARIABLE, compose, postgres_program
 from tests.deploy.run_services import SETTINGS
 from tests.hosts import can_make_hosts
@@ -76,6 +77,15 @@ def test_a_service_has_a_version_a_check_of_health_and_no_more_rights_than_it_ne
     for other, needed in service.get("depends_on", {}).items():
         ends = needed["condition"] == "service_completed_successfully"
         assert ends or "healthcheck" in SERVICES[other]
+
+
+def test_datasets_lie_where_the_host_sees_them_and_every_champion_may_make_one() -> None:
+    given = {"HFLOW_DATA": "/frames", "HFLOW_OUT": "/out", "HFLOW_FRAMES": "/frames/a", "HFLOW_DATASETS": "/out/b"}
+    services = compose({**SETTINGS, **given})["services"]
+    assert {"/frames:/frames:ro", "/out:/out"} <= set(services["worker"]["volumes"])
+    handed = services["deploy"]["environment"]
+    assert (handed[FRAMES], handed[DATASETS]) == ("/frames/a", "/out/b")
+    assert not SERVICES["deploy"]["environment"][DATASETS]
 
 
 def test_the_image_has_one_version() -> None:

@@ -55,8 +55,11 @@ def test_a_machine_with_all_of_it_has_nothing_to_mend(tmp_path: Path, programs: 
     _program(programs / "nvidia-smi", "echo 580.95.05")
     answers = 'case "$*" in *Server*) echo 28.1.0;; compose*) echo v2.39.1;; *Runtimes*) echo \'{"nvidia": {}}\';; esac'
     _program(programs / "docker", answers)
-    found = _found(_env(tmp_path), HFLOW_DATA=str(tmp_path))
-    for what in ("settings", "data", "driver", "Docker", "Compose", "GPU runtime"):
+    out = tmp_path / "out"
+    out.mkdir()
+    out.chmod(0o777)
+    found = _found(_env(tmp_path), HFLOW_DATA=str(tmp_path), HFLOW_OUT=str(out))
+    for what in ("settings", "data", "out", "driver", "Docker", "Compose", "GPU runtime"):
         assert [one.state for one in found[what]] == ["ok"], what
 
 
@@ -73,6 +76,17 @@ def test_a_docker_that_won_t_do_is_named(tmp_path: Path, programs: Path, script:
     (one,) = _found(_env(tmp_path))[what]
     assert one.state == "fault"
     assert said in one.found
+
+
+def test_a_folder_for_datasets_that_the_worker_can_t_write_is_named_with_the_command_that_makes_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "mine").mkdir(mode=0o755)
+    for name, said in (("none", "isn't there"), ("mine", "can't be written by the worker, user 10001")):
+        (one,) = _found(_env(tmp_path), HFLOW_OUT=str(tmp_path / name))["out"]
+        assert one.state == "absent"
+        assert said in one.found
+        assert one.remedy == f"sudo install --directory --owner 10001 --group 10001 {tmp_path / name}"
 
 
 def test_an_old_driver_is_named(tmp_path: Path, programs: Path) -> None:
