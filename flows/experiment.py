@@ -1,6 +1,8 @@
 """One training with other settings as a flow: a DVC experiment of its own, with scores and report."""
 
-from typing import Annotated
+import subprocess
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -8,7 +10,9 @@ from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, dvc, has_remote
 from flows.stage import alone_on_gpu, stage_flow
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import load_params
+from hflow.foundation.lineage import git_commit
+from hflow.foundation.params import Params, check_section, load_params
+from hflow.foundation.yaml_text import parse_yaml
 
 __all__ = ["experiment"]
 
@@ -26,10 +30,10 @@ def experiment(
     """Train with other settings than params.yaml's, beside the project.
 
     What came of it goes to the repository that the worker's clone is of: `dvc exp pull origin NAME` fetches it, and
-    `dvc exp show` compares.
+    `dvc exp show` compares. A run with the same name and settings does what the one before could not.
 
     Args:
-        name: of the experiment.
+        name: of the experiment; another one for other settings.
         steps: train.steps; what is left empty is as in params.yaml.
         learning_rate: train.learning_rate.
         lambda_style: loss.lambda_style, style against content.
@@ -37,7 +41,7 @@ def experiment(
         seed: train.seed.
         whole_pipeline: translate and score with it too.
     """
-    load_params()
+    params = load_params()
     given = {
         "train.steps": steps,
         "train.learning_rate": learning_rate,
@@ -46,15 +50,58 @@ def experiment(
         "train.seed": seed,
     }
     settings = [part for key, value in given.items() if value is not None for part in ("-S", f"{key}={value}")]
+    wanted = _with_settings(params, given)
     with alone_on_gpu():
         environment = for_children()
         target = PIPELINE if whole_pipeline else "train"
-        if dvc("exp", "run", "--temp", "--name", name, *settings, target, environment=environment):
+        is_there, is_whole = _found(name, wanted)
+        if is_there and whole_pipeline and not is_whole:
+            # DVC runs none under a name that is taken. The stages of the one that goes are in the cache of runs.
+            dvc("exp", "remove", name, environment=environment)
+            is_there = False
+        if not is_there and dvc("exp", "run", "--temp", "--name", name, *settings, target, environment=environment):
             raise HflowError(f"the experiment {name} failed, its reason is above")
         cache = "--run-cache" if has_remote() else "--no-cache"
         if dvc("exp", "push", "--force", cache, "origin", name, environment=environment):
             raise HflowError(
                 f"the experiment {name} is done, but can't be handed to the repository it was cloned from: "
-                f"the reason is above, and it stays in the worker's clone"
+                f"the reason is above, and it stays in the worker's clone; run it again to hand it over"
             )
     return name
+
+
+def _with_settings(params: Params, given: Mapping[str, Any]) -> Params:
+    values = params.model_dump(mode="json")
+    for name, value in given.items():
+        if value is not None:
+            section, _, key = name.partition(".")
+            values[section][key] = value
+    return check_section(Params, values, "the experiment's settings")
+
+
+def _found(name: str, wanted: Params) -> tuple[bool, bool]:
+    """Whether there is an experiment of this name below the commit, and whether it has run the whole pipeline.
+
+    Raises:
+        HflowError: it has other settings.
+    """
+    commit = git_commit()
+    experiment = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
+    text = _content(experiment, "params.yaml")
+    if text is None:
+        return False, False
+    if check_section(Params, parse_yaml(text), f"params.yaml of {name}") != wanted:
+        raise HflowError(f"there is an experiment {name} with other settings: give this one another name")
+    # An experiment has the commit's own lock of each stage that it has not run.
+    return True, _last_stage(experiment) != _last_stage(commit)
+
+
+def _last_stage(revision: str) -> Any:
+    """What dvc.lock notes there of the pipeline's last stage; None where it has not run."""
+    return (parse_yaml(_content(revision, "dvc.lock") or "") or {}).get("stages", {}).get(PIPELINE)
+
+
+def _content(revision: str, file: str) -> str | None:
+    """A file as git has it there; None where there is no such revision or file."""
+    done = subprocess.run(["git", "show", f"{revision}:{file}"], capture_output=True, text=True, check=False)
+    return done.stdout if done.returncode == 0 else None
