@@ -40,7 +40,8 @@ def deploy() -> None:
     """Register everything; what is there already is brought up to date.
 
     Raises:
-        HflowError: no server is known, it is away or asks for another password, or `prefect deploy` fails.
+        HflowError: no server is known, no branch is checked out, the server is away or asks for another password, or
+            `prefect deploy` fails.
     """
     addresses = read_addresses()
     if "PREFECT_API_URL" not in {**addresses, **os.environ}:
@@ -53,6 +54,8 @@ def deploy() -> None:
         **addresses,
         **os.environ,
     }
+    if environment["HFLOW_BRANCH"] in ("", "HEAD"):
+        raise HflowError("no branch is checked out that workers could clone: check one out, or set HFLOW_BRANCH")
     environment |= recorded(environment)
     url = environment["PREFECT_API_URL"]
     # A client of the settings, not of the address alone: a server may ask for a password, or have its own certificate.

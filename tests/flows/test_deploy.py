@@ -53,6 +53,7 @@ def guarded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/api"
     monkeypatch.setenv("PREFECT_API_URL", url)
+    monkeypatch.setenv("HFLOW_BRANCH", "main")
     yield url
     server.shutdown()
     server.server_close()
@@ -81,7 +82,21 @@ def test_a_server_that_asks_for_another_password_is_said(guarded: str) -> None:
 def test_addresses_that_a_killed_make_up_left_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setenv("HFLOW_BRANCH", "main")
     ADDRESSES.parent.mkdir(parents=True)
     ADDRESSES.write_text(json.dumps({"PREFECT_API_URL": f"http://127.0.0.1:{free_port()}/api"}))
     with pytest.raises(HflowError, match=f"no Prefect server answers at http.*: remove {ADDRESSES}, and run"):
+        deploy.deploy()
+
+
+@pytest.mark.usefixtures("guarded")
+def test_a_commit_without_a_branch_is_refused_unless_one_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    who = ("-c", "user.name=t", "-c", "user.email=t@t")
+    for line in (("init", "-q"), (*who, "commit", "-q", "--allow-empty", "-m", "t"), ("checkout", "-q", "--detach")):
+        subprocess.run(["git", *line], check=True)
+    monkeypatch.delenv("HFLOW_BRANCH")
+    with pytest.raises(HflowError, match=r"no branch is checked out .* or set HFLOW_BRANCH"):
+        deploy.deploy()
+    monkeypatch.setenv("HFLOW_BRANCH", "main")
+    with pytest.raises(HflowError, match="set PREFECT_API_AUTH_STRING"):
         deploy.deploy()
