@@ -28,6 +28,9 @@ SECONDS_BETWEEN_TRIES = 20.0
 class TrainingRun:
     """The MLflow run of a training: a logger that `training.train` can be given.
 
+    The run begins with the training, by whose fingerprint it is found again: a training that goes on from a checkpoint
+    goes on in its run, whatever else has changed.
+
     Args:
         params: what the training is started with; all of it is logged.
         data: the prepared datasets by name, each a path that DVC tracks.
@@ -35,21 +38,24 @@ class TrainingRun:
 
     def __init__(self, params: Params, data: Mapping[str, Path]):
         hand_in(params.tracking)
-        inputs = {name: dvc_hash(path) for name, path in data.items()}
-        key = fingerprint(
-            [params.model_dump(mode="json", exclude={"segment", "evaluate", "tracking", "release"}), inputs]
-        )
-        self._queue = OfflineQueue(_queues() / f"{key}.jsonl", RunWriter(params.tracking))
+        self._params = params
+        self._data = data
+        self._queue: OfflineQueue | None = None
         self._next_try = 0.0
         self._told = True
+
+    def begin(self, fingerprint: str) -> None:
+        """Begin the run of the training with this fingerprint, or go on in the one that did not finish."""
+        params = self._params
+        self._queue = OfflineQueue(_queues() / f"{fingerprint}.jsonl", RunWriter(params.tracking))
         self._tell(
             "start",
-            key=key,
-            name=_run_name(params, key),
+            key=fingerprint,
+            name=_run_name(params, fingerprint),
             about=_about(params),
             commit=git_commit(),
             params=flat_values(params.model_dump(mode="json", exclude={"town", "tracking"})),
-            datasets=[[name, digest, data[name].as_posix()] for name, digest in inputs.items()],
+            datasets=[[name, dvc_hash(path), path.as_posix()] for name, path in self._data.items()],
         )
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
@@ -63,7 +69,7 @@ class TrainingRun:
         self._end("finish", model=str(model.resolve()), fingerprint=model_fingerprint, plots=str(plots.resolve()))
 
     def fail(self) -> None:
-        """End the run as failed; the same training started again goes on in it."""
+        """End the run as failed; the same training started again goes on in it. One that has not begun has no run."""
         self._end("fail")
 
     def stop(self) -> None:
@@ -71,11 +77,14 @@ class TrainingRun:
         self._end("stop")
 
     def _end(self, what: str, **values: Any) -> None:
+        if self._queue is None:
+            return
         self._next_try = 0.0
         self._tell(what, **values)
         self._queue.close()
 
     def _tell(self, what: str, **values: Any) -> None:
+        assert self._queue is not None
         self._queue.add({"what": what, "time": int(time.time() * 1000), **values})
         if time.monotonic() < self._next_try:
             return

@@ -8,7 +8,10 @@ __all__ = ["TrainingLogger"]
 
 
 class TrainingLogger(Protocol):
-    """Is told the losses and the measures of a step, and shown pictures by the name of what they show."""
+    """Is told which training begins or goes on, the losses and the measures of a step, and shown pictures by the name
+    of what they show."""
+
+    def begin(self, fingerprint: str) -> None: ...
 
     def metrics(self, values: Mapping[str, float], step: int) -> None: ...
 

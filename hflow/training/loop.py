@@ -104,7 +104,8 @@ def train(
         work: where checkpoints are kept, in a folder named by the training's fingerprint.
         held_out: shards of frames to measure on, by train.measure_every; without any, the last of `source` are taken.
         classes: of the labels, whose colours in the target the model is to know; a name's place is its train id.
-        logger: is told the losses and measures and shown the contact sheets, from the first process.
+        logger: is told the training's fingerprint, losses and measures and shown the contact sheets, from the first
+            process.
 
     Raises:
         HflowError: the shards or a parameter are at fault, or the loss is no longer finite.
@@ -122,6 +123,8 @@ def train(
         mark = fabric.broadcast(mark)  # the first's, whose folder all take: another machine may be another model
     job = replace(job, work=work / mark)
     mark_used(job.work)
+    if logger:
+        logger.begin(mark)
     trained_before = any(path.name == checkpoint_name(params.steps) for path in checkpoint_files(job.work))
     # Processes beside this one are spawned, and a logger need not survive that: they get none.
     if params.devices == 1 or started:

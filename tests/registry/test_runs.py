@@ -7,7 +7,9 @@ import shutil
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from hflow.commands.cli import end_on_sigterm
 from hflow.foundation.atomic_files import write_json
 from hflow.foundation.contact_sheet import contact_sheet
 from hflow.foundation.errors import HflowError
+from hflow.foundation.hashes import fingerprint
 from hflow.foundation.params import ModelParams, Params, TrainParams
 from hflow.pipeline import outputs, stages
 from hflow.registry.run_link import find_run_page, trainings_page
@@ -51,6 +54,7 @@ SCORES = {
 def _train(params: Params, *, until: str = "end") -> None:
     """What a training tells its logger."""
     run = TrainingRun(params, {"prepared": Path("prepared")})
+    run.begin(fingerprint(params.model_dump(mode="json")))
     for step in (1, 2, 3):
         run.metrics({"loss": 1 / step}, step)
     run.image("contact-sheet", Path("plots/sheet.png"), 3)
@@ -244,6 +248,38 @@ def test_a_training_that_is_stopped_was_killed_and_one_with_a_fault_has_failed(
     (run,) = MlflowClient(store).search_runs(["1"])
     assert run.info.status == status
     assert not list(Path(".hflow/tracking").glob("*.jsonl"))
+
+
+def test_a_training_that_goes_on_from_its_checkpoint_goes_on_in_its_run_whatever_else_has_changed(
+    params: Params, project: Project, databases: Databases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = f"sqlite:///{databases.mlflow(Path.cwd() / 'mlflow.db')}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    shutil.copytree(project.prepared, outputs.PREPARED)
+    settings = {"steps": 4, "crop": (24, 16), "batch_size": 2, "log_every": 1, "checkpoint_every": 2, "warm_up": 0}
+    data = params.data.model_copy(update={"classes": tuple(CLASSES)})
+
+    def train(**changed: Any) -> None:
+        given = TrainParams.model_validate({**settings, "accelerator": "cpu", **changed})
+        stages.train(params.model_copy(update={"train": given, "model": ModelParams(variant=(2,)), "data": data}))
+
+    metrics = TrainingRun.metrics
+
+    def stop(self: TrainingRun, values: Mapping[str, float], step: int) -> None:
+        metrics(self, values, step)
+        if step == 3:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TrainingRun, "metrics", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train()
+    params = params.model_copy(update={"translate": params.translate.model_copy(update={"seed": 7})})
+    train(checkpoint_every=4)
+    client = MlflowClient(store)
+    (run,) = client.search_runs(["1"])
+    assert run.info.status == "FINISHED"
+    assert [point.step for point in client.get_metric_history(run.info.run_id, "loss")] == [1, 2, 3, 3, 4]
 
 
 def test_a_run_in_a_dvc_experiment_has_its_name(

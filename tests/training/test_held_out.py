@@ -40,6 +40,8 @@ class Listener:
         self.stop = stop
         self.measured: dict[int, dict[str, float]] = {}
 
+    def begin(self, fingerprint: str) -> None: ...
+
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         if "invented_detail" in values:
             self.measured[step] = dict(values)

@@ -69,6 +69,8 @@ class Onlooker:
         self.steps: list[int] = []
         self.opened: list[BinaryIO] = []
 
+    def begin(self, fingerprint: str) -> None: ...
+
     def metrics(self, values: Mapping[str, float], step: int) -> None: ...
 
     def image(self, key: str, path: Path, step: int) -> None:
@@ -167,6 +169,8 @@ class Interrupter:
 
     def __init__(self, step: int):
         self.step = step
+
+    def begin(self, fingerprint: str) -> None: ...
 
     def metrics(self, _: Mapping[str, float], step: int) -> None:
         if step == self.step:
