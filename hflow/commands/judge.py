@@ -35,9 +35,10 @@ def judge(
     loaded = load_params(params)
     from hflow.datasets.shards import shard_files
     from hflow.foundation.devices import pick_device
-    from hflow.segmentation.judge import save_judge
+    from hflow.segmentation.judge import check_judge_folder, save_judge
     from hflow.segmentation.judge_training import train_judge
 
+    check_judge_folder(out)
     domains = ("target",) if on == "target" else ("source", "target")
     shards = [path for domain in domains for path in shard_files(outputs.PREPARED / domain / "train")]
     trained = train_judge(

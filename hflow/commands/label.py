@@ -37,8 +37,9 @@ def label(
     from hflow.foundation.devices import pick_device
     from hflow.pipeline.run_notes import noted_run
     from hflow.segmentation.judge import load_judge
-    from hflow.segmentation.pseudo_labels import label_shards
+    from hflow.segmentation.pseudo_labels import check_label_folder, label_shards
 
+    check_label_folder(folder)
     where = pick_device(device)
     judge = load_judge(by, classes=classes, device=where)
     images = shard_files(outputs.PREPARED / of / "train")

@@ -6,14 +6,33 @@ import glob
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from hflow.foundation.atomic_files import flush, temporary_sibling
+from hflow.foundation.errors import HflowError
 
-__all__ = ["publish", "remove_leftovers"]
+__all__ = ["check_replaceable", "publish", "remove_leftovers"]
 
 _AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # of Linux
+
+
+def check_replaceable(folder: Path, mark: str, others: Collection[str]) -> None:
+    """See that `publish` would take nothing from a folder but what the same command wrote there.
+
+    Args:
+        folder: that is to be written; may be missing or empty.
+        mark: the name of the file by which what was written there is known.
+        others: the names of what lies beside it.
+
+    Raises:
+        HflowError: it is a file, or holds something else.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise HflowError(f"{folder} is a file: name a folder")
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if there and not (mark in there and there <= {mark, *others}):
+        raise HflowError(f"{folder} holds something else already: name a folder that is not there yet")
 
 
 def publish(files: Mapping[str, Path | bytes], folder: Path) -> None:

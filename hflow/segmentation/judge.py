@@ -15,14 +15,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from hflow.foundation.atomic_folders import publish
+from hflow.foundation.atomic_folders import check_replaceable, publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.imagenet import MEAN, STD
 from hflow.foundation.json_files import read_json
 from hflow.segmentation.networks import NETWORKS, segmentation_network
 
-__all__ = ["Judge", "judge_files", "load_judge", "save_judge", "weights_file"]
+__all__ = ["Judge", "check_judge_folder", "judge_files", "load_judge", "save_judge", "weights_file"]
 
 WEIGHTS, CONFIG = "judge.safetensors", "judge.json"
 
@@ -52,8 +52,22 @@ class Judge:
         return logits.argmax(dim=1)
 
 
+def check_judge_folder(folder: Path) -> None:
+    """See that `save_judge` would replace nothing but a judge.
+
+    Raises:
+        HflowError: the folder holds something else.
+    """
+    check_replaceable(folder, CONFIG, [WEIGHTS])
+
+
 def save_judge(judge: Judge, folder: Path) -> Judge:
-    """Write a judge's folder as one step; gives the judge with the hash of its weights."""
+    """Write a judge's folder as one step; gives the judge with the hash of its weights.
+
+    Raises:
+        HflowError: the folder holds something else than a judge.
+    """
+    check_judge_folder(folder)
     publish(judge_files(weights_file(judge.network), judge.name, judge.classes), folder)
     return Judge(judge.network, judge.name, judge.classes, sha256_file(folder / WEIGHTS))
 

@@ -36,7 +36,7 @@ from hflow.datasets.shards import (
     shard_files,
     write_shard,
 )
-from hflow.foundation.atomic_folders import publish
+from hflow.foundation.atomic_folders import check_replaceable, publish
 from hflow.foundation.code_fingerprint import code_fingerprint
 from hflow.foundation.devices import machine_marks
 from hflow.foundation.errors import HflowError
@@ -50,6 +50,7 @@ from hflow.segmentation.labelled_frames import normalised
 
 __all__ = [
     "IMAGES",
+    "check_label_folder",
     "label_counts",
     "label_images",
     "label_shards",
@@ -163,6 +164,15 @@ def label_counts(labels: Mapping[str, Finished]) -> dict[str, Any]:
     return {"images": count, "labelled": sure / max(1, count)}
 
 
+def check_label_folder(folder: Path) -> None:
+    """See that labels written to a folder would replace nothing but labels.
+
+    Raises:
+        HflowError: the folder holds something else.
+    """
+    check_replaceable(folder, IMAGES, [SPLIT, ID2LABEL, MANIFEST, SUMS])
+
+
 def label_shards(
     judge: Judge,
     images: Sequence[Path],
@@ -178,7 +188,7 @@ def label_shards(
     Args:
         judge: the segmenter, on `device`.
         images: shards of one folder.
-        out: the folder to write.
+        out: the folder to write; what it holds is replaced, whatever it is.
         by: what the manifest calls the segmenter.
         threshold: as `sure_labels` takes it.
         work: where finished shards are kept.
@@ -222,7 +232,7 @@ def pseudo_labelled_shards(folder: Path, images: Sequence[Path]) -> list[Path]:
         raise HflowError(f"{folder} has no labelled images: `hflow label {folder}` makes them")
     again = f"run `hflow label {folder}` again, of frames with `--of source`"
     if not (folder / IMAGES).is_file():
-        raise HflowError(f"{folder} does not say of which images its labels are: {again}")
+        raise HflowError(f"{folder} does not say of which images its labels are: remove it, and {again}")
     labelled = read_json(folder / IMAGES, made_by=f"run `hflow label {folder}`")
     prepared = dict(zip([path.name for path in images], shard_hashes(images), strict=True))
     if labelled != prepared or [path.name for path in shards] != sorted(prepared):

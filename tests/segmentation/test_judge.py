@@ -46,6 +46,15 @@ def test_a_judge_that_was_saved_sees_the_same(judge: Judge, tmp_path: Path) -> N
     assert {p.suffix for p in (tmp_path / "judge").iterdir()} == {".safetensors", ".json"}
 
 
+def test_a_judge_is_written_over_a_judge_and_over_nothing_else(judge: Judge, tmp_path: Path) -> None:
+    for _ in range(2):
+        save_judge(judge, tmp_path / "judge")
+    (tmp_path / "judge" / "verdicts.csv").touch()
+    with pytest.raises(HflowError, match="judge holds something else already"):
+        save_judge(judge, tmp_path / "judge")
+    assert (tmp_path / "judge" / "verdicts.csv").is_file()
+
+
 def test_the_same_seed_gives_the_same_judge(project: Project) -> None:
     first, again = (train_judge(_shards(project), CLASSES, steps=2, seed=3).network.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], again[name]) for name in first)

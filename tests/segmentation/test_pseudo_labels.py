@@ -25,6 +25,7 @@ from hflow.foundation.params import EncoderParams, LossParams, ModelParams, Trai
 from hflow.segmentation.judge import Judge
 from hflow.segmentation.pseudo_labels import (
     IMAGES,
+    check_label_folder,
     label_counts,
     label_images,
     label_shards,
@@ -120,6 +121,13 @@ def test_a_dataset_of_them_is_whole_and_marked(dataset: Path) -> None:
     assert not read_manifest(dataset / "manifest.parquet").translated
 
 
+def test_labels_may_be_written_over_labels_and_over_no_other_dataset(dataset: Path) -> None:
+    check_label_folder(dataset)
+    (dataset / IMAGES).unlink()
+    with pytest.raises(HflowError, match="holds something else already"):
+        check_label_folder(dataset)
+
+
 def test_an_export_says_that_they_are_no_truth_and_has_the_official_ids(dataset: Path, tmp_path: Path) -> None:
     export(dataset, tmp_path / "out", layout="gta")
     card = (tmp_path / "out/README.md").read_text()
@@ -210,7 +218,9 @@ def test_labels_that_do_not_say_of_which_images_they_are_are_refused(photographs
     judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
     label_shards(judge, photographs, tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     (tmp_path / "out" / IMAGES).unlink()
-    with pytest.raises(HflowError, match=r"does not say of which images its labels are: run `hflow label .*` again"):
+    with pytest.raises(
+        HflowError, match=r"does not say of which images its labels are: remove it, and run `hflow label .*` again"
+    ):
         pseudo_labelled_shards(tmp_path / "out", photographs)
 
 
