@@ -94,9 +94,9 @@ def train(params: Params) -> dict[str, Any]:
         load_judge(params.train.judge, classes=params.data.classes)
     source, target = (shard_files(PREPARED / domain / "train") for domain in ("source", "target"))
     if params.loss.source_labels:
-        source = pseudo_labelled_shards(params.loss.source_labels, source)
+        source = pseudo_labelled_shards(params.loss.source_labels, source, params.data.classes)
     if params.loss.target_labels:
-        target = pseudo_labelled_shards(params.loss.target_labels, target)
+        target = pseudo_labelled_shards(params.loss.target_labels, target, params.data.classes)
     started = find_torchrun()
     first = started is None or started.number == 0
     logger = _training_run(params) if first else None

@@ -219,13 +219,18 @@ def label_shards(
     return label_counts(labels)
 
 
-def pseudo_labelled_shards(folder: Path, images: Sequence[Path]) -> list[Path]:
+def pseudo_labelled_shards(folder: Path, images: Sequence[Path], classes: Sequence[str]) -> list[Path]:
     """The shards of a folder that `label_shards` wrote, in place of those of the images.
 
     What was noted of the images when they were labelled is held against what is noted of them now: none is read.
 
+    Args:
+        folder: that of the labels.
+        images: the shards that were labelled.
+        classes: the class names; a name's place is its train id.
+
     Raises:
-        HflowError: the folder is missing, has labels of other images, or does not say of which.
+        HflowError: the folder is missing, has labels of other images or ids of other classes, or does not say of which.
     """
     shards = shard_files(folder / SPLIT)
     if not shards:
@@ -237,6 +242,9 @@ def pseudo_labelled_shards(folder: Path, images: Sequence[Path]) -> list[Path]:
     prepared = dict(zip([path.name for path in images], shard_hashes(images), strict=True))
     if labelled != prepared or [path.name for path in shards] != sorted(prepared):
         raise HflowError(f"{folder} has labels of other images than are prepared: {again}")
+    known = folder / ID2LABEL
+    if not known.is_file() or known.read_bytes() != id2label_bytes(classes):
+        raise HflowError(f"{folder} has ids of other classes than data.classes: {again}")
     return shards
 
 

@@ -164,7 +164,7 @@ def test_a_target_that_a_segmenter_labelled_takes_the_place_of_the_photographs(
     assert counts == {"images": 3, "labelled": 0.5}
     assert not verify(tmp_path / "out").faults
     assert {row["model"] for row in read_manifest(tmp_path / "out/manifest.parquet").rows} == {"models/it"}
-    shards = pseudo_labelled_shards(tmp_path / "out", photographs)
+    shards = pseudo_labelled_shards(tmp_path / "out", photographs, CLASSES)
     assert [shard.name for shard in shards] == [shard.name for shard in photographs]
     rows = [list(read_rows(shard)) for shard in shards]
     assert [[row["key"] for row in some] for some in rows] == [["0", "1"], ["2"]]
@@ -195,23 +195,23 @@ def test_a_training_begins_without_reading_a_labelled_image(given: Project, tmp_
         size = shard.stat().st_size
         shard.unlink()  # other names of the file keep its bytes
         shard.write_bytes(bytes(size))
-    assert pseudo_labelled_shards(labels, target) == labelled
+    assert pseudo_labelled_shards(labels, target, CLASSES) == labelled
     assert shard_hashes(labelled) == hashes
 
 
 def test_labels_of_other_photographs_and_none_at_all_are_refused(photographs: list[Path], tmp_path: Path) -> None:
     judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
     with pytest.raises(HflowError, match=r"has no labelled images: `hflow label .*out` makes them"):
-        pseudo_labelled_shards(tmp_path / "out", photographs)
+        pseudo_labelled_shards(tmp_path / "out", photographs, CLASSES)
     with pytest.raises(HflowError, match="no prepared images to label"):
         label_shards(judge, [], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     label_shards(judge, photographs[:1], tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     with pytest.raises(HflowError, match="labels of other images than are prepared"):
-        pseudo_labelled_shards(tmp_path / "out", photographs)
+        pseudo_labelled_shards(tmp_path / "out", photographs, CLASSES)
     label_shards(judge, photographs, tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     write_shard(photographs[1], list(read_rows(photographs[0])), PREPARED_SCHEMA)
     with pytest.raises(HflowError, match=r"labels of other images than are prepared: run `hflow label .*` again"):
-        pseudo_labelled_shards(tmp_path / "out", photographs)
+        pseudo_labelled_shards(tmp_path / "out", photographs, CLASSES)
 
 
 def test_labels_that_do_not_say_of_which_images_they_are_are_refused(photographs: list[Path], tmp_path: Path) -> None:
@@ -221,7 +221,17 @@ def test_labels_that_do_not_say_of_which_images_they_are_are_refused(photographs
     with pytest.raises(
         HflowError, match=r"does not say of which images its labels are: remove it, and run `hflow label .*` again"
     ):
-        pseudo_labelled_shards(tmp_path / "out", photographs)
+        pseudo_labelled_shards(tmp_path / "out", photographs, CLASSES)
+
+
+@pytest.mark.parametrize("classes", [("sky", "road", "car"), ("road", "sky"), (*CLASSES, "person")])
+def test_labels_whose_ids_mean_other_classes_are_refused(
+    photographs: list[Path], tmp_path: Path, classes: tuple[str, ...]
+) -> None:
+    judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
+    label_shards(judge, photographs, tmp_path / "out", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
+    with pytest.raises(HflowError, match=r"ids of other classes than data\.classes: run `hflow label .*` again"):
+        pseudo_labelled_shards(tmp_path / "out", photographs, classes)
 
 
 def test_a_training_by_region_learns_from_such_labels(project: Project, tmp_path: Path) -> None:
@@ -229,7 +239,7 @@ def test_a_training_by_region_learns_from_such_labels(project: Project, tmp_path
     judge = Judge(Sees(0.05, 0.9, 0.05), "", CLASSES, "its hash")
     label_shards(judge, target, tmp_path / "labels", by="it", threshold=0.8, work=tmp_path / "work", device=CPU)
     results = []
-    for name, shards in (("own", target), ("pseudo", pseudo_labelled_shards(tmp_path / "labels", target))):
+    for name, shards in (("own", target), ("pseudo", pseudo_labelled_shards(tmp_path / "labels", target, CLASSES))):
         result = train(
             ModelParams(variant=(2,)),
             EncoderParams(),
