@@ -1,5 +1,6 @@
 """hflow judge: the segmenter that tells what translation changed."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -51,4 +52,4 @@ def judge(
         name=network,
         imagenet=imagenet,
     )
-    show({"judge": out, "sha256": save_judge(trained, out).sha256})
+    show({"judge": out, "sha256": save_judge(replace(trained, trained_on=on), out).sha256})

@@ -176,9 +176,11 @@ def _reader(
 ) -> Reader | None:
     """Who reads the frames: the segmenter that was trained on the target, else the judge, if it knows the classes."""
     if target:
-        return Reader(target, "the segmenter that was trained on the target's own images")
+        return Reader(target, "the segmenter that was trained on the target's own images", of_target_alone=True)
     judge = load_judge(folder, device=device) if folder else None
-    return Reader(judge, f"the judge {folder}") if judge and list(judge.classes) == list(classes) else None
+    if not judge or list(judge.classes) != list(classes):
+        return None
+    return Reader(judge, f"the judge {folder}", of_target_alone=judge.trained_on == "target")
 
 
 def _drawn(frames: ManifestRows, without: Sequence[Mapping[str, Any]], count: int, lot: str) -> list[Mapping[str, Any]]:

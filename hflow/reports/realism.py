@@ -83,10 +83,17 @@ class ClassColours:
 
 @dataclass(frozen=True)
 class Reader:
-    """A segmenter that reads frames, and who it is, for the reader of the report."""
+    """A segmenter that reads frames.
+
+    Attributes:
+        name: who it is, for the reader of the report.
+        of_target_alone: whether it has learned from the target's images alone. To one that has seen the raw frames
+            with their labels these are easier than any translation.
+    """
 
     judge: Judge
     name: str
+    of_target_alone: bool
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,8 @@ class Realism:
 
     Attributes:
         frames: how many, evenly spaced over all.
-        measures: those that can be had; the FCN score needs labels and a reader, KID four images a side.
+        measures: those that can be had; the FCN score needs labels and a reader that knows the target alone, KID
+            four images a side.
         by_class: whether the colour error is by class; without labels on either side it is over the whole picture.
         colours: by class, where there are labels.
         reading: where there are labels and a reader.
@@ -149,7 +157,8 @@ def measure_realism(
         rows: of translated frames, from the manifest, at least one.
         prepared, translated: the folders that prepare and translate wrote.
         classes: the class names; a name's place is its train id.
-        reader: for the FCN score (Isola and others 2017): one that has learned from the target's images alone.
+        reader: for what is seen in the frames, and for the FCN score (Isola and others 2017) where it has learned from
+            the target's images alone.
         device: where networks compute.
 
     Raises:
@@ -177,7 +186,7 @@ def measure_realism(
     measures = [
         _per_frame(DETAIL, sample, before.detail, made.detail),
         _per_frame(COLOUR, sample, before.colour, made.colour),
-        _fcn(sample, before, made, classes),
+        _fcn(sample, before, made, classes) if reader and reader.of_target_alone else None,
         _kid(before, made, [features(i.pixels) for i in target] if features else []),
     ]
     return Realism(

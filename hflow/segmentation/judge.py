@@ -7,7 +7,7 @@ A judge is a folder of judge.safetensors and judge.json; judge_training.py makes
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -36,12 +36,14 @@ class Judge:
         name: one of `NETWORKS`.
         classes: the class names; a name's place is its train id.
         sha256: of its weights as a file; empty before it was saved.
+        trained_on: the domains whose frames it learned from, "target" or "both"; empty where that is not known.
     """
 
     network: nn.Module
     name: str
     classes: tuple[str, ...]
     sha256: str = ""
+    trained_on: str = ""
 
     @torch.inference_mode()
     def predict(self, images: Tensor) -> Tensor:
@@ -68,19 +70,23 @@ def save_judge(judge: Judge, folder: Path) -> Judge:
         HflowError: the folder holds something else than a judge.
     """
     check_judge_folder(folder)
-    publish(judge_files(weights_file(judge.network), judge.name, judge.classes), folder)
-    return Judge(judge.network, judge.name, judge.classes, sha256_file(folder / WEIGHTS))
+    weights = weights_file(judge.network)
+    publish(judge_files(weights, judge.name, judge.classes, trained_on=judge.trained_on), folder)
+    return replace(judge, sha256=sha256_file(folder / WEIGHTS))
 
 
-def judge_files(weights: Path | bytes, name: str, classes: Sequence[str]) -> dict[str, Path | bytes]:
+def judge_files(
+    weights: Path | bytes, name: str, classes: Sequence[str], *, trained_on: str = ""
+) -> dict[str, Path | bytes]:
     """What a judge's folder holds, by file name.
 
     Args:
         weights: as `weights_file` gives them, or a file of them.
         name: of the network, one of `NETWORKS`.
         classes: the class names; a name's place is its train id.
+        trained_on: as of `Judge`.
     """
-    config = {"network": name, "classes": list(classes)}
+    config = {"network": name, "classes": list(classes)} | ({"trained_on": trained_on} if trained_on else {})
     return {WEIGHTS: weights, CONFIG: (json.dumps(config, indent=2) + "\n").encode()}
 
 
@@ -93,8 +99,9 @@ def load_judge(folder: Path, *, classes: Sequence[str] | None = None, device: to
     """Read a judge's folder.
 
     `judge.json` names the network (one of torchvision's: lraspp_mobilenet_v3_large, deeplabv3_mobilenet_v3_large,
-    deeplabv3_resnet50) and the classes; judge.safetensors holds its state_dict, without an auxiliary head. So a
-    segmenter that was trained elsewhere can be the judge too.
+    deeplabv3_resnet50), the classes and, as `trained_on`, what it learned from, which may be missing;
+    judge.safetensors holds its state_dict, without an auxiliary head. So a segmenter that was trained elsewhere can be
+    the judge too.
 
     Args:
         folder: that of a judge.
@@ -110,6 +117,7 @@ def load_judge(folder: Path, *, classes: Sequence[str] | None = None, device: to
     try:
         said = read_json(folder / CONFIG, made_by="run `hflow judge`")
         name, known = said["network"], tuple(str(c) for c in said["classes"])
+        trained_on = str(said.get("trained_on", ""))
         if name not in NETWORKS:
             raise HflowError(f"{folder / CONFIG} names the network {name!r}: it must be one of {', '.join(NETWORKS)}")
         network = segmentation_network(name, len(known))
@@ -121,4 +129,5 @@ def load_judge(folder: Path, *, classes: Sequence[str] | None = None, device: to
             f"{folder} knows the classes {', '.join(known)}, data.classes are "
             f"{', '.join(classes)}: train one by `hflow judge`"
         )
-    return Judge(network.to(device).eval().requires_grad_(False), name, known, sha256_file(folder / WEIGHTS))
+    network = network.to(device).eval().requires_grad_(False)
+    return Judge(network, name, known, sha256_file(folder / WEIGHTS), trained_on)

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 
 from hflow.datasets.images import decode_ids, decode_rgb, encode_png
 from hflow.datasets.shards import PREPARED_SCHEMA, image_value, read_table, shard_files, write_shard
+from hflow.reports.evaluation import _reader
 from hflow.reports.predictions import predict_camera_images
 from hflow.reports.realism import COLOUR, DETAIL, FCN, Measure, Reader, Realism, measure_realism
-from hflow.segmentation.judge import Judge
+from hflow.segmentation.judge import Judge, save_judge
+from hflow.segmentation.networks import segmentation_network
 from tests.conftest import Project
 
 CLASSES = ["road", "sky", "car"]
@@ -47,7 +49,7 @@ def _realism(project: Project, translated: Path, reader: Reader | None = None) -
 
 
 def test_frames_that_were_left_alone_are_measured_as_the_raw_ones(project: Project) -> None:
-    realism, measures = _realism(project, project.prepared / "source", Reader(SEES_ROAD, "it"))
+    realism, measures = _realism(project, project.prepared / "source", Reader(SEES_ROAD, "it", of_target_alone=True))
     assert {DETAIL, COLOUR, FCN} <= measures.keys()
     assert all(m.raw == m.translated and not m.bad for m in realism.measures)
     assert realism.by_class
@@ -55,6 +57,23 @@ def test_frames_that_were_left_alone_are_measured_as_the_raw_ones(project: Proje
     assert all(c.raw == c.translated and c.before == c.after for c in realism.colours)
     assert realism.reading
     assert realism.reading.translated[:, 0].sum() == realism.reading.translated.sum() > 0
+
+
+def test_a_reader_that_has_learned_from_the_raw_frames_too_gives_no_fcn_score(project: Project) -> None:
+    realism, measures = _realism(project, project.prepared / "source", Reader(SEES_ROAD, "it", of_target_alone=False))
+    assert FCN not in measures
+    assert realism.reading
+
+
+@pytest.mark.parametrize(("trained_on", "alone"), [("target", True), ("both", False), ("", False)])
+def test_a_judge_scores_frames_where_it_says_that_it_knows_the_target_alone(
+    tmp_path: Path, trained_on: str, alone: bool
+) -> None:
+    name = "lraspp_mobilenet_v3_large"
+    save_judge(Judge(segmentation_network(name, 3), name, tuple(CLASSES), trained_on=trained_on), tmp_path / "judge")
+    reader = _reader(None, tmp_path / "judge", CLASSES, "cpu")
+    assert reader
+    assert reader.of_target_alone == alone
 
 
 def test_grain_is_invented_detail_and_the_frame_with_most_of_it_the_worst(project: Project, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The judge: learns what is to be seen, and is the same after it was saved and loaded."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,15 @@ def test_a_judge_that_was_saved_sees_the_same(judge: Judge, tmp_path: Path) -> N
     assert torch.equal(loaded.predict(images), judge.predict(images))
     assert (loaded.classes, loaded.sha256) == (tuple(CLASSES), saved.sha256)
     assert {p.suffix for p in (tmp_path / "judge").iterdir()} == {".safetensors", ".json"}
+
+
+def test_a_judge_says_what_it_was_trained_on_and_one_of_before_does_not(judge: Judge, tmp_path: Path) -> None:
+    save_judge(replace(judge, trained_on="target"), tmp_path / "judge")
+    assert load_judge(tmp_path / "judge").trained_on == "target"
+    config = json.loads((tmp_path / "judge" / "judge.json").read_text())
+    del config["trained_on"]
+    (tmp_path / "judge" / "judge.json").write_text(json.dumps(config))
+    assert load_judge(tmp_path / "judge").trained_on == ""
 
 
 def test_a_judge_is_written_over_a_judge_and_over_nothing_else(judge: Judge, tmp_path: Path) -> None:
