@@ -131,11 +131,12 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
     from hflow.datasets.image_sets import labelled_set
     from hflow.datasets.shards import shard_files
     from hflow.segmentation.downstream import segment
+    from hflow.segmentation.labelled_frames import LabelledFrames
     from hflow.segmentation.scores import parse_scores
 
     validation = shard_files(outputs.PREPARED / "target" / "val")
-    if not validation:
-        say("the target has no validation set, so no segmenter is trained")
+    if not (params.data.classes and len(LabelledFrames(validation, params.data.classes))):
+        say("the target has no validation set with labels, so no segmenter is trained")
         return None
     work = outputs.work_folder("evaluate")
     plain = params.segment.model_copy(update={"self_training": None})  # whose scores are not shown here
@@ -145,14 +146,19 @@ def _segmenter(params: Params, protocol: dict[str, Any]) -> Score | None:
         if training_set is None:
             say(f"{name} has no labels, so no segmenter is trained on it")
             return None
-        found = segment(
-            plain,
-            training_set=training_set,
-            validation=validation,
-            classes=params.data.classes,
-            out=work / f"{name}.json",
-            work=outputs.work_folder("segment"),
-        )
+        try:
+            found = segment(
+                plain,
+                training_set=training_set,
+                validation=validation,
+                classes=params.data.classes,
+                out=work / f"{name}.json",
+                work=outputs.work_folder("segment"),
+            )
+        except HflowError as error:  # what was measured of all sets is worth more than this one's score
+            say(f"{name} has no score of a segmenter: {error}")
+            protocol[f"segmenter of {name}"] = f"none: {error}"
+            return None
         scores = parse_scores(found)
         protocol["segmenter"] = scores.settings
         return {**{key: found[key] for key in ("pxAcc", "clsAcc", "mIoU", "IoU")}, "mIoU by seed": scores.miou_by_seed}
