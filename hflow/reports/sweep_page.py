@@ -12,7 +12,9 @@ from hflow.reports.html_parts import number, write_page
 __all__ = ["write_sweep"]
 
 COUNTS = ("given", "translated", "rejected")
-LEAD = ("mIoU/translated", "gain", "FCN_score", "ssim")
+KID = "KID"
+LEAD = {"mIoU/translated": max, "gain": max, "psnr_to_truth": max, KID: min, "FCN_score": max}
+"""By what experiments are ranked, the first that all have; SSIM to the frame is highest where nothing was changed."""
 
 
 def write_sweep(name: str, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, float]]], folder: Path) -> Path:
@@ -38,10 +40,10 @@ def write_sweep(name: str, rows: Sequence[tuple[str, Mapping[str, Any], Mapping[
             "title": f"Sweep: {name}",
             "verdict": _verdict(labels, rows, figures, seeds=all(set(row[1]) == {"train.seed"} for row in rows)),
             "changed": ", ".join(rows[0][1]),
-            "figures": figures,
-            "panels": [dots_in_a_row([row[2][key] for row in rows], labels, key) for key in figures],
+            "figures": [_title(key) for key in figures],
+            "panels": [dots_in_a_row([_shown(row[2], key) for row in rows], labels, _title(key)) for key in figures],
             "rows": [
-                (label, one, [row_figures[key] for key in figures])
+                (label, one, [_shown(row_figures, key) for key in figures])
                 for label, (one, _, row_figures) in zip(labels, rows, strict=True)
             ],
         },
@@ -62,6 +64,15 @@ def _whole(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [{column: row.get(column) for column in columns} for row in table]
 
 
+def _title(key: str) -> str:
+    return f"{KID} × 1000" if key == KID else key
+
+
+def _shown(figures: Mapping[str, float], key: str) -> float:
+    """A figure in the units of `_title`."""
+    return 1000 * figures[key] if key == KID else figures[key]
+
+
 def _verdict(
     labels: Sequence[str],
     rows: Sequence[tuple[str, Mapping[str, Any], Mapping[str, float]]],
@@ -69,16 +80,18 @@ def _verdict(
     *,
     seeds: bool,
 ) -> str:
-    lead = next((key for key in LEAD if key in figures), None)
+    lead = next((key for key in (*LEAD, *(["ssim"] if seeds else [])) if key in figures), None)
     if lead is None:
-        return "No figure is known of every experiment."
-    values = [row[2][lead] for row in rows]
+        return "No figure that tells better from worse is known of every experiment."
+    values = [_shown(row[2], lead) for row in rows]
     if seeds:
         mean, interval = mean_interval(values)
         of = f", with 95% confidence from {number(interval[0])} to {number(interval[1])}" if interval else ""
-        return f"{lead} is {number(mean)} on average of {len(values)} seeds{of}."
-    best = max(range(len(values)), key=values.__getitem__)
+        return f"{_title(lead)} is {number(mean)} on average of {len(values)} seeds{of}."
+    best = LEAD[lead](range(len(values)), key=values.__getitem__)
+    place, worst, others = ("lowest", max, "less") if LEAD[lead] is min else ("highest", min, "more")
     return (
-        f"{lead} is highest at {labels[best]}, {number(values[best])}; the others are {number(min(values))} and more. "
+        f"{_title(lead)} is {place} at {labels[best]}, {number(values[best])}; the others are "
+        f"{number(worst(values))} and {others}. "
         "One training each: what seeds alone change is `hflow sweep seeds`."
     )
