@@ -14,6 +14,7 @@ from hflow.datasets.images import decode_rgb
 from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.rows_by_key import RowsByKey
 from hflow.datasets.tensors import to_tensor
+from hflow.foundation.errors import HflowError
 from hflow.foundation.evenly_spaced import evenly_spaced
 from hflow.foundation.progress import progress
 from hflow.metrics.closeness import Closeness, closeness, mean_closeness
@@ -74,7 +75,7 @@ def measure_truth(
         device: where the network of ST-LPIPS computes.
 
     Raises:
-        HflowError: a shard is missing or damaged.
+        HflowError: a shard is missing or damaged, or another folder has other frames of these keys.
     """
     known = rows.where(pc.not_equal(rows.column("truth_sha256"), ""))
     held_out = known.having("split", "val")
@@ -83,7 +84,7 @@ def measure_truth(
         return None
     vgg = load_vgg().to(device)
     folders = {TRANSLATED: translated, **others}
-    sources, outputs = RowsByKey(["image", "truth"]), RowsByKey(["image"])
+    sources, outputs = RowsByKey(["image", "truth", "source_sha256"]), RowsByKey(["image", "source_sha256"])
     raw: list[Closeness] = []
     made: dict[str, list[Closeness]] = {name: [] for name in folders}
     natural: dict[str, list[float]] = {name: [] for name in (RAW, *folders, TRUTH)}
@@ -102,6 +103,11 @@ def measure_truth(
             raw.append(closeness(image, truth, vgg))
             for name, folder in folders.items():
                 output = outputs.find(folder / row["split"] / row["shard"], row["key"])
+                if output["source_sha256"] != source["source_sha256"]:
+                    raise HflowError(
+                        f"{folder} was made of another frame {row['key']} than is prepared now: run "
+                        f"`hflow {'translate' if name == TRANSLATED else 'baselines'}` again"
+                    )
                 image = to_tensor(pixels_of(name, output["image"]))[None].to(device)
                 made[name].append(closeness(image, truth, vgg))
             advance()

@@ -1,5 +1,6 @@
 """The closeness to the truth in the evaluation, the report and the table of datasets."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hflow.datasets.image_sets import open_images
 from hflow.datasets.images import decode_rgb, encode_png
 from hflow.datasets.manifest_rows import ManifestRows
 from hflow.datasets.shards import TRANSLATED_SCHEMA, image_value, shard_files
+from hflow.foundation.errors import HflowError
 from hflow.metrics.closeness import MOST_DECIBELS, Closeness
 from hflow.metrics.feature_spaces import load_feature_space
 from hflow.metrics.lpips import load_vgg
@@ -38,6 +40,11 @@ def _darker(rows: list[dict[str, Any]]) -> None:
     """What each frame is to become: itself, half as bright."""
     for row in rows:
         row["truth"] = image_value(encode_png(decode_rgb(row["image"]["bytes"]) // 2), f"{row['key']}.png")
+
+
+def _of_other_files(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        row["source_sha256"] = "1" * 64
 
 
 def _truth_itself(rows: list[dict[str, Any]]) -> None:
@@ -81,6 +88,19 @@ def test_simpler_methods_are_measured_beside_it_and_the_best_is_named(dark: Proj
     psnr = truth_rows(found)[0]
     assert [best for _, best in psnr["values"]] == [False, False, True, True]
     assert f"the best of the simpler methods, gamma, comes to {found.translated.psnr:.1f} dB" in truth_line(found)
+
+
+def test_recoloured_frames_of_other_raw_files_under_the_same_keys_are_refused(dark: Project, tmp_path: Path) -> None:
+    rows = ManifestRows(pa.Table.from_pylist(list(manifest_of(tmp_path).values())))
+    shutil.copytree(dark.prepared / "source", tmp_path / "clahe")
+    for shard in shard_files(dark.prepared / "source/train"):
+        rewrite(shard, _of_other_files)
+    for shard in shard_files(tmp_path / "translated/train"):
+        rewrite(shard, _of_other_files, TRANSLATED_SCHEMA)
+    made = {"prepared": dark.prepared, "translated": tmp_path / "translated"}
+    with pytest.raises(HflowError, match=r"clahe was made of another frame .* run `hflow baselines` again"):
+        measure_truth(rows, **made, others={"clahe": tmp_path / "clahe"})
+    assert measure_truth(rows, **made)
 
 
 def test_frames_without_truth_are_not_measured(tmp_path: Path) -> None:
