@@ -32,10 +32,12 @@ def write_review_page(review: Review, folder: Path, *, destination: Path) -> Pat
     budget = PICTURE_BYTES // len(review.rows)
     frames = [_shown(frame, budget) for frame in review.frames()]
     what, _ = MEASURES[review.measure]
-    said = f"The {count(len(frames))} least {what} of {count(review.total)} frames, the least first."
+    left = review.total - review.judged
+    of = f"{count(left)} frames" + (" without a verdict" if review.judged else "")
+    said = f"The {count(len(frames))} least {what} of {of}, the least first."
     values = {
         "title": f"Review of {review.translated}",
-        "verdict": said if len(frames) < review.total else f"All {count(review.total)} frames, the least {what} first.",
+        "verdict": said if len(frames) < left else f"All {of}, the least {what} first.",
         "by": MEASURES[review.measure][1],
         "judged": review.judged,
         "frames": frames,

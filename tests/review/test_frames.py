@@ -1,5 +1,7 @@
 """Which frames people are shown first, and with which pictures."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from hflow.datasets.shards import read_rows, shard_files
 from hflow.datasets.verdicts import Verdict, Verdicts
 from hflow.foundation.errors import HflowError
 from hflow.review import frames as module
+from hflow.review.page import write_review_page
 from tests.review.conftest import Translated
 
 KEYS = [f"{i:05d}" for i in sorted(range(12), key=lambda i: i * 7 % 12)]
@@ -47,3 +50,18 @@ def test_large_frames_are_made_narrower(translated: Translated, monkeypatch: pyt
     monkeypatch.setattr(module, "SHOWN_WIDTH", 16)
     shown = next(translated.review(1).frames())
     assert [picture.shape[1] for picture in shown.pictures.values()] == [16, 16, 16]
+
+
+@pytest.mark.parametrize(
+    ("judged", "count", "said"),
+    [
+        (0, 4, "The 4 least consistent of 12 frames, the least first."),
+        (5, 4, "The 4 least consistent of 7 frames without a verdict, the least first."),
+        (5, 7, "All 7 frames without a verdict, the least consistent first."),
+    ],
+)
+def test_the_page_counts_the_frames_that_it_chose_from(
+    translated: Translated, tmp_path: Path, judged: int, count: int, said: str
+) -> None:
+    review = translated.review(count, Verdicts(Verdict("", key, "", "keep") for key in KEYS[:judged]))
+    assert said in write_review_page(review, tmp_path, destination=tmp_path / "verdicts.csv").read_text()
