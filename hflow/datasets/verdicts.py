@@ -109,6 +109,7 @@ def write_verdicts(path: Path, verdicts: Iterable[Verdict]) -> None:
 
 def _verdict(row: Mapping[str, str | None], where: str) -> Verdict:
     said = {name: (row.get(name) or "").strip() for name in COLUMNS}
+    key = row["key"] or ""  # as it is: the names of files may begin or end in spaces
     if not said["key"]:
         raise HflowError(f"{where}: no key: name the frame")
     if said["verdict"] not in VERDICTS:
@@ -118,4 +119,4 @@ def _verdict(row: Mapping[str, str | None], where: str) -> Verdict:
         raise HflowError(
             f"{where}: image_sha256 is {said['image_sha256']!r}: write {IMAGE_DIGITS} or more digits of it, or nothing"
         )
-    return Verdict(said["split"], said["key"], image_mark(image), said["verdict"], " ".join(said["reason"].split()))
+    return Verdict(said["split"], key, image_mark(image), said["verdict"], " ".join(said["reason"].split()))

@@ -12,13 +12,15 @@ from hflow.foundation.errors import HflowError
 HASH = "0123456789abcdef"
 WORDS = st.text(st.characters(exclude_categories=["C"]), max_size=12).map(lambda text: " ".join(text.split()))
 
+KEYS = st.text(st.characters(exclude_categories=["C"]), max_size=12).filter(str.strip)
+
 
 @given(
     st.lists(
         st.builds(
             Verdict,
             split=st.sampled_from(["train", "val", ""]),
-            key=WORDS.filter(bool),
+            key=KEYS,
             image=st.sampled_from([HASH, ""]),
             verdict=st.sampled_from(["keep", "reject"]),
             reason=WORDS,
@@ -40,6 +42,15 @@ def _read(folder: Path, text: str) -> list[Verdict]:
 
 def test_a_table_by_hand_needs_no_more_than_key_and_verdict(tmp_path: Path) -> None:
     assert _read(tmp_path, "\ufeffkey,verdict,who\r\na/1,reject,me\r\n") == [Verdict("", "a/1", "", "reject")]
+
+
+def test_a_verdict_on_a_key_with_spaces_around_it_is_of_that_frame_alone(tmp_path: Path) -> None:
+    write_verdicts(
+        tmp_path / "verdicts.csv", [Verdict("train", "a ", HASH, "reject"), Verdict("train", "b", "", "keep")]
+    )
+    verdicts = read_verdicts(tmp_path / "verdicts.csv")
+    found = {key: verdicts.of({"split": "train", "key": key, "image_sha256": HASH}) for key in ("a ", "a", " b")}
+    assert [one and one.verdict for one in found.values()] == ["reject", None, None]
 
 
 def test_a_verdict_of_an_image_holds_for_that_image_alone(tmp_path: Path) -> None:
