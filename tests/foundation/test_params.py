@@ -7,7 +7,7 @@ import yaml
 
 from hflow.commands.project import write_params
 from hflow.foundation.errors import HflowError
-from hflow.foundation.params import Params, SegmentParams, check_section, load_params
+from hflow.foundation.params import Params, SegmentParams, TranslateParams, check_section, load_params
 from hflow.presets import preset_names, preset_text
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +82,15 @@ def test_a_fault_is_named_by_its_key_in_one_line(key: str, tmp_path: Path) -> No
     with pytest.raises(HflowError, match=key.replace(".", r"\.")) as caught:
         load_params(tmp_path / "params.yaml")
     assert "\n" not in str(caught.value)
+
+
+def test_further_styles_are_not_copies_of_the_nearest_one() -> None:
+    with pytest.raises(
+        ValueError, match="nearest 1 leaves a frame one style, and styles is 3: set nearest to 3 or more"
+    ):
+        TranslateParams(nearest=1, styles=3)
+    TranslateParams(nearest=3, styles=3)
+    TranslateParams(nearest=1, styles=3, style_group="[a-z]+")
 
 
 def test_parameters_that_do_not_go_together_are_named(tmp_path: Path) -> None:

@@ -99,6 +99,11 @@ class TranslateParams(StyleParams):
                     raise ValueError(f"{name} is for style random, and style is {self.style}: set {name} to null")
             if self.styles > 1:
                 raise ValueError(f"styles ({self.styles}) is for style random, and style is {self.style}: set it to 1")
+        if self.styles > 1 and self.nearest == 1 and self.style_group is None:
+            raise ValueError(
+                f"nearest 1 leaves a frame one style, and styles is {self.styles}: set nearest to {self.styles} or "
+                "more, or styles to 1"
+            )
         if self.style == "nearest" and self.style_by == "sequence":
             raise ValueError("style nearest goes by each frame, and style_by is sequence: set one of them otherwise")
         if self.min_consistency and self.judge is None:
