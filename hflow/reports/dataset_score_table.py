@@ -34,6 +34,7 @@ PAPER_NOTE = (
 )
 SHOWN_CHANGES = 5
 WIDTH = 220
+BAR = r"\|"  # in a cell of Markdown
 SEMANTICS_HEADER = ("dataset", "kept", "from", "to", "share of the class")
 
 Cell = Callable[[DatasetScores], str]
@@ -149,7 +150,9 @@ def _truth_columns(rows: Sequence[DatasetScores]) -> dict[str, Cell]:
     return {
         "SSIM to truth ↑": lambda row: f"{row.truth.ssim:.3f}" if row.truth else "–",
         "PSNR to truth ↑": lambda row: f"{row.truth.psnr:.1f}" if row.truth else "–",
-        "ST-LPIPS to truth ↓": lambda row: f"{row.truth.lpips:.3f}" if row.truth and row.truth.lpips else "–",
+        "ST-LPIPS to truth ↓": lambda row: (
+            "–" if row.truth is None or row.truth.lpips is None else f"{row.truth.lpips:.3f}"
+        ),
     }
 
 
@@ -179,7 +182,7 @@ def _markdown(rows: Sequence[DatasetScores], protocol: dict[str, Any]) -> str:
 
 def _markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(cell.replace('|', BAR) for cell in line)} |" for line in lines)
 
 
 def _as_json(row: DatasetScores) -> dict[str, Any]:

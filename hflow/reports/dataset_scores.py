@@ -25,6 +25,7 @@ from hflow.metrics.fid_kid import FeatureSpace, FeatureSummary, Kid, fid, kid
 from hflow.metrics.lpips import ShiftTolerantVGG
 from hflow.metrics.segmentation import segment_scores
 from hflow.model import HierarchyFlow
+from hflow.model.hierarchy_flow import AdaINPlace
 from hflow.model.store import TrainedModel
 from hflow.reports.paired_images import PairedImage, paired_batches, several_at_once
 from hflow.reports.seen_batches import SeeingNetworks, SeenBatch, features_of
@@ -173,7 +174,9 @@ def score_datasets(
                     segments=score(name, images, frames) if score else None,
                     semantics=class_changes(seen.confusion, judge.classes) if judge and seen.confusion.any() else None,
                     reading=segment_scores(seen.reading, judge.classes) if judge and seen.reading.any() else None,
-                    network=network_cost(model.network.expansions) if model and _made_by(places[name], model) else None,
+                    network=network_cost(model.network.expansions, adain=model.network.adain)
+                    if model and _made_by(places[name], model)
+                    else None,
                     niqe=math.fsum(seen.niqe) / len(seen.niqe) if seen.niqe else None,
                     truth=mean_closeness(seen.truth) if seen.truth else None,
                     truths=len(seen.truth),
@@ -182,10 +185,12 @@ def score_datasets(
         return rows
 
 
-def network_cost(expansions: Sequence[int], size: tuple[int, int] = PAPER_SIZE) -> NetworkCost:
+def network_cost(
+    expansions: Sequence[int], size: tuple[int, int] = PAPER_SIZE, *, adain: AdaINPlace = "every"
+) -> NetworkCost:
     """What a Hierarchy Flow of these expansion rates costs for a frame of this (width, height), nothing computed."""
     with torch.device("meta"):
-        network = HierarchyFlow(expansions)
+        network = HierarchyFlow(expansions, adain=adain)
         frame = torch.empty(1, 3, size[1], size[0])
         with FlopCounterMode(display=False) as counter:
             network(frame, frame)

@@ -1,6 +1,7 @@
 """Datasets side by side: the frames themselves come out equal, others' folders are measured like shards."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ from hflow.foundation.atomic_files import write_json
 from hflow.foundation.devices import torch_threads
 from hflow.foundation.errors import HflowError
 from hflow.foundation.params import TranslateParams
+from hflow.metrics.closeness import Closeness
 from hflow.metrics.feature_spaces import load_feature_space
 from hflow.metrics.lpips import ShiftTolerantVGG, load_vgg
-from hflow.model.store import load_model
+from hflow.model import HierarchyFlow
+from hflow.model.hierarchy_flow import AdaINPlace
+from hflow.model.store import StyleBank, TrainedModel, load_model
 from hflow.reports.dataset_score_table import PAPER, print_scores, write_scores
 from hflow.reports.dataset_scores import DatasetScores, _class_colours, network_cost, score_datasets
 from hflow.segmentation.judge import Judge
@@ -156,6 +160,36 @@ def test_costs_are_those_counted_on_the_published_code() -> None:
     assert network_cost((10,)).gmac == pytest.approx(10.13, abs=0.005)
     assert network_cost((10, 4)).gmac == pytest.approx(26.8, abs=0.05)
     assert network_cost((10, 4)).parameters == 1_017_372
+
+
+@pytest.mark.parametrize("adain", ["every", "innermost"])
+def test_the_parameters_shown_are_those_of_the_network_that_made_the_set(
+    project: Project, vgg: ShiftTolerantVGG, monkeypatch: pytest.MonkeyPatch, adain: AdaINPlace
+) -> None:
+    monkeypatch.setattr("hflow.reports.dataset_scores._made_by", lambda *_: True)
+    network = HierarchyFlow((4, 2), adain=adain)
+    (row,) = score_datasets(
+        {"translated": project.prepared / "source"},
+        source=project.prepared / "source",
+        target=project.prepared / "target" / "train",
+        split="train",
+        space=load_feature_space("vgg16", vgg=vgg),
+        vgg=vgg,
+        model=TrainedModel(network, StyleBank(torch.zeros(1, 8), ["a"]), {}, ""),
+    )
+    assert row.network is not None
+    assert row.network.parameters == sum(p.numel() for p in network.parameters())
+
+
+def test_a_distance_to_the_truth_of_nothing_is_a_figure_and_a_name_may_have_a_bar(
+    rows: list[DatasetScores], tmp_path: Path
+) -> None:
+    truth = replace(rows[2], name="truth | itself", truth=Closeness(100.0, 1.0, 0.0), truths=12)
+    write_scores(tmp_path / "table.md", [truth], {})
+    header, line, row = (tmp_path / "table.md").read_text().splitlines()[2:5]
+    assert row.startswith(r"| truth \| itself | 13 |")
+    assert row.replace(r"\|", "").count("|") == header.count("|") == line.count("|")
+    assert "| 1.000 | 100.0 | 0.000 |" in row
 
 
 def test_the_json_names_the_feature_space_and_keeps_the_papers_figures_apart(
