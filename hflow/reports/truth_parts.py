@@ -54,6 +54,7 @@ def _row(
         "text": text,
         "values": [(shown(value), value == best) for value in values],
         "bad": made > raw if lower else made < raw,
+        "verdict": "as far" if made == raw else "further" if (made > raw) == lower else "closer",
     }
 
 

@@ -161,6 +161,13 @@ def test_the_verdict_of_a_run_with_truth_is_its_psnr(evaluation: Evaluation, tmp
     assert run_summary(evaluation)["psnr_gain"] == 9.25
 
 
+def test_what_came_no_closer_is_not_called_closer(evaluation: Evaluation, tmp_path: Path) -> None:
+    assert evaluation.truth
+    truth = replace(evaluation.truth, translated=evaluation.truth.raw)
+    assert [row["verdict"] for row in truth_rows(truth)] == ["as far"] * 3
+    assert written(replace(evaluation, truth=truth), tmp_path).count("<td>as far</td>") == 3
+
+
 def test_the_verdict_without_truth_is_kid_at_ssim(evaluation: Evaluation) -> None:
     realism = replace(evaluation.realism, measures=[Measure("KID", 0.04, 0.03, False)])
     assert verdict(replace(evaluation, truth=None, realism=realism)) == (
