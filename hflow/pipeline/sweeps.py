@@ -69,7 +69,7 @@ class SweepRun:
 
 
 def sweep_settings(what: str, params: Params) -> list[Setting]:
-    """The settings of a sweep, each checked.
+    """The settings of a sweep, each checked, each once.
 
     Args:
         what: the name of one of `SWEEPS`, or a parameter with values: `loss.k=0.7,0.9`, `train.crop=[96,64],null`.
@@ -94,7 +94,8 @@ def sweep_settings(what: str, params: Params) -> list[Setting]:
         settings = [{name: value} for value in found]
     for setting in settings:
         _checked(params, setting)
-    return settings
+    # DVC has one experiment of a name.
+    return list({fingerprint(dict(setting)): setting for setting in settings}.values())
 
 
 def run_sweep(what: str, settings: Sequence[Setting], folder: Path) -> list[SweepRun]:

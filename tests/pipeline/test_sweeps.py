@@ -30,6 +30,10 @@ def test_any_parameter_can_be_swept_with_values_as_yaml_has_them() -> None:
     assert sweep_settings("train.crop=[64,32],null", TOWN) == [{"train.crop": [64, 32]}, {"train.crop": None}]
 
 
+def test_a_value_that_is_named_twice_is_one_experiment() -> None:
+    assert sweep_settings("loss.k=0.7,0.9,0.7", TOWN) == [{"loss.k": 0.7}, {"loss.k": 0.9}]
+
+
 @pytest.mark.parametrize(
     ("what", "fault"),
     [
