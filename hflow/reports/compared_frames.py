@@ -135,7 +135,11 @@ def _model_facts(model: TrainedModel) -> dict[str, str]:
     config = model.config
     told = {
         "expansion rates": ", ".join(map(str, model.network.expansions)),
+        "adain": model.network.adain,
+        "guide": model.network.guide,
+        "correction": model.network.correction,
         "style images": len(model.styles.keys),
+        "size": config.get("size"),
         "encoder": config.get("encoder", {}).get("name"),
         **{name.replace("_", " "): value for name, value in config.get("loss", {}).items()},
         **{name.replace("_", " "): value for name, value in config.get("train", {}).items()},

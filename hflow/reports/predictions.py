@@ -26,14 +26,15 @@ class Prediction:
         image: uint8 (H, W, 3), at most 480 wide.
         label: train ids, uint8 (H, W).
         seen: what a segmenter predicts, train ids, uint8 (H, W), by the name of the set it was trained on.
-        right: the share of labelled pixels that it has right at full size, by the same names.
+        right: the share of labelled pixels that it has right at full size, by the same names; None where no pixel has
+            a label.
     """
 
     key: str
     image: np.ndarray
     label: np.ndarray
     seen: Mapping[str, np.ndarray]
-    right: Mapping[str, float]
+    right: Mapping[str, float | None]
 
 
 def predict_camera_images(shards: Sequence[Path], segmenters: Mapping[str, Judge], count: int) -> list[Prediction]:
@@ -65,7 +66,7 @@ def predict_camera_images(shards: Sequence[Path], segmenters: Mapping[str, Judge
                 label=narrowed(label, SHOWN_WIDTH),
                 seen={name: narrowed(ids, SHOWN_WIDTH) for name, ids in seen.items()},
                 right={
-                    name: float((ids == label)[counted].mean()) if counted.any() else 0.0 for name, ids in seen.items()
+                    name: float((ids == label)[counted].mean()) if counted.any() else None for name, ids in seen.items()
                 },
             )
         )

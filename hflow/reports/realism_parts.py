@@ -133,11 +133,15 @@ def prediction_rows(predictions: Sequence[Prediction], colours: Sequence[Colour]
             "pictures": [
                 ("camera image", "", jpeg_uri(p.image, p.image.shape[1])),
                 ("label", "", label_uri(p.label, colours)),
-                *((SEEN[name], f"{p.right[name]:.0%} right", label_uri(ids, colours)) for name, ids in p.seen.items()),
+                *((SEEN[name], _right(p.right[name]), label_uri(ids, colours)) for name, ids in p.seen.items()),
             ],
         }
         for p in predictions
     ]
+
+
+def _right(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%} right"
 
 
 def unscored_line(evaluation: Evaluation) -> str:

@@ -1,6 +1,7 @@
 """A comparison finds what differs, frame by frame, and shows the largest changes first."""
 
 import csv
+import json
 import re
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -126,6 +127,16 @@ def test_two_models_translate_the_same_frames_in_the_same_styles(tmp_path: Path)
     assert all(change.styles[0] == change.styles[1] and None not in change.ssim for change in found.changes)
     assert (found.sides[0].facts["k"], found.sides[1].facts["k"]) == ("0.8", "0.9")
     assert compare(a, a, prepared=prepared).same == 4
+
+
+def test_models_that_differ_in_what_builds_the_network_alone_are_told_apart(tmp_path: Path) -> None:
+    a, b = _model(tmp_path / "a", 0), _model(tmp_path / "b", 0)
+    config = json.loads((b / "config.json").read_text()) | {"guide": 4, "correction": "gamma", "size": [96, 64]}
+    (b / "config.json").write_text(json.dumps(config))
+    one, other = (side.facts for side in compare(a, b, prepared=_prepared(tmp_path / "prepared", 2)).sides)
+    differ = {name: (one[name], other[name]) for name in one if name != "hash" and one[name] != other[name]}
+    assert differ == {"guide": ("0", "4"), "correction": ("none", "gamma"), "size": ("None", "96, 64")}
+    assert {one["adain"], other["adain"]} == {"every"}
 
 
 def test_one_model_twice_is_not_asked_for_a_frame(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

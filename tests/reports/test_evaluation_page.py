@@ -12,6 +12,7 @@ from hflow.metrics.closeness import Closeness
 from hflow.metrics.paired_gain import Gain
 from hflow.reports.evaluation_page import write_report
 from hflow.reports.evaluation_results import Evaluation, Rejected
+from hflow.reports.made_with import made_with
 from hflow.reports.truth import TruthScores
 from hflow.reports.verdict import SETS, verdict
 from hflow.segmentation.scores import SelfTrained
@@ -142,6 +143,27 @@ def test_a_path_of_this_machine_alone_is_not_shown(evaluation: Evaluation, tmp_p
     assert "sims/town (folder)" in page
     assert "real (cityscapes)" in page
     assert "/store" not in page
+
+
+def test_what_builds_the_network_and_every_loss_that_was_changed_are_told(
+    evaluation: Evaluation,
+) -> None:
+    config = {**evaluation.model.config, "adain": "innermost", "guide": 4, "correction": "none"}
+    config["loss"] |= {"regions": "labels", "detail": 300.0, "colour": 0.0, "target_labels": "/store/labels"}
+    facts = dict(made_with(replace(evaluation, model=replace(evaluation.model, config=config)), DATA))
+    assert {("adain", "innermost"), ("guide", "4")} <= {*facts["Model"]}
+    assert "correction" not in dict(facts["Model"])
+    assert {("regions", "labels"), ("detail", "300"), ("target labels", "labels")} <= {*facts["Training"]}
+    assert "colour" not in dict(facts["Training"])
+
+
+def test_an_image_of_which_nothing_is_labelled_has_no_share_that_is_right(
+    evaluation: Evaluation, tmp_path: Path
+) -> None:
+    camera = evaluation.predictions[0]
+    unlabelled = replace(camera, right=dict.fromkeys(camera.right))
+    assert written(evaluation, tmp_path).count("% right") == len(camera.right)
+    assert "% right" not in written(replace(evaluation, predictions=[unlabelled]), tmp_path)
 
 
 def test_many_large_frames_make_a_page_under_10_mb(evaluation: Evaluation, tmp_path: Path) -> None:

@@ -105,3 +105,12 @@ def test_a_segmenter_is_shown_with_what_it_has_right(project: Project) -> None:
         assert not prediction.seen["source"].any()
         assert prediction.right["source"] == pytest.approx((label == 0).sum() / (label != 255).sum())
     assert predict_camera_images(shards, {}, 2) == []
+
+
+def test_of_a_label_that_is_all_ignored_no_share_is_right(project: Project, tmp_path: Path) -> None:
+    rows = pq.read_table(shard_files(project.prepared / "target" / "val")[0]).to_pylist()[:1]
+    size = decode_ids(rows[0]["label_train_ids"]["bytes"]).shape
+    rows[0]["label_train_ids"] = image_value(encode_png(np.full(size, 255, np.uint8)), "a.png")
+    write_shard(tmp_path / "shard-0.parquet", rows, PREPARED_SCHEMA)
+    (shown,) = predict_camera_images([tmp_path / "shard-0.parquet"], {"source": SEES_ROAD}, 2)
+    assert shown.right == {"source": None}
