@@ -1,4 +1,4 @@
-"""hflow translate: the prepared frames, a folder, a video."""
+"""hflow translate: the prepared frames, a folder of images or shards, a video."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,8 +8,8 @@ import typer
 from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, refuse_options, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
-from hflow.foundation.params import load_params
-from hflow.foundation.stores import path_or_store
+from hflow.foundation.params import Params, TranslateParams, check_section, load_params
+from hflow.foundation.stores import Store, path_or_store
 from hflow.pipeline import outputs, stages
 from hflow.pipeline.models import exact_name, find_model
 
@@ -22,13 +22,26 @@ OF_VIDEOS = (
 """The parameters that are read for a video."""
 
 
+FOR_IMAGES = {
+    "names": "--list",
+    "output_format": "--output-format",
+    "suffix": "--suffix",
+    "compiled": "--compile",
+    "max_pixels": "--max-pixels",
+}
+"""Options that prepared shards don't take, by their parameters."""
+
+
 def translate(
     context: typer.Context,
     frames: Annotated[
-        str | None, typer.Argument(help="A folder of images, s3://... too, or a video; none: the prepared frames.")
+        str | None,
+        typer.Argument(
+            help="A folder of images or of prepared shards, s3://... too, or a video; none: the prepared frames."
+        ),
     ] = None,
     out: Annotated[
-        str | None, typer.Argument(help="The folder to write, images of the same names; or the video.")
+        str | None, typer.Argument(help="The folder to write, images or shards of the same names; or the video.")
     ] = None,
     model: Annotated[str, typer.Option(help="A model's folder, or models:/NAME@champion.")] = str(outputs.MODEL),
     style: Annotated[
@@ -76,6 +89,9 @@ def translate(
 ) -> None:
     """Translate the prepared frames, the images of any folder, `hflow translate FRAMES OUT`, or a video, into another.
 
+    Of FRAMES that `hflow prepare` wrote, PREPARED/source, OUT gets the shards that the stage writes: what no option
+    says is as in params.yaml then.
+
     Writes data/translated/, or OUT: on two cores 40 frames of 128x64 a second by the default's model, 7 of 512x256 by
     one without a guided filter. Stopped, it goes on where it was; a video begins again.
     Example: `hflow translate FRAMES OUT --model models/hflow`
@@ -93,12 +109,16 @@ def translate(
     from hflow.pipeline.folder_style import folder_style
     from hflow.translation.chosen_style import NEAREST
     from hflow.translation.folder import translate_folder
+    from hflow.translation.prepared_folder import holds_prepared_shards
     from hflow.translation.video import is_video, translate_video
 
     video = given if isinstance(given, Path) and is_video(given) else None
     if video:
         refuse_options(context, read=OF_VIDEOS, where=f"{video}, which is a video and has one style")
     known = load_params(params) if params.is_file() else None
+    if holds_prepared_shards(given):
+        _translate_shards(given, target, known, _said(context))
+        return
     how_chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
     asked = folder_style(known, style, strength, how_chosen, by="hflow translate")
     where = str(pick_device(device))
@@ -130,3 +150,26 @@ def translate(
     )
     show(counts)
     print(f"{counts['translated']} images are in {target}")
+
+
+def _said(context: typer.Context) -> dict[str, Any]:
+    """The options that were given."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return {name: context.params[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+
+
+def _translate_shards(given: Path | Store, target: Path | Store, params: Params | None, said: dict[str, Any]) -> None:
+    """Translate prepared shards by the options that were given, and else as params.yaml says."""
+    from hflow.model.store import load_model
+    from hflow.translation.prepared_folder import translate_prepared
+
+    for name, option in FOR_IMAGES.items():
+        if name in said:
+            raise HflowError(f"{given} has prepared shards, and {option} is for folders of images: leave it out")
+    told = params.translate if params else TranslateParams()
+    options = {name: value for name, value in said.items() if name in TranslateParams.model_fields}
+    asked = check_section(TranslateParams, {**told.model_dump(), **options}, "hflow translate")
+    folder = find_model(asked.model, params)
+    named = asked.model_copy(update={"model": exact_name(asked.model, folder)})
+    show(translate_prepared(given, target, load_model(folder), named, work=outputs.work_folder("translate")))
+    print(f"the shards are in {target}")

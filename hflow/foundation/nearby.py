@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
+from hflow.foundation.errors import HflowError
 from hflow.foundation.hashes import sha256_file
 from hflow.foundation.stores import Store
 
@@ -41,6 +42,14 @@ class Nearby:
         """All files of the store, sorted; of a folder of this machine, where nothing need be brought, none."""
         return list(self._there)
 
+    def size(self, name: str) -> int | None:
+        """The bytes of a file of the store; None where there is none, and of a folder of this machine."""
+        return self._there.get(name)
+
+    def told(self, text: str) -> str:
+        """A text that names files of `folder`, by the addresses that they have in the store."""
+        return text.replace(str(self.folder), str(self._store)) if self._store else text
+
     def named(self, pattern: str) -> list[str]:
         """The files whose names fit, sorted; * stands for no slash."""
         if self._store is None:
@@ -67,10 +76,17 @@ def nearby(folder: Path | Store) -> Iterator[Nearby]:
     """The files of a folder, until the block ends.
 
     Raises:
-        HflowError: the store can't be read.
+        HflowError: the store can't be read; or what the block raises, with the addresses of files in the store.
     """
     if isinstance(folder, Path):
         yield Nearby(folder)
         return
     with TemporaryDirectory() as here:
-        yield Nearby(Path(here), folder)
+        files = Nearby(Path(here), folder)
+        try:
+            yield files
+        except HflowError as error:
+            said = files.told(str(error))
+            if said == str(error):
+                raise
+            raise type(error)(said) from None

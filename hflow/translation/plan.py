@@ -8,14 +8,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from hflow.datasets.preparation_stats import read_stats
-from hflow.datasets.shard_records import shard_hashes
-from hflow.datasets.shards import PREPARED_SCHEMA, count_rows, read_table, shard_files
+from hflow.datasets.shard_records import read_records, shard_hashes
+from hflow.datasets.shards import PREPARED_SCHEMA, SHARDS, count_rows, read_table
 from hflow.foundation.atomic_folders import publish
 from hflow.foundation.errors import HflowError
 from hflow.foundation.finished_work import mark_used
 from hflow.foundation.hashes import fingerprint
+from hflow.foundation.nearby import Nearby
 from hflow.foundation.params import TranslateParams
 from hflow.foundation.progress import say
 from hflow.model.compiled_transfer import MOST_SIZES
@@ -28,7 +30,7 @@ from hflow.translation.shard_task import Recipe, ShardTask, WorkerMarks
 from hflow.translation.shard_worker import code_marks
 from hflow.translation.style_choice import StyleChoice
 
-__all__ = ["CHANGE_NO_BYTE", "Plan", "plan_translation"]
+__all__ = ["CHANGE_NO_BYTE", "SPLITS", "Plan", "plan_translation"]
 
 SPLITS = ("train", "val")
 CHANGE_NO_BYTE = {
@@ -72,15 +74,18 @@ class Plan:
 
 
 def plan_translation(
-    model: TrainedModel, params: TranslateParams, marks: WorkerMarks, *, prepared: Path, work: Path
+    model: TrainedModel, params: TranslateParams, marks: WorkerMarks, *, prepared: Path | Nearby, work: Path
 ) -> Plan:
     """Look at the prepared shards, and put down what they are translated with.
+
+    Of those in a store, what was noted when they were written is taken as it is where their lengths agree; they are
+    brought for this alone where the frames' sizes or keys are asked for, on a GPU and for `sequence`.
 
     Args:
         model: the trained model.
         params: the section of params.yaml.
         marks: of the workers that will translate.
-        prepared: the folder that prepare wrote.
+        prepared: the folder that prepare wrote; of one in a store, stats.json and the shards.json are at hand.
         work: the folder for finished shards; gets a copy of the model.
 
     Raises:
@@ -88,17 +93,18 @@ def plan_translation(
             chosen as the parameters say, or the model knows no camera or no colours of these classes where they are
             asked for.
     """
-    shards = [(split, path.absolute()) for split in SPLITS for path in shard_files(prepared / "source" / split)]
+    files = prepared if isinstance(prepared, Nearby) else Nearby(prepared)
+    shards = [_Shard(files, split, name) for split in SPLITS for name in files.named(f"source/{split}/{SHARDS}")]
     if not shards:
-        raise HflowError(f"{prepared / 'source'} has no shards: run `hflow prepare` first")
+        raise HflowError(f"{files.folder / 'source'} has no shards: run `hflow prepare` first")
     if marks.backend == "compiled":
-        marks = _for_sizes(marks, [path for _, path in shards])
+        marks = _for_sizes(marks, shards)
     styled, params = chosen(model, params)
     choice = StyleChoice.of(styled.styles, params)
     judge = None if params.judge is None else load_judge(params.judge)
     settings = params.model_dump(mode="json", exclude=CHANGE_NO_BYTE)
     settings |= {"judge": judge and [judge.sha256, list(judge.classes)], "marks": list(marks)}
-    classes = tuple(read_stats(prepared)["classes"])
+    classes = tuple(read_stats(files.folder)["classes"])
     settings["class_colours"] = ClassColours(model.config, classes).wanted if params.class_colours else None
     settings["camera"] = Camera.of(model.config).settings if params.camera else None
     params_mark, code_mark = fingerprint(settings), code_marks()
@@ -107,29 +113,58 @@ def plan_translation(
     work = work.resolve()
     recipe = Recipe(_keep_model(styled, work), model.sha256, params, marks, work, classes)
 
-    files = [path for _, path in shards]
-    digests = dict(zip(files, shard_hashes(files), strict=True))
-
-    def task(shard: tuple[str, Path]) -> ShardTask:
-        split, path = shard
-        rows, digest = count_rows(path, PREPARED_SCHEMA), digests[path]
+    def task(shard: _Shard) -> ShardTask:
         if params.sequence is not None:
-            for key in read_table(path, ["key"])["key"].to_pylist():
+            for key in shard.columns("key")["key"]:
                 choice.drawn_for(key)
-        return ShardTask(
-            recipe, split, path, digest, rows, fingerprint([code_mark, styled.sha256, params_mark, digest])
-        )
+        digest, rows = shard.noted() or shard.looked_at()
+        mark = fingerprint([code_mark, styled.sha256, params_mark, digest])
+        return ShardTask(recipe, shard.split, shard.path, digest, rows, mark)
 
     with ThreadPoolExecutor(params.workers) as pool:
         return Plan(recipe, tuple(pool.map(task, shards)), params_mark, code_mark)
 
 
-def _for_sizes(marks: WorkerMarks, shards: Sequence[Path]) -> WorkerMarks:
+@dataclass(frozen=True)
+class _Shard:
+    """A prepared shard: its split, and its name in the prepared folder."""
+
+    files: Nearby
+    split: str
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return self.files.folder.absolute() / self.name
+
+    def noted(self) -> tuple[str, int] | None:
+        """The hash and the rows of a shard in a store, as they were noted when it was written; None if it is another.
+
+        Of one here the schema is looked at too, which costs next to nothing.
+        """
+        size = self.files.size(self.name)
+        record = None if size is None else read_records(self.path.parent).get(self.path.name)
+        return (record.sha256, record.rows) if record and record.bytes == size else None
+
+    def looked_at(self) -> tuple[str, int]:
+        """The hash and the rows of the shard."""
+        with self.files.at_hand([self.name]):
+            rows = count_rows(self.path, PREPARED_SCHEMA)
+            return shard_hashes([self.path])[0], rows
+
+    def columns(self, *names: str) -> dict[str, list[Any]]:
+        """Some columns of it."""
+        with self.files.at_hand([self.name]):
+            found: dict[str, list[Any]] = read_table(self.path, names).to_pydict()
+            return found
+
+
+def _for_sizes(marks: WorkerMarks, shards: Sequence[_Shard]) -> WorkerMarks:
     """The marks as they are, or uncompiled where the frames have too many sizes."""
     sizes: set[tuple[int | None, int | None]] = set()
-    for path in shards:
-        table = read_table(path, ["width", "height"])
-        sizes |= set(zip(table["width"].to_pylist(), table["height"].to_pylist(), strict=True))
+    for shard in shards:
+        table = shard.columns("width", "height")
+        sizes |= set(zip(table["width"], table["height"], strict=True))
     if len(sizes) <= MOST_SIZES:
         return marks
     say(f"the frames have {len(sizes)} sizes, so translation runs uncompiled: prepare.size makes them one")

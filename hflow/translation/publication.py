@@ -1,6 +1,7 @@
 """What becomes of finished shards: a dataset in one step, with a manifest that accounts for every frame."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,10 @@ from hflow.translation.left_out import without_rejected
 from hflow.translation.plan import Plan
 from hflow.translation.shard_task import ShardTask
 
-__all__ = ["publish_translation"]
+__all__ = ["REJECTED", "counts_of", "publish_translation"]
+
+REJECTED = "rejected.parquet"
+"""Of a prepared dataset, the images that are not in its shards."""
 
 
 def publish_translation(
@@ -43,15 +47,17 @@ def publish_translation(
     *,
     prepared: Path,
     out: Path,
-    sets: Path,
+    sets: Path | None,
     name: str = "translated",
+    put: Callable[[Mapping[str, Path | bytes], Path], None] = publish,
 ) -> dict[str, Any]:
     """Make `out` hold the finished shards and their manifest, as one step, once every frame is accounted for.
 
     What people reject, by the CSV that `translate.reject` names, is left out of the shards.
 
     Args:
-        sets: the folder of training sets; gets NAME.json.
+        sets: the folder of training sets; gets NAME.json. None is no training set.
+        put: makes `out` hold files, name to content, as one step.
 
     Returns:
         Counts: given, translated, rejected, and the mean SSIM.
@@ -79,11 +85,16 @@ def publish_translation(
         files[MANIFEST] = manifest
         files[ID2LABEL] = id2label_bytes(stats["classes"])
         files[SUMS] = sums_bytes({**sums, MANIFEST: sha256_file(manifest)}, files)
-        with replacing_sets(sets, translated):
-            publish(files, out)
+        with replacing_sets(sets, translated) if sets else contextlib.nullcontext():
+            put(files, out)
+    return counts_of(rows)
+
+
+def counts_of(rows: ManifestRows) -> dict[str, Any]:
+    """What a manifest's rows come to: given, translated, rejected, and the mean SSIM."""
     done = rows.having("status", "translated")
     return {
-        "given": given,
+        "given": len(rows),
         "translated": len(done),
         "rejected": len(rows.having("status", "rejected")),
         "ssim": float(np.mean(done.column("ssim").to_numpy().astype(float))),
@@ -129,7 +140,7 @@ def _manifest_tables(plan: Plan, pieces: Sequence[tuple[ShardTask, Finished]], p
         if left_out:
             rows = pa.Table.from_pylist(left_out, schema=MANIFEST_SCHEMA)
             yield told(rows, where | {"shard": None, "status": "rejected"})
-    rejected = read_table(prepared / "rejected.parquet")
+    rejected = read_table(prepared / REJECTED)
     yield told(rejected.filter(pc.equal(rejected["domain"], "source")), shared | {"status": "rejected"})
 
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_exponential
 
 from hflow.foundation.atomic_files import NO_ROOM
-from hflow.foundation.errors import HflowError, LostSchedulerError, LostWorkerError
+from hflow.foundation.errors import AwayError, HflowError, LostSchedulerError, LostWorkerError
 from hflow.foundation.finished_work import Finished
 from hflow.foundation.progress import say
 from hflow.translation.engines.base import Advance, Engine
@@ -53,7 +53,7 @@ def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], t
 
     Raises:
         HflowError: some could not be translated; the others are finished and are kept for the next run.
-        LostSchedulerError: none can be translated any more.
+        LostSchedulerError, AwayError: none can be translated any more.
         OSError: there is no room to write.
     """
     finished: dict[str, Finished] = {}
@@ -61,7 +61,7 @@ def gather_shards(results: Iterable[tuple[ShardTask, Callable[[], Finished]]], t
     for task, result in results:
         try:
             finished[task.fingerprint] = result()
-        except LostSchedulerError:
+        except (LostSchedulerError, AwayError):
             raise
         except HflowError as error:
             faults.append(str(error))
