@@ -89,11 +89,9 @@ def translate(
 ) -> None:
     """Translate the prepared frames, the images of any folder, `hflow translate FRAMES OUT`, or a video, into another.
 
-    Of FRAMES that `hflow prepare` wrote, PREPARED/source, OUT gets the shards that the stage writes: what no option
-    says is as in params.yaml then.
-
     Writes data/translated/, or OUT: on two cores 40 frames of 128x64 a second by the default's model, 7 of 512x256 by
     one without a guided filter. Stopped, it goes on where it was; a video begins again.
+    Of prepared shards, PREPARED/source, OUT gets those that the stage writes, what no option says as in params.yaml.
     Example: `hflow translate FRAMES OUT --model models/hflow`
     """
     if frames is None:
