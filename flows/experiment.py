@@ -1,7 +1,5 @@
 """One training with other settings as a flow: a DVC experiment of its own, with scores and report."""
 
-import subprocess
-from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -10,9 +8,10 @@ from flows.child_runs import for_children
 from flows.dvc_commands import PIPELINE, dvc, has_remote
 from flows.stage import alone_on_gpu, stage_flow
 from hflow.foundation.errors import HflowError
-from hflow.foundation.lineage import git_commit
+from hflow.foundation.lineage import file_at, git_commit
 from hflow.foundation.params import Params, check_section, load_params
 from hflow.foundation.yaml_text import parse_yaml
+from hflow.pipeline.sweeps import dvc_options, with_setting
 
 __all__ = ["experiment"]
 
@@ -49,8 +48,8 @@ def experiment(
         "loss.k": k,
         "train.seed": seed,
     }
-    settings = [part for key, value in given.items() if value is not None for part in ("-S", f"{key}={value}")]
-    wanted = _with_settings(params, given)
+    setting = {key: value for key, value in given.items() if value is not None}
+    wanted = with_setting(params, setting)
     with alone_on_gpu():
         environment = for_children()
         target = PIPELINE if whole_pipeline else "train"
@@ -59,7 +58,8 @@ def experiment(
             # DVC runs none under a name that is taken. The stages of the one that goes are in the cache of runs.
             dvc("exp", "remove", name, environment=environment)
             is_there = False
-        if not is_there and dvc("exp", "run", "--temp", "--name", name, *settings, target, environment=environment):
+        command = ("exp", "run", "--temp", "--name", name, *dvc_options(setting), target)
+        if not is_there and dvc(*command, environment=environment):
             raise HflowError(f"the experiment {name} failed, its reason is above")
         cache = "--run-cache" if has_remote() else "--no-cache"
         if dvc("exp", "push", "--force", cache, "origin", name, environment=environment):
@@ -70,15 +70,6 @@ def experiment(
     return name
 
 
-def _with_settings(params: Params, given: Mapping[str, Any]) -> Params:
-    values = params.model_dump(mode="json")
-    for name, value in given.items():
-        if value is not None:
-            section, _, key = name.partition(".")
-            values[section][key] = value
-    return check_section(Params, values, "the experiment's settings")
-
-
 def _found(name: str, wanted: Params) -> tuple[bool, bool]:
     """Whether there is an experiment of this name below the commit, and whether it has run the whole pipeline.
 
@@ -87,7 +78,7 @@ def _found(name: str, wanted: Params) -> tuple[bool, bool]:
     """
     commit = git_commit()
     experiment = f"refs/exps/{commit[:2]}/{commit[2:]}/{name}"
-    text = _content(experiment, "params.yaml")
+    text = file_at(experiment, "params.yaml")
     if text is None:
         return False, False
     if check_section(Params, parse_yaml(text), f"params.yaml of {name}") != wanted:
@@ -98,10 +89,4 @@ def _found(name: str, wanted: Params) -> tuple[bool, bool]:
 
 def _last_stage(revision: str) -> Any:
     """What dvc.lock notes there of the pipeline's last stage; None where it has not run."""
-    return (parse_yaml(_content(revision, "dvc.lock") or "") or {}).get("stages", {}).get(PIPELINE)
-
-
-def _content(revision: str, file: str) -> str | None:
-    """A file as git has it there; None where there is no such revision or file."""
-    done = subprocess.run(["git", "show", f"{revision}:{file}"], capture_output=True, text=True, check=False)
-    return done.stdout if done.returncode == 0 else None
+    return (parse_yaml(file_at(revision, "dvc.lock") or "") or {}).get("stages", {}).get(PIPELINE)

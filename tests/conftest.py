@@ -1,6 +1,7 @@
 """What several tests need: two small prepared domains, and a trained model of them."""
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from hflow.training.logger import TrainingLogger
 from hflow.training.loop import TrainingResult, train
 from tests.databases import Databases
 from tests.pictures import write_cityscapes, write_gta
+from tests.stores import S3, s3_server
 from tests.translations import bytes_of, translate
 
 # Some tests fork, and a forked process has none of the threads that OpenMP believes in: with several it would wait.
@@ -111,6 +113,13 @@ class Project:
 def databases(tmp_path_factory: pytest.TempPathFactory) -> Databases:
     """New databases of Prefect and MLflow, to be copied."""
     return Databases(tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """A real S3 server."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import typer
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 
-__all__ = ["DEFAULT", "Device", "MaxPixels", "ParamsFile", "refuse_options", "show"]
+__all__ = ["DEFAULT", "Device", "MaxPixels", "ParamsFile", "options_given", "refuse_options", "show"]
 
 DEFAULT = Path("params.yaml")
 ParamsFile = Annotated[Path, typer.Option("--params", help="The parameters to run with.")]
@@ -25,6 +25,16 @@ def show(values: Mapping[str, Any]) -> None:
         print(f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}")
 
 
+def options_given(context: typer.Context) -> dict[str, str]:
+    """What stands on the command line: a parameter's name to its option, such as `output_format` to --output-format."""
+    sources = {parameter: context.get_parameter_source(parameter.name or "") for parameter in context.command.params}
+    return {
+        parameter.name or "": parameter.opts[0]
+        for parameter, source in sources.items()
+        if source and source.name == "COMMANDLINE"
+    }
+
+
 def refuse_options(context: typer.Context, *, read: Collection[str], where: str) -> None:
     """See that no option is given that would change nothing.
 
@@ -36,12 +46,6 @@ def refuse_options(context: typer.Context, *, read: Collection[str], where: str)
     Raises:
         HflowError: another option stands on the command line.
     """
-    given = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in read
-        and (source := context.get_parameter_source(parameter.name or ""))
-        and source.name == "COMMANDLINE"
-    ]
+    given = [option for name, option in options_given(context).items() if name not in read]
     if given:
         raise HflowError(f"{', '.join(given)} {'does' if len(given) == 1 else 'do'} nothing for {where}")

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, refuse_options, show
+from hflow.commands.console import DEFAULT, Device, MaxPixels, ParamsFile, options_given, refuse_options, show
 from hflow.foundation.errors import HflowError
 from hflow.foundation.frame_size import MOST_PIXELS
 from hflow.foundation.params import Params, TranslateParams, check_section, load_params
@@ -21,15 +21,8 @@ OF_VIDEOS = (
 )
 """The parameters that are read for a video."""
 
-
-FOR_IMAGES = {
-    "names": "--list",
-    "output_format": "--output-format",
-    "suffix": "--suffix",
-    "compiled": "--compile",
-    "max_pixels": "--max-pixels",
-}
-"""Options that prepared shards don't take, by their parameters."""
+FOR_IMAGES = ("names", "output_format", "suffix", "compiled", "max_pixels")
+"""The parameters that prepared shards don't take."""
 
 
 def translate(
@@ -115,7 +108,7 @@ def translate(
         refuse_options(context, read=OF_VIDEOS, where=f"{video}, which is a video and has one style")
     known = load_params(params) if params.is_file() else None
     if holds_prepared_shards(given):
-        _translate_shards(given, target, known, _said(context))
+        _translate_shards(context, given, target, known)
         return
     how_chosen = {"seed": seed, "style_by": style_by, "sequence": sequence, "style_group": style_group}
     asked = folder_style(known, style, strength, how_chosen, by="hflow translate")
@@ -150,22 +143,17 @@ def translate(
     print(f"{counts['translated']} images are in {target}")
 
 
-def _said(context: typer.Context) -> dict[str, Any]:
-    """The options that were given."""
-    sources = {name: context.get_parameter_source(name) for name in context.params}
-    return {name: context.params[name] for name, source in sources.items() if source and source.name == "COMMANDLINE"}
-
-
-def _translate_shards(given: Path | Store, target: Path | Store, params: Params | None, said: dict[str, Any]) -> None:
+def _translate_shards(context: typer.Context, given: Path | Store, target: Path | Store, params: Params | None) -> None:
     """Translate prepared shards by the options that were given, and else as params.yaml says."""
     from hflow.model.store import load_model
     from hflow.translation.prepared_folder import translate_prepared
 
-    for name, option in FOR_IMAGES.items():
+    said = options_given(context)
+    for name in FOR_IMAGES:
         if name in said:
-            raise HflowError(f"{given} has prepared shards, and {option} is for folders of images: leave it out")
+            raise HflowError(f"{given} has prepared shards, and {said[name]} is for folders of images: leave it out")
     told = params.translate if params else TranslateParams()
-    options = {name: value for name, value in said.items() if name in TranslateParams.model_fields}
+    options = {name: context.params[name] for name in said if name in TranslateParams.model_fields}
     asked = check_section(TranslateParams, {**told.model_dump(), **options}, "hflow translate")
     folder = find_model(asked.model, params)
     named = asked.model_copy(update={"model": exact_name(asked.model, folder)})

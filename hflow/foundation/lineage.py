@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hflow.foundation.dvc_files import dvc_stages
 
-__all__ = ["dvc_hash", "git_commit", "uncommitted_changes"]
+__all__ = ["dvc_hash", "file_at", "git_commit", "uncommitted_changes"]
 
 
 def dvc_hash(path: Path) -> str:
@@ -26,6 +26,11 @@ def git_commit() -> str:
 def uncommitted_changes() -> bool:
     """Whether files that git tracks differ from the commit; False outside a repository."""
     return bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def file_at(revision: str, file: str) -> str | None:
+    """A text file as git has it at a revision; None where there is no such revision or file."""
+    return _git("show", f"{revision}:{file}")
 
 
 def _git(*arguments: str) -> str | None:

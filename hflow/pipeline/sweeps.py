@@ -21,7 +21,7 @@ from hflow.foundation.progress import say
 from hflow.pipeline.dvc_answers import DVC, PIPELINE, dvc_answer
 from hflow.pipeline.outputs import SUMMARY
 
-__all__ = ["SWEEPS", "SweepRun", "run_sweep", "sweep_settings"]
+__all__ = ["SWEEPS", "SweepRun", "dvc_options", "run_sweep", "sweep_settings", "with_setting"]
 
 Setting = Mapping[str, Any]
 """Parameters by their full name, such as loss.k, with the values that an experiment gives them."""
@@ -93,7 +93,7 @@ def sweep_settings(what: str, params: Params) -> list[Setting]:
             )
         settings = [{name: value} for value in found]
     for setting in settings:
-        _checked(params, setting)
+        with_setting(params, setting)
     # DVC has one experiment of a name.
     return list({fingerprint(dict(setting)): setting for setting in settings}.values())
 
@@ -117,8 +117,7 @@ def run_sweep(what: str, settings: Sequence[Setting], folder: Path) -> list[Swee
         if name in done:
             continue
         say(f"{number} of {len(settings)}: {', '.join(_assignments(setting))}")
-        assigned = [part for assignment in _assignments(setting) for part in ("-S", assignment)]
-        command = [*DVC, "exp", "run", "--temp", "--name", name, *assigned, PIPELINE]
+        command = [*DVC, "exp", "run", "--temp", "--name", name, *dvc_options(setting), PIPELINE]
         if subprocess.run(command, cwd=folder).returncode:
             raise HflowError(
                 f"the experiment {name} failed, its reason is above; the same command goes on with what is not done"
@@ -127,7 +126,17 @@ def run_sweep(what: str, settings: Sequence[Setting], folder: Path) -> list[Swee
     return [SweepRun(name, setting, found[name]) for name, setting in zip(names, settings, strict=True)]
 
 
-def _checked(params: Params, setting: Setting) -> None:
+def dvc_options(setting: Setting) -> list[str]:
+    """The options by which `dvc exp run` takes a setting."""
+    return [part for assignment in _assignments(setting) for part in ("-S", assignment)]
+
+
+def with_setting(params: Params, setting: Setting) -> Params:
+    """The parameters with the values of a setting.
+
+    Raises:
+        HflowError: there is no such parameter, or a value is impossible.
+    """
     values = params.model_dump(mode="json")
     for name, value in setting.items():
         section, *rest = name.split(".")
@@ -135,7 +144,7 @@ def _checked(params: Params, setting: Setting) -> None:
         if not isinstance(place, dict) or len(rest) != 1 or rest[0] not in place:
             raise HflowError(f"{name} is not a parameter: name one of params.yaml, such as loss.k")
         place[rest[0]] = value
-    check_section(Params, values, ", ".join(_assignments(setting)))
+    return check_section(Params, values, ", ".join(_assignments(setting)))
 
 
 def _experiment_name(what: str, setting: Setting) -> str:

@@ -49,12 +49,13 @@ def _row(
     name: str, text: str, values: Sequence[float], shown: Callable[[float], str], *, lower: bool = False
 ) -> dict[str, Any]:
     best, raw, made = (min if lower else max)(values), values[0], values[-1]
+    verdict = "as far" if made == raw else "further" if (made > raw) == lower else "closer"
     return {
         "name": name,
         "text": text,
         "values": [(shown(value), value == best) for value in values],
-        "bad": made > raw if lower else made < raw,
-        "verdict": "as far" if made == raw else "further" if (made > raw) == lower else "closer",
+        "bad": verdict == "further",
+        "verdict": verdict,
     }
 
 

@@ -20,16 +20,10 @@ from hflow.foundation.stores import Store
 from hflow.model.store import load_model
 from tests.conftest import Project
 from tests.models import write_model
-from tests.stores import S3, Line, disturbed, s3_server
+from tests.stores import S3, Line, disturbed
 from tests.translations import bytes_of, translate
 
 WHOLE = {"manifest.parquet", "SHA256SUMS"}
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

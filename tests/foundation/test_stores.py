@@ -11,19 +11,13 @@ import pytest
 from hflow.foundation import stores
 from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.stores import Store, path_or_store
-from tests.stores import S3, Line, disturbed, s3_server
+from tests.stores import S3, Line, disturbed
 
 PART = 5 << 20
 """The smallest that S3 takes."""
 
 LARGE = 2 * PART + 1000
 """Bytes that are sent in three parts."""
-
-
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
 
 
 @pytest.fixture(autouse=True)

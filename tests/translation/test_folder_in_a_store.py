@@ -11,33 +11,22 @@ from hflow.commands.cli import app
 from hflow.foundation import stores
 from hflow.foundation.errors import AwayError, HflowError
 from hflow.foundation.stores import Store
-from hflow.model.store import TrainedModel, load_model
+from hflow.model.store import TrainedModel
 from hflow.translation import folder as folder_translation
 from hflow.translation.folder import translate_folder
 from hflow.translation.folder_files import FolderFiles
 from hflow.translation.folder_part import FolderWorker
 from tests.models import write_model
 from tests.pictures import write_folder
-from tests.stores import S3, Line, disturbed, s3_server
+from tests.stores import S3, Line, disturbed
 from tests.translations import bytes_of
 
 COUNT, A_PART = 8, 2
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> TrainedModel:
-    return load_model(model_folder)
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ from hflow.translation.shard_task import ShardTask
 from hflow.translation.shard_worker import ShardWorker
 from tests.conftest import Project
 from tests.models import write_model
-from tests.stores import S3, Line, disturbed, s3_server
+from tests.stores import S3, Line, disturbed
 from tests.translations import bytes_of, translate
 
 SOURCE, OUT = "s3://town/prepared/source", "s3://town/out"
@@ -40,19 +40,8 @@ SHARDS = 4
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_model(tmp_path_factory.mktemp("model"))
-
-
-@pytest.fixture(scope="module")
-def model(model_folder: Path) -> TrainedModel:
-    return load_model(model_folder)
 
 
 @pytest.fixture(scope="module")
@@ -311,7 +300,7 @@ def test_what_makes_no_sense_is_refused_by_name(
     ):
         done = CliRunner().invoke(app, ["translate", SOURCE, OUT, "--model", str(model_folder), *options])
         assert said in str(done.exception)
-    for options, said in (
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"frames": "s3://town/prepared/target"}, "no frames of the source: name the folder s3://town/prepared/source"),
         ({"engine": "dask"}, "translate.engine is dask"),
         ({"reject": tmp_path / "verdicts.csv"}, "translate.reject is"),
@@ -319,9 +308,10 @@ def test_what_makes_no_sense_is_refused_by_name(
         ({"out": "s3://town/prepared"}, "s3://town/prepared holds something else already"),
         ({"frames": project.prepared / "source", "out": project.prepared}, "lie in each other"),
         ({"out": project.folder}, "holds something else already"),
-    ):
+    ]
+    for settings, said in refused:
         with pytest.raises(HflowError, match=re.escape(said)):
-            _run(model, tmp_path, **options)  # type: ignore[arg-type]
+            _run(model, tmp_path, **settings)
 
 
 def test_options_take_the_place_of_what_params_say(
